@@ -1,0 +1,118 @@
+package apiguard
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/apiguard/caddy-api-guard/inventory"
+)
+
+// Admin is the module admin.api.api_guard: what the guard knows, as JSON under
+// /api_guard/ on Caddy's admin endpoint. It holds nothing and asks the running
+// configuration each time, because Caddy makes the router before it knows whether
+// a new configuration holds.
+type Admin struct{}
+
+// CaddyModule returns the Caddy module information.
+func (*Admin) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "admin.api.api_guard", New: func() caddy.Module { return new(Admin) }}
+}
+
+const adminPrefix = "/api_guard/"
+
+// Routes implements caddy.AdminRouter.
+func (a *Admin) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{{Pattern: adminPrefix, Handler: caddy.AdminHandlerFunc(a.serve)}}
+}
+
+// serve answers a request under the prefix. Methods are looked at here, so that
+// a wrong one gets an error in Caddy's own form.
+func (a *Admin) serve(w http.ResponseWriter, r *http.Request) error {
+	app := runningApp()
+	if app == nil {
+		return apiError(http.StatusServiceUnavailable, "the running configuration has no api_guard app: add the global option api_guard")
+	}
+	name := strings.TrimPrefix(r.URL.Path, adminPrefix)
+	answer, err := app.answer(name, r)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	encoder := json.NewEncoder(w)
+	return encoder.Encode(answer)
+}
+
+func (app *App) answer(name string, r *http.Request) (any, error) {
+	view := app.shared.inventory
+	id, isRoute := strings.CutPrefix(name, "routes/")
+	switch {
+	case name == "apis", name == "hosts", name == "routes", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
+	default:
+		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id} and health", adminPrefix, name))
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return nil, apiError(http.StatusMethodNotAllowed, fmt.Sprintf("%s%s takes GET only", adminPrefix, name))
+	}
+	query := r.URL.Query()
+	switch name {
+	case "hosts":
+		q, err := inventory.ParseHostQuery(query)
+		if err != nil {
+			return nil, apiError(http.StatusBadRequest, err.Error())
+		}
+		q.Limit = app.pageSize(q.Limit)
+		list, err := view.Hosts(q)
+		return list, badRequest(err)
+	case "routes":
+		q, err := inventory.ParseRouteQuery(query)
+		if err != nil {
+			return nil, apiError(http.StatusBadRequest, err.Error())
+		}
+		q.Limit = app.pageSize(q.Limit)
+		list, err := view.Routes(q)
+		return list, badRequest(err)
+	}
+	for parameter := range query {
+		return nil, apiError(http.StatusBadRequest, fmt.Sprintf("unknown query parameter %q: %s%s takes none", parameter, adminPrefix, name))
+	}
+	switch name {
+	case "apis":
+		return view.APIs(), nil
+	case "health":
+		return view.Health(), nil
+	}
+	entry, ok := view.Route(id)
+	if !ok {
+		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no route with the id %q", id))
+	}
+	return entry, nil
+}
+
+func (app *App) pageSize(asked int) int {
+	if asked == 0 && app.Inventory != nil {
+		return app.Inventory.PageSize
+	}
+	return asked
+}
+
+func apiError(status int, message string) error {
+	return caddy.APIError{HTTPStatus: status, Err: errors.New(message)}
+}
+
+func badRequest(err error) error {
+	if err == nil {
+		return nil
+	}
+	return apiError(http.StatusBadRequest, err.Error())
+}
+
+var _ caddy.AdminRouter = (*Admin)(nil)

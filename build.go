@@ -1,0 +1,197 @@
+package apiguard
+
+import (
+	"fmt"
+	"net/url"
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/inventory/spec"
+	"github.com/apiguard/caddy-api-guard/policy"
+)
+
+// fieldError is a configuration error with the JSON path of the field that is
+// wrong. The Caddyfile adapter turns the path into a file and line.
+type fieldError struct {
+	path   string
+	source string // "Caddyfile:12" of the surrounding block, when known
+	err    error
+}
+
+func (e *fieldError) Error() string {
+	if e.source != "" {
+		return fmt.Sprintf("%s: %s: %v", e.source, e.path, e.err)
+	}
+	return fmt.Sprintf("%s: %v", e.path, e.err)
+}
+
+func (e *fieldError) Unwrap() error { return e.err }
+
+func wrong(path, source, format string, args ...any) error {
+	return &fieldError{path: path, source: source, err: fmt.Errorf(format, args...)}
+}
+
+var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+
+// builder turns the configuration into the policy's. It is the one place that
+// checks a configuration: the Caddyfile adapter runs it without documents, to
+// name the line of what is wrong, and provisioning runs it with them.
+type builder struct {
+	app  *App
+	load func(file string) (*spec.Document, error) // nil: leave documents out
+}
+
+func (b *builder) build() (policy.Config, error) {
+	app := b.app
+	cfg := policy.Config{Rules: policy.DefaultRules()}
+	if app.Mode != "" {
+		mode, err := policy.ParseMode(app.Mode)
+		if err != nil || mode == policy.Off {
+			return cfg, wrong("mode", "", "unrecognized mode %q: write enforce or monitor", app.Mode)
+		}
+		cfg.Rules.SetAll(mode)
+	}
+	if err := app.checkOptions(); err != nil {
+		return cfg, err
+	}
+	if app.Policy != nil {
+		if err := applyRules(&cfg.Rules, &app.Policy.Rules, "policy", "", false); err != nil {
+			return cfg, err
+		}
+		limits, err := b.limits(app.Policy.Limit, nil, "policy", "")
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Limits = limits
+	}
+	if len(app.API) == 0 {
+		return cfg, wrong("api", "", "the catalogue is empty: declare at least one api with a version")
+	}
+	seen := map[string]bool{}
+	for i, api := range app.API {
+		at := fmt.Sprintf("api[%d]", i)
+		if err := checkName(api.Name, "api", at, api.Source, seen); err != nil {
+			return cfg, err
+		}
+		built, err := b.api(&cfg, api, at)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.APIs = append(cfg.APIs, built)
+	}
+	return cfg, nil
+}
+
+func (app *App) checkOptions() error {
+	switch app.Refusals {
+	case "", refusalsDirect, refusalsHandleErrors:
+	default:
+		return wrong("refusals", "", "unrecognized value %q: write direct or handle_errors", app.Refusals)
+	}
+	if app.TypeBase != "" {
+		if u, err := url.Parse(app.TypeBase); err != nil || u.Scheme == "" || strings.ContainsAny(app.TypeBase, "\"\\<> ") {
+			return wrong("type_base", "", "%q is no absolute URI: write one such as https://errors.example.com/", app.TypeBase)
+		}
+	}
+	if app.TableSlots < 0 || app.TableSlots > 1<<28 {
+		return wrong("table_slots", "", "%d slots: write a number from 1 to %d", app.TableSlots, 1<<28)
+	}
+	if inv := app.Inventory; inv != nil {
+		if inv.File != "" && inv.File != inventoryMemory {
+			return wrong("inventory.file", "", "%q: this version keeps the inventory in memory only; write memory or leave it out", inv.File)
+		}
+		if inv.PageSize < 0 || inv.PageSize > 1000 {
+			return wrong("inventory.page_size", "", "%d: write a number from 1 to 1000", inv.PageSize)
+		}
+	}
+	return nil
+}
+
+func checkName(name, kind, at, source string, seen map[string]bool) error {
+	if !namePattern.MatchString(name) {
+		return wrong(at+".name", source, "%s name %q: use 1 to 64 letters, digits, '_', '-' and '.', beginning with a letter or digit", kind, name)
+	}
+	if seen[name] {
+		return wrong(at+".name", source, "%s %q is declared twice", kind, name)
+	}
+	seen[name] = true
+	return nil
+}
+
+func (b *builder) api(cfg *policy.Config, api *API, at string) (policy.API, error) {
+	declared := &catalogue.API{Name: api.Name, Owner: api.Owner, Purpose: api.Purpose}
+	out := policy.API{Declared: declared, Rules: cfg.Rules}
+	if err := applyRules(&out.Rules, &api.Rules, at, api.Source, true); err != nil {
+		return out, err
+	}
+	var err error
+	if out.Limits, err = b.limits(api.Limit, cfg.Limits, at, api.Source); err != nil {
+		return out, err
+	}
+	if len(api.Version) == 0 {
+		return out, wrong(at+".version", api.Source, "api %q has no version: declare at least one", api.Name)
+	}
+	inherited := append(append([]policy.Limit(nil), cfg.Limits...), out.Limits...)
+	seen := map[string]bool{}
+	for i, v := range api.Version {
+		at := fmt.Sprintf("%s.version[%d]", at, i)
+		if err := checkName(v.Name, "version", at, v.Source, seen); err != nil {
+			return out, err
+		}
+		version := policy.Version{Rules: out.Rules, Upgrades: v.Upgrades}
+		for _, protocol := range v.Upgrades {
+			if protocol != "websocket" {
+				return out, wrong(at+".upgrades", v.Source, "upgrades %q: write websocket", protocol)
+			}
+		}
+		if err := applyRules(&version.Rules, &v.Rules, at, v.Source, true); err != nil {
+			return out, err
+		}
+		if len(v.Spec) == 0 && v.UnknownRoute == "" {
+			// Without a document every route is unknown: refusing them all must be
+			// said, not inherited.
+			version.Rules.SetMode(policy.RuleUnknownRoute, max(policy.Monitor, version.Rules.Mode(policy.RuleUnknownRoute)))
+		}
+		if version.Limits, err = b.limits(v.Limit, inherited, at, v.Source); err != nil {
+			return out, err
+		}
+		cv, err := b.version(v, at)
+		if err != nil {
+			return out, err
+		}
+		if cv.Owner == "" {
+			cv.Owner = api.Owner
+		}
+		declared.Versions = append(declared.Versions, cv)
+		out.Versions = append(out.Versions, version)
+	}
+	return out, checkSuccessors(api, at)
+}
+
+func checkSuccessors(api *API, at string) error {
+	names := map[string]bool{}
+	for _, v := range api.Version {
+		names[v.Name] = true
+	}
+	for i, v := range api.Version {
+		if v.Successor == "" || names[v.Successor] && v.Successor != v.Name {
+			continue
+		}
+		if u, err := url.Parse(v.Successor); err != nil || u.Scheme == "" || strings.ContainsAny(v.Successor, "<>\" ") {
+			return wrong(fmt.Sprintf("%s.version[%d].successor", at, i), v.Source,
+				"%q is no other version of api %q and no URL", v.Successor, api.Name)
+		}
+	}
+	return nil
+}
+
+// cleanPrefix is a path prefix as claims compare it.
+func cleanPrefix(p string) (string, bool) {
+	if !strings.HasPrefix(p, "/") || strings.ContainsAny(p, "*?#%\\ ") {
+		return "", false
+	}
+	clean := path.Clean(p)
+	return clean, clean == p || clean+"/" == p
+}

@@ -1,0 +1,276 @@
+package apiguard
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/policy"
+	"github.com/apiguard/caddy-api-guard/ratelimit"
+)
+
+func (b *builder) version(v *Version, at string) (*catalogue.Version, error) {
+	out := &catalogue.Version{
+		Name: v.Name, Hosts: v.Hosts, Default: v.Default, Successor: v.Successor,
+		Docs: v.Docs, Environment: v.Environment, Owner: v.Owner,
+	}
+	if len(v.Hosts) == 0 && len(v.Spec) == 0 {
+		return nil, wrong(at+".hosts", v.Source, "version %q has neither hosts nor a document whose servers name them: add hosts", v.Name)
+	}
+	if err := claims(v, at, out); err != nil {
+		return nil, err
+	}
+	if err := dates(v, at, out); err != nil {
+		return nil, err
+	}
+	if u, err := url.Parse(v.Docs); err != nil || v.Docs != "" && u.Scheme == "" || strings.ContainsAny(v.Docs, "<>\" ") {
+		return nil, wrong(at+".docs", v.Source, "%q is no absolute URL", v.Docs)
+	}
+	if b.load == nil {
+		return out, nil
+	}
+	for i, file := range v.Spec {
+		document, err := b.load(file)
+		if err != nil {
+			return nil, wrong(fmt.Sprintf("%s.spec[%d]", at, i), v.Source, "%w", err)
+		}
+		if document, err = spanning(document, v.MultiSegment); err != nil {
+			return nil, wrong(at+".multi_segment", v.Source, "%w", err)
+		}
+		out.Documents = append(out.Documents, document)
+	}
+	for ref := range v.MultiSegment {
+		if !hasOperation(out.Documents, ref) {
+			return nil, wrong(at+".multi_segment", v.Source, "operation %q is in no document of version %q", ref, v.Name)
+		}
+	}
+	return out, nil
+}
+
+func claims(v *Version, at string, out *catalogue.Version) error {
+	if v.Path != "" {
+		prefix, ok := cleanPrefix(v.Path)
+		if !ok {
+			return wrong(at+".path", v.Source, "path %q is no prefix of whole segments: write one such as /v2, without wildcard or encoding", v.Path)
+		}
+		out.Claims = append(out.Claims, catalogue.Claim{Path: prefix})
+	}
+	for i, s := range v.Select {
+		at := fmt.Sprintf("%s.select[%d]", at, i)
+		claim := catalogue.Claim{Select: &catalogue.Selector{
+			Kind: catalogue.SelectHeader, Name: http.CanonicalHeaderKey(s.Header), Value: strings.TrimSpace(s.Value),
+		}}
+		if s.Header == "" || claim.Select.Value == "" {
+			return wrong(at+".header", v.Source, "a selector needs a header name and a value")
+		}
+		if s.Path != "" {
+			prefix, ok := cleanPrefix(s.Path)
+			if !ok {
+				return wrong(at+".path", v.Source, "path %q is no prefix of whole segments: write one such as /v2, without wildcard or encoding", s.Path)
+			}
+			claim.Path = prefix
+		}
+		out.Claims = append(out.Claims, claim)
+	}
+	return nil
+}
+
+func dates(v *Version, at string, out *catalogue.Version) error {
+	switch v.State {
+	case "", "active":
+	case "beta":
+		out.State = catalogue.StateBeta
+	default:
+		return wrong(at+".state", v.Source, "state %q: write active or beta; deprecated and retired follow from the dates", v.State)
+	}
+	for _, d := range []struct {
+		field, value string
+		to           *time.Time
+	}{{"deprecated", v.Deprecated, &out.Deprecated}, {"sunset", v.Sunset, &out.Sunset}} {
+		if d.value == "" {
+			continue
+		}
+		t, err := parseDate(d.value)
+		if err != nil {
+			return wrong(at+"."+d.field, v.Source, "%w", err)
+		}
+		*d.to = t
+	}
+	if !out.Sunset.IsZero() && out.Sunset.Before(out.Deprecated) {
+		// RFC 9745, section 4: the sunset must not be before the deprecation.
+		return wrong(at+".sunset", v.Source, "sunset %s is before deprecated %s: a version is deprecated first", v.Sunset, v.Deprecated)
+	}
+	return nil
+}
+
+// applyRules lays one level's rule lines over what it inherits. Below the policy
+// a line may only be stricter.
+func applyRules(to *policy.Rules, from *Rules, at, source string, floor bool) error {
+	set := func(rule policy.Rule, value string) error {
+		if value == "" {
+			return nil
+		}
+		field := at + "." + rule.String()
+		mode, err := policy.ParseMode(value)
+		if err != nil {
+			return wrong(field, source, "%w", err)
+		}
+		if floor && mode.Looser(to.Mode(rule)) {
+			return wrong(field, source, "%s is looser than the inherited %s: the policy is a floor, a version may only be stricter", mode, to.Mode(rule))
+		}
+		to.SetMode(rule, mode)
+		return nil
+	}
+	if floor && from.UnknownHost != "" {
+		return wrong(at+".unknown_host", source, "unknown_host stands in policy only: a host that nobody declared belongs to no API")
+	}
+	for _, line := range []struct {
+		rule policy.Rule
+		mode string
+	}{
+		{policy.RuleTarget, from.Target},
+		{policy.RuleUnknownHost, from.UnknownHost},
+		{policy.RuleUnknownRoute, from.UnknownRoute},
+		{policy.RuleLifecycle, from.Lifecycle},
+		{policy.RuleHeaders, from.Headers},
+		{policy.RuleUpgrade, from.Upgrade},
+	} {
+		if err := set(line.rule, line.mode); err != nil {
+			return err
+		}
+	}
+	r := from.Request
+	if r == nil {
+		return nil
+	}
+	if err := set(policy.RuleRequest, r.Mode); err != nil {
+		return err
+	}
+	at += ".request"
+	if r.MaxBody < 0 || floor && int64(r.MaxBody) > to.MaxBody {
+		return wrong(at+".max_body", source, "%d bytes is looser than the inherited %d: the policy is a floor", r.MaxBody, to.MaxBody)
+	}
+	if r.MaxBody > 0 {
+		to.MaxBody = int64(r.MaxBody)
+	}
+	if r.UnknownParameters != "" {
+		mode, err := policy.ParseMode(r.UnknownParameters)
+		if err != nil {
+			return wrong(at+".unknown_parameters", source, "%w", err)
+		}
+		if floor && mode.Looser(to.UnknownParameters) {
+			return wrong(at+".unknown_parameters", source, "%s is looser than the inherited %s: the policy is a floor", mode, to.UnknownParameters)
+		}
+		to.UnknownParameters = mode
+	}
+	switch r.Status {
+	case 0:
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
+		to.InvalidStatus = r.Status
+	default:
+		return wrong(at+".status", source, "status %d: write 400 or 422", r.Status)
+	}
+	return nil
+}
+
+func (b *builder) limits(from []*Limit, inherited []policy.Limit, at, source string) ([]policy.Limit, error) {
+	var out []policy.Limit
+	seen := map[string]bool{}
+	for i, l := range from {
+		at := fmt.Sprintf("%s.limit[%d]", at, i)
+		where := source
+		if l.Source != "" {
+			where = l.Source
+		}
+		if err := checkName(l.Name, "limit", at, where, seen); err != nil {
+			return nil, err
+		}
+		var base *policy.Limit
+		if j := slices.IndexFunc(inherited, func(o policy.Limit) bool { return o.Name == l.Name }); j >= 0 {
+			base = &inherited[j]
+		}
+		limit, err := b.limit(l, base, at, where)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, limit)
+	}
+	return out, nil
+}
+
+func (b *builder) limit(l *Limit, base *policy.Limit, at, source string) (policy.Limit, error) {
+	out := policy.Limit{Name: l.Name, Mode: policy.Enforce}
+	if b.app.Mode == policy.Monitor.String() {
+		out.Mode = policy.Monitor
+	}
+	if base != nil {
+		out = *base
+	}
+	if l.Rate != "" {
+		n, window, err := parseRate(l.Rate)
+		if err != nil {
+			return out, wrong(at+".rate", source, "%w", err)
+		}
+		if base != nil && float64(n)*base.Window.Seconds() > float64(base.Rate)*window.Seconds() {
+			return out, wrong(at+".rate", source, "limit %q: %s is looser than the inherited %d/%s, which holds too: write a tighter one or another name", l.Name, l.Rate, base.Rate, base.Window)
+		}
+		out.Rate, out.Window = n, window
+	} else if base == nil {
+		return out, wrong(at+".rate", source, "limit %q has no rate: write one such as 5/1m", l.Name)
+	}
+	switch l.Algorithm {
+	case "":
+	case "window":
+		out.Algorithm = ratelimit.Window
+	case "bucket":
+		out.Algorithm = ratelimit.Bucket
+	default:
+		return out, wrong(at+".algorithm", source, "algorithm %q: write window or bucket", l.Algorithm)
+	}
+	if l.Burst != 0 {
+		if l.Burst < 0 || out.Algorithm != ratelimit.Bucket {
+			return out, wrong(at+".burst", source, "burst %d: it is a positive number and belongs to algorithm bucket", l.Burst)
+		}
+		out.Burst = l.Burst
+	}
+	switch l.Headers {
+	case "":
+	case "on", "off":
+		out.HideFields = l.Headers == "off"
+	default:
+		return out, wrong(at+".headers", source, "headers %q: write on or off", l.Headers)
+	}
+	if l.Mode != "" {
+		mode, err := policy.ParseMode(l.Mode)
+		if err != nil {
+			return out, wrong(at+".mode", source, "%w", err)
+		}
+		if base != nil && mode.Looser(base.Mode) {
+			return out, wrong(at+".mode", source, "%s is looser than the inherited %s: the policy is a floor, a version may only be stricter", mode, base.Mode)
+		}
+		out.Mode = mode
+	}
+	out.Protect = out.Protect || l.Protect
+	if len(l.Operations) > 0 {
+		out.Operations = l.Operations
+	}
+	if len(l.Key) > 0 {
+		out.Key = nil
+	}
+	for i, key := range l.Key {
+		part, err := policy.ParseKeyPart(key)
+		if err != nil {
+			return out, wrong(fmt.Sprintf("%s.key[%d]", at, i), source, "%w", err)
+		}
+		out.Key = append(out.Key, part)
+	}
+	arithmetic := ratelimit.Limit{Name: out.Name, Rate: out.Rate, Window: out.Window, Burst: out.Burst, Algorithm: out.Algorithm}
+	if err := arithmetic.Validate(); err != nil {
+		return out, wrong(at, source, "%w", err)
+	}
+	return out, nil
+}

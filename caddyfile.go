@@ -1,0 +1,164 @@
+package apiguard
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+func init() {
+	httpcaddyfile.RegisterGlobalOption("api_guard", parseGlobalOption)
+	httpcaddyfile.RegisterHandlerDirective("api_guard", parseDirective)
+	// Early, so that the client's own target is judged, before redirects, rewrites
+	// and authentication. Whoever wants limits by user places it later in `route`.
+	httpcaddyfile.RegisterDirectiveOrder("api_guard", httpcaddyfile.Before, "redir")
+}
+
+// parseDirective reads the directive in a site:
+//
+//	api_guard [<matcher>]
+func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h.Next()
+	if h.NextArg() {
+		return nil, h.ArgErr()
+	}
+	if h.NextBlock(0) {
+		return nil, h.Errf("unrecognized option %q: the directive has none; the policy stands in the global option api_guard", h.Val())
+	}
+	return new(Handler), nil
+}
+
+// parseGlobalOption reads the global option api_guard; docs/configuration.md has
+// its syntax.
+func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
+	if existing != nil {
+		d.Next()
+		return nil, d.Err("api_guard is written twice: merge the blocks, since there is one policy")
+	}
+	p := parser{d: d, at: map[string]caddyfile.Token{}}
+	app := new(App)
+	if err := p.app(app); err != nil {
+		return nil, err
+	}
+	if _, err := (&builder{app: app}).build(); err != nil {
+		return nil, p.locate(err)
+	}
+	return httpcaddyfile.App{Name: "api_guard", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+// parser reads the global option and remembers where each field stands.
+type parser struct {
+	d  *caddyfile.Dispenser
+	at map[string]caddyfile.Token // by JSON path
+}
+
+// mark remembers the current line for the field.
+func (p *parser) mark(field string) { p.at[field] = p.d.Token() }
+
+// locate adds the file and line of the field that an error is about, or of the
+// nearest block around it.
+func (p *parser) locate(err error) error {
+	var field *fieldError
+	if !errors.As(err, &field) {
+		return err
+	}
+	for at := field.path; ; at = at[:strings.LastIndexByte(at, '.')] {
+		if token, ok := p.at[at]; ok {
+			return fmt.Errorf("%w, at %s:%d", field.err, token.File, token.Line)
+		}
+		if !strings.Contains(at, ".") {
+			return fmt.Errorf("%s: %w, at %s:%d", field.path, field.err, p.d.File(), p.d.Line())
+		}
+	}
+}
+
+// options are the lines that a block may have, by their first word.
+type options map[string]func() error
+
+// block reads a block whose lines are opts. A line may stand once, but for those
+// named in repeat.
+func (p *parser) block(at string, opts options, repeat ...string) error {
+	seen := map[string]bool{}
+	for nesting := p.d.Nesting(); p.d.NextBlock(nesting); {
+		name := p.d.Val()
+		parse, ok := opts[name]
+		if !ok {
+			return p.d.Errf("unrecognized option %q", name)
+		}
+		if seen[name] && !slices.Contains(repeat, name) {
+			return p.d.Errf("%s is written twice", name)
+		}
+		seen[name] = true
+		p.mark(join(at, name))
+		if err := parse(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func join(at, name string) string {
+	if at == "" {
+		return name
+	}
+	return at + "." + name
+}
+
+// one reads exactly one argument into to.
+func (p *parser) one(to *string) func() error {
+	return func() error {
+		if !p.d.AllArgs(to) {
+			return p.d.ArgErr()
+		}
+		return nil
+	}
+}
+
+// some reads one argument or more into to.
+func (p *parser) some(to *[]string) func() error {
+	return func() error {
+		args := p.d.RemainingArgs()
+		if len(args) == 0 {
+			return p.d.ArgErr()
+		}
+		*to = append(*to, args...)
+		return nil
+	}
+}
+
+// flag reads a word that stands alone.
+func (p *parser) flag(to *bool) func() error {
+	return func() error {
+		*to = true
+		if p.d.NextArg() {
+			return p.d.ArgErr()
+		}
+		return nil
+	}
+}
+
+// number reads one whole number.
+func (p *parser) number(to *int) func() error {
+	return func() error {
+		var text string
+		if !p.d.AllArgs(&text) {
+			return p.d.ArgErr()
+		}
+		if _, err := fmt.Sscanf(text, "%d", to); err != nil || fmt.Sprint(*to) != text {
+			return p.d.Errf("%q is no whole number", text)
+		}
+		return nil
+	}
+}
+
+// source is where the current line stands, for messages at provisioning.
+func (p *parser) source() string {
+	return fmt.Sprintf("%s:%d", filepath.Base(p.d.File()), p.d.Line())
+}

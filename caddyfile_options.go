@@ -1,0 +1,278 @@
+package apiguard
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+)
+
+func (p *parser) app(app *App) error {
+	p.d.Next() // the option's name
+	if p.d.NextArg() {
+		return p.d.ArgErr()
+	}
+	return p.block("", options{
+		"mode":        p.one(&app.Mode),
+		"refusals":    p.one(&app.Refusals),
+		"type_base":   p.one(&app.TypeBase),
+		"lax_proxies": p.flag(&app.LaxProxies),
+		"table_slots": p.number(&app.TableSlots),
+		"inventory":   func() error { return p.inventory(app) },
+		"policy": func() error {
+			app.Policy = new(Policy)
+			if err := p.noArgs(); err != nil {
+				return err
+			}
+			return p.block("policy", p.rules(&app.Policy.Rules, "policy"), "limit")
+		},
+		"api": func() error {
+			api := &API{Source: p.source()}
+			at := fmt.Sprintf("api[%d]", len(app.API))
+			app.API = append(app.API, api)
+			return p.api(api, at)
+		},
+	}, "api")
+}
+
+func (p *parser) noArgs() error {
+	if p.d.NextArg() {
+		return p.d.ArgErr()
+	}
+	return nil
+}
+
+func (p *parser) inventory(app *App) error {
+	app.Inventory = new(Inventory)
+	if err := p.noArgs(); err != nil {
+		return err
+	}
+	return p.block("inventory", options{
+		"file":      p.one(&app.Inventory.File),
+		"page_size": p.number(&app.Inventory.PageSize),
+	})
+}
+
+// rules are the rule lines that policy, api and version share.
+func (p *parser) rules(r *Rules, at string) options {
+	return options{
+		"target":        p.one(&r.Target),
+		"unknown_host":  p.one(&r.UnknownHost),
+		"unknown_route": p.one(&r.UnknownRoute),
+		"lifecycle":     p.one(&r.Lifecycle),
+		"headers":       p.one(&r.Headers),
+		"upgrade":       p.one(&r.Upgrade),
+		"request":       func() error { return p.request(r, join(at, "request")) },
+		"limit": func() error {
+			limit := &Limit{Source: p.source()}
+			at := fmt.Sprintf("%s.limit[%d]", at, len(r.Limit))
+			r.Limit = append(r.Limit, limit)
+			return p.limit(limit, at)
+		},
+	}
+}
+
+func (p *parser) request(r *Rules, at string) error {
+	r.Request = new(RequestRule)
+	if p.d.NextArg() {
+		r.Request.Mode = p.d.Val()
+	}
+	if err := p.noArgs(); err != nil {
+		return err
+	}
+	return p.block(at, options{
+		"max_body": func() error {
+			var text string
+			if !p.d.AllArgs(&text) {
+				return p.d.ArgErr()
+			}
+			size, err := parseSize(text)
+			if err != nil {
+				return p.d.WrapErr(err)
+			}
+			r.Request.MaxBody = size
+			return nil
+		},
+		"unknown_parameters": p.one(&r.Request.UnknownParameters),
+		"status":             p.number(&r.Request.Status),
+	})
+}
+
+// named reads the name that a block begins with.
+func (p *parser) named(name *string, at string) error {
+	if !p.d.NextArg() {
+		return p.d.ArgErr()
+	}
+	*name = p.d.Val()
+	p.mark(at)
+	p.mark(at + ".name")
+	return p.noArgs()
+}
+
+func (p *parser) limit(l *Limit, at string) error {
+	if err := p.named(&l.Name, at); err != nil {
+		return err
+	}
+	return p.block(at, options{
+		"operations": func() error { return p.operations(l) },
+		"key": func() error {
+			if err := p.some(&l.Key)(); err != nil {
+				return err
+			}
+			for i, key := range l.Key {
+				p.mark(fmt.Sprintf("%s.key[%d]", at, i))
+				l.Key[i] = expandShorthands(key)
+			}
+			return nil
+		},
+		"rate":      p.one(&l.Rate),
+		"algorithm": p.one(&l.Algorithm),
+		"burst":     p.number(&l.Burst),
+		"protect":   p.flag(&l.Protect),
+		"headers":   p.one(&l.Headers),
+		"mode":      p.one(&l.Mode),
+	}, "operations")
+}
+
+// operations reads operationIds and templates. "METHOD /template" may be written
+// with or without quotes.
+func (p *parser) operations(l *Limit) error {
+	args := p.d.RemainingArgs()
+	if len(args) == 0 {
+		return p.d.ArgErr()
+	}
+	for i := 0; i < len(args); i++ {
+		if i+1 < len(args) && args[i+1] != "" && args[i+1][0] == '/' {
+			l.Operations = append(l.Operations, args[i]+" "+args[i+1])
+			i++
+			continue
+		}
+		l.Operations = append(l.Operations, args[i])
+	}
+	return nil
+}
+
+// expandShorthands writes a placeholder in its long form, as the Caddyfile
+// adapter does within sites but not within global options.
+func expandShorthands(s string) string {
+	segment := caddyfile.Segment{{Text: s}}
+	httpcaddyfile.NewShorthandReplacer().ApplyToSegment(&segment)
+	return segment[0].Text
+}
+
+func (p *parser) api(api *API, at string) error {
+	if err := p.named(&api.Name, at); err != nil {
+		return err
+	}
+	opts := p.rules(&api.Rules, at)
+	opts["owner"] = p.one(&api.Owner)
+	opts["purpose"] = p.one(&api.Purpose)
+	opts["version"] = func() error {
+		v := &Version{Source: p.source()}
+		at := fmt.Sprintf("%s.version[%d]", at, len(api.Version))
+		api.Version = append(api.Version, v)
+		return p.version(v, at)
+	}
+	return p.block(at, opts, "limit", "version")
+}
+
+func (p *parser) version(v *Version, at string) error {
+	if err := p.named(&v.Name, at); err != nil {
+		return err
+	}
+	opts := p.rules(&v.Rules, at)
+	opts["hosts"] = p.some(&v.Hosts)
+	opts["path"] = func() error { return p.path(v, at) }
+	opts["select"] = func() error { return p.selector(v, "", at) }
+	opts["default"] = p.flag(&v.Default)
+	opts["spec"] = func() error { return p.spec(v, at) }
+	opts["multi_segment"] = func() error { return p.multiSegment(v) }
+	opts["upgrades"] = p.some(&v.Upgrades)
+	opts["state"] = p.one(&v.State)
+	opts["deprecated"] = p.one(&v.Deprecated)
+	opts["sunset"] = p.one(&v.Sunset)
+	opts["successor"] = p.one(&v.Successor)
+	opts["docs"] = p.one(&v.Docs)
+	opts["environment"] = p.one(&v.Environment)
+	opts["owner"] = p.one(&v.Owner)
+	return p.block(at, opts, "limit", "select", "spec", "multi_segment")
+}
+
+// path reads `path <prefix>`, or `path <prefix> { select … }` for a prefix and a
+// selector that must both hold.
+func (p *parser) path(v *Version, at string) error {
+	if !p.d.NextArg() {
+		return p.d.ArgErr()
+	}
+	prefix := p.d.Val()
+	if err := p.noArgs(); err != nil {
+		return err
+	}
+	before := len(v.Select)
+	if err := p.block(join(at, "path"), options{
+		"select": func() error { return p.selector(v, prefix, at) },
+	}, "select"); err != nil {
+		return err
+	}
+	if len(v.Select) == before {
+		v.Path = prefix
+	}
+	return nil
+}
+
+// selector reads `select header <name> <value>`.
+func (p *parser) selector(v *Version, prefix, at string) error {
+	var kind, name, value string
+	if !p.d.AllArgs(&kind, &name, &value) {
+		return p.d.ArgErr()
+	}
+	if kind != "header" {
+		return p.d.Errf("select %q: write select header <name> <value>", kind)
+	}
+	p.mark(fmt.Sprintf("%s.select[%d]", at, len(v.Select)))
+	v.Select = append(v.Select, &Selector{Path: prefix, Header: name, Value: value})
+	return nil
+}
+
+// spec reads the files of the version's documents. A relative path starts at the
+// folder of the Caddyfile and is written out whole, since the Caddy that runs it
+// may run elsewhere.
+func (p *parser) spec(v *Version, at string) error {
+	before := len(v.Spec)
+	if err := p.some(&v.Spec)(); err != nil {
+		return err
+	}
+	for i := before; i < len(v.Spec); i++ {
+		p.mark(fmt.Sprintf("%s.spec[%d]", at, i))
+		if slices.Contains(v.Spec[:i], v.Spec[i]) {
+			return p.d.Errf("spec %q is written twice", v.Spec[i])
+		}
+		if filepath.IsAbs(v.Spec[i]) {
+			continue
+		}
+		file, err := filepath.Abs(filepath.Join(filepath.Dir(p.d.File()), v.Spec[i]))
+		if err != nil {
+			return p.d.WrapErr(err)
+		}
+		v.Spec[i] = file
+	}
+	return nil
+}
+
+// multiSegment reads `multi_segment <operation> <parameter>`.
+func (p *parser) multiSegment(v *Version) error {
+	var operation, parameter string
+	if !p.d.AllArgs(&operation, &parameter) {
+		return p.d.ArgErr()
+	}
+	if v.MultiSegment == nil {
+		v.MultiSegment = map[string][]string{}
+	}
+	if slices.Contains(v.MultiSegment[operation], parameter) {
+		return p.d.Errf("multi_segment %s %s is written twice", operation, parameter)
+	}
+	v.MultiSegment[operation] = append(v.MultiSegment[operation], parameter)
+	return nil
+}

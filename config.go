@@ -1,0 +1,216 @@
+package apiguard
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// Rules are the rule lines that may stand in `policy`, in an API and in a
+// version. A rule that is left out is inherited: from the API, from the policy,
+// and in the end from the top-level mode or the default. A version may be
+// stricter than what it inherits; looser is a configuration error.
+//
+// Each mode is "enforce", "monitor" or "off".
+type Rules struct {
+	// What to do with request targets that can be read in two ways: 400.
+	// Default: enforce.
+	Target string `json:"target,omitempty"`
+
+	// What to do with hosts that no version declares: 421. Only in `policy`.
+	// Default: enforce.
+	UnknownHost string `json:"unknown_host,omitempty"`
+
+	// What to do with paths and methods that no document has: 404, or 405 with
+	// Allow. Default: monitor. For a version without a document it is monitor
+	// unless the version itself says otherwise.
+	UnknownRoute string `json:"unknown_route,omitempty"`
+
+	// What to do with calls to a version past its sunset: 410.
+	// Default: enforce.
+	Lifecycle string `json:"lifecycle,omitempty"`
+
+	// Whether to remove method-override, original-URL and client-address header
+	// fields that no trusted proxy set, before the request is passed on.
+	// Default: enforce.
+	Headers string `json:"headers,omitempty"`
+
+	// Whether to remove Upgrade unless the operation declares it with
+	// `x-api-guard-upgrade: websocket`, or the version with `upgrades websocket`.
+	// Default: enforce.
+	Upgrade string `json:"upgrade,omitempty"`
+
+	// Whether requests must conform to the version's document: 400, 413 or 415.
+	// Default: enforce.
+	Request *RequestRule `json:"request,omitempty"`
+
+	// Rate limits. There is none until one is written.
+	Limit []*Limit `json:"limit,omitempty"`
+}
+
+// RequestRule is how requests are held against the version's document. In JSON it
+// is an object, or the mode alone as a string.
+type RequestRule struct {
+	// Default: enforce.
+	Mode string `json:"mode,omitempty"`
+
+	// The largest body that is judged, such as "1MiB" or a number of bytes. A
+	// larger one is refused with 413. It binds bodies that are judged only;
+	// other bodies stream. Default: 1MiB.
+	MaxBody Size `json:"max_body,omitempty"`
+
+	// What to do with query parameters that the document does not have.
+	// Default: monitor.
+	UnknownParameters string `json:"unknown_parameters,omitempty"`
+
+	// The status of a request that does not conform, 400 or 422. Default: 400.
+	Status int `json:"status,omitempty"`
+}
+
+// UnmarshalJSON takes the object or the mode alone.
+func (r *RequestRule) UnmarshalJSON(data []byte) error {
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte(`"`)) {
+		return json.Unmarshal(data, &r.Mode)
+	}
+	type plain RequestRule
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode((*plain)(r))
+}
+
+// Limit is a rate limit. Its buckets belong to the API, whatever host, version,
+// spelling or protocol a request comes by. A limit inside a version is one more
+// limit with buckets of its own; if it bears the name of an inherited one, it
+// takes over what it leaves out and must be tighter.
+type Limit struct {
+	// Letters, digits, "_", "-" and "."; clients see it in the RateLimit fields.
+	Name string `json:"name"`
+
+	// The operations it binds, as operationIds or "METHOD /template"; it binds
+	// them in every version of the API, documented there or not. Default: every
+	// request, unknown routes and retired versions included.
+	Operations []string `json:"operations,omitempty"`
+
+	// What requests are counted by: placeholders, which together make one key.
+	// IPv6 addresses count by their /64. A part that is missing from a request is
+	// one shared bucket. Default: {client_ip}.
+	Key []string `json:"key,omitempty"`
+
+	// How many requests in how long: "5/1m", with s, m, h or d.
+	Rate string `json:"rate,omitempty"`
+
+	// "window": never more than the rate's number in any interval of its length.
+	// "bucket": a token bucket that refills steadily and holds `burst`.
+	// Default: window.
+	Algorithm string `json:"algorithm,omitempty"`
+
+	// How many tokens a bucket holds. Default: the rate's number.
+	Burst int `json:"burst,omitempty"`
+
+	// Keep its buckets in a part of the table of their own, where a flood of other
+	// keys evicts none of them: newcomers share a bucket when it is full. For
+	// limits that stand before guessing. Default: false.
+	Protect bool `json:"protect,omitempty"`
+
+	// Whether answers carry the RateLimit fields for it: "on" or "off".
+	// Default: on.
+	Headers string `json:"headers,omitempty"`
+
+	// enforce, monitor (it counts in buckets of its own and refuses nothing) or
+	// off. Default: the top-level mode, else enforce.
+	Mode string `json:"mode,omitempty"`
+
+	// Where the configuration has it, for messages; the Caddyfile adapter fills it.
+	Source string `json:"source,omitempty"`
+}
+
+// Policy is what holds for every API.
+type Policy struct {
+	Rules
+}
+
+// API is a logical product: all its versions share one policy and one set of
+// limit buckets.
+type API struct {
+	Name string `json:"name"`
+	// The team that answers for it. Without one it is a finding.
+	Owner string `json:"owner,omitempty"`
+	// What it is for, in a sentence.
+	Purpose string     `json:"purpose,omitempty"`
+	Version []*Version `json:"version,omitempty"`
+	Rules
+
+	Source string `json:"source,omitempty"`
+}
+
+// Version is one version of an API and what it answers for: hosts, path prefixes
+// and selectors.
+type Version struct {
+	Name string `json:"name"`
+
+	// The names that serve it, whatever port or scheme: "api.example.com" or
+	// "*.example.com". Default: the absolute server URLs of its documents.
+	Hosts []string `json:"hosts,omitempty"`
+
+	// The path prefix that it answers for. It replaces the path of every
+	// `servers` entry of its documents. Default: the documents' servers give the
+	// paths; without a document it is "/".
+	Path string `json:"path,omitempty"`
+
+	// What else picks it; `path` and each entry are alternatives.
+	Select []*Selector `json:"select,omitempty"`
+
+	// Whether it also answers requests that carry none of the selectors.
+	Default bool `json:"default,omitempty"`
+
+	// Files with its OpenAPI documents (3.0 or 3.1, JSON or YAML). In a Caddyfile
+	// relative paths start at its folder, in JSON at the working directory.
+	Spec []string `json:"spec,omitempty"`
+
+	// Path parameters that may span several segments, raw or as %2F, by
+	// operation: {"getFile": ["path"]}.
+	MultiSegment map[string][]string `json:"multi_segment,omitempty"`
+
+	// Protocols that any of its operations may upgrade to: "websocket".
+	Upgrades []string `json:"upgrades,omitempty"`
+
+	// "active" or "beta"; the other states follow from the dates.
+	// Default: active.
+	State string `json:"state,omitempty"`
+
+	// From when on it is deprecated, and from when on it is retired: a day
+	// ("2027-03-31", 00:00 UTC) or a time by RFC 3339.
+	Deprecated string `json:"deprecated,omitempty"`
+	Sunset     string `json:"sunset,omitempty"`
+
+	// The version of this API that takes its place, or a URL.
+	Successor string `json:"successor,omitempty"`
+	// Where people read about it: a URL, sent in the Link field.
+	Docs string `json:"docs,omitempty"`
+	// Which environment its hosts are: "production", "staging", "test", ….
+	Environment string `json:"environment,omitempty"`
+	// The team that answers for it. Default: the API's owner.
+	Owner string `json:"owner,omitempty"`
+	Rules
+
+	Source string `json:"source,omitempty"`
+}
+
+// Selector picks a version by a value of the request, or restricts the path it
+// stands with.
+type Selector struct {
+	// The path prefix that it is restricted to. Default: the version's documents
+	// give it.
+	Path string `json:"path,omitempty"`
+	// The header field and the value that it must have.
+	Header string `json:"header,omitempty"`
+	Value  string `json:"value,omitempty"`
+}
+
+// Inventory is where and how much of the inventory is kept.
+type Inventory struct {
+	// "memory": it restarts with the process. Default: memory.
+	File string `json:"file,omitempty"`
+	// How many entries an answer of the admin API holds when the query does not
+	// say, 1 to 1000. Default: 100.
+	PageSize int `json:"page_size,omitempty"`
+}

@@ -1,0 +1,74 @@
+package apiguard
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"github.com/apiguard/caddy-api-guard/inventory/spec"
+)
+
+// documents are the API descriptions of one configuration. A file that several
+// versions name is loaded once.
+type documents struct {
+	logger *zap.Logger
+	byFile map[string]*spec.Document
+}
+
+func newDocuments(logger *zap.Logger) *documents {
+	return &documents{logger: logger, byFile: map[string]*spec.Document{}}
+}
+
+// load reads a document, or gives the one that was read already.
+func (d *documents) load(file string) (*spec.Document, error) {
+	file = filepath.Clean(file)
+	if document, ok := d.byFile[file]; ok {
+		return document, nil
+	}
+	document, err := spec.LoadFile(file, spec.Options{})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range document.Problems {
+		d.logger.Warn("part of a document is not in force",
+			zap.String("spec", file), zap.String("where", p.Where), zap.String("reason", p.Reason))
+	}
+	d.byFile[file] = document
+	return document, nil
+}
+
+// spanning is the document with path parameters of some operations spanning
+// several segments, as `multi_segment` says. The original may be shared and stays
+// as it is.
+func spanning(document *spec.Document, parameters map[string][]string) (*spec.Document, error) {
+	if len(parameters) == 0 {
+		return document, nil
+	}
+	changed := *document
+	changed.Operations = slices.Clone(document.Operations)
+	for i, op := range changed.Operations {
+		for _, ref := range [...]string{op.ID, op.Method + " " + op.Template} {
+			for _, name := range parameters[ref] {
+				if !strings.Contains(op.Template, "{"+name+"}") {
+					return nil, fmt.Errorf("multi_segment %s %s: the path %s has no such parameter", ref, name, op.Template)
+				}
+				copied := *changed.Operations[i]
+				copied.MultiSegment = append(slices.Clone(copied.MultiSegment), name)
+				changed.Operations[i] = &copied
+			}
+		}
+	}
+	return &changed, nil
+}
+
+// hasOperation reports whether a document has what multi_segment names.
+func hasOperation(documents []*spec.Document, ref string) bool {
+	return slices.ContainsFunc(documents, func(d *spec.Document) bool {
+		return slices.ContainsFunc(d.Operations, func(op *spec.Operation) bool {
+			return op.ID == ref || op.Method+" "+op.Template == ref
+		})
+	})
+}

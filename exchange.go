@@ -1,0 +1,163 @@
+package apiguard
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/apiguard/caddy-api-guard/inventory"
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/policy"
+)
+
+// exchange is one request on its way through the guard. It is reused, so that a
+// request that passes costs no allocation; nothing may hold it after ServeHTTP.
+type exchange struct {
+	app      *App
+	w        http.ResponseWriter
+	r        *http.Request
+	replacer *caddy.Replacer
+	query    catalogue.Query
+	request  policy.Request
+	verdict  policy.Verdict
+	response response
+	tee      *teeBody
+	facts    *facts
+	observed bool
+	logged   bool // the server has an access log
+	// what the rules headers and upgrade removed, or would have
+	removed, wouldRemove []string
+	fields               [2][]byte // RateLimit-Policy, RateLimit
+}
+
+var exchanges = sync.Pool{New: func() any {
+	x := new(exchange)
+	x.request.Expand = x.expand
+	x.request.HasBody = x.hasBody
+	x.request.Trusted = x.trusted
+	x.response.exchange = x
+	return x
+}}
+
+func (x *exchange) release() {
+	expand, hasBody, trusted := x.request.Expand, x.request.HasBody, x.request.Trusted
+	x.app, x.w, x.r, x.replacer, x.tee, x.facts, x.observed = nil, nil, nil, nil, nil, nil, false
+	x.removed, x.wouldRemove = nil, nil
+	x.query = catalogue.Query{}
+	x.request = policy.Request{Expand: expand, HasBody: hasBody, Trusted: trusted}
+	x.response.reset(x)
+	x.verdict.Release()
+	exchanges.Put(x)
+}
+
+// expand replaces the placeholders of a limit's key.
+func (x *exchange) expand(text string) (string, bool) {
+	value, err := x.replacer.ReplaceOrErr(text, true, true)
+	return value, err == nil
+}
+
+// trusted reports whether the request came from a trusted proxy.
+func (x *exchange) trusted() bool {
+	trusted, _ := caddyhttp.GetVar(x.r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return trusted
+}
+
+// refuse answers in upstream's place.
+func (x *exchange) refuse() error {
+	v := &x.verdict
+	h := x.w.Header()
+	x.decorate(h)
+	v.SetRefusal(h)
+	x.publish()
+	x.observe(v.Status, nil)
+	if x.app.Refusals == refusalsHandleErrors {
+		return caddyhttp.HandlerError{StatusCode: v.Status, Err: errRefused}
+	}
+	instance, _ := x.replacer.GetString("http.request.uuid")
+	body := v.AppendProblem(nil, x.app.typeBase(), instance)
+	h["Content-Type"] = []string{policy.MediaTypeProblem}
+	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	x.w.WriteHeader(v.Status)
+	// An answer that the client no longer reads is no error of ours.
+	_, _ = x.w.Write(body)
+	return nil
+}
+
+var errRefused = errors.New("refused by api_guard")
+
+func (app *App) typeBase() string {
+	if app.TypeBase != "" {
+		return app.TypeBase
+	}
+	return policy.TypeBase
+}
+
+// decorate writes the fields that tell about versions and limits.
+func (x *exchange) decorate(h http.Header) {
+	v := &x.verdict
+	v.SetLifecycle(h)
+	v.SetVary(h)
+	if v.Limited() == 0 {
+		return
+	}
+	policyField, limitField, any := v.AppendFields(x.fields[0][:0], x.fields[1][:0])
+	x.fields[0], x.fields[1] = policyField, limitField
+	if any {
+		// Beside the origin's own, which counts by limits of its own.
+		h.Add("RateLimit-Policy", string(policyField))
+		h.Add("RateLimit", string(limitField))
+	}
+}
+
+// observe records what came of the request, once. An error of the next handler
+// counts with its status, since Caddy answers with it.
+func (x *exchange) observe(status int, err error) {
+	if x.observed {
+		return
+	}
+	x.observed = true
+	if err != nil && status == 0 {
+		status = http.StatusInternalServerError
+		var handlerError caddyhttp.HandlerError
+		if errors.As(err, &handlerError) && handlerError.StatusCode != 0 {
+			status = handlerError.StatusCode
+		}
+	}
+	v, m := &x.verdict, &x.request.Match
+	o := inventory.Outcome{
+		Time:      x.request.Now.UnixNano(),
+		Status:    status,
+		Verdict:   verdicts[v.Outcome],
+		Rule:      v.Rule.String(),
+		Reason:    string(v.Reason),
+		Forwarded: v.Outcome != policy.Refuse,
+	}
+	if m.Outcome == catalogue.Found && x.request.Problem == "" {
+		x.app.recorder.Hit(m, o)
+		return
+	}
+	if o.Forwarded {
+		x.describe(&o)
+	}
+	x.app.recorder.Observe(m, x.request.Target.Host, x.request.Method, x.request.Target.Path, o)
+}
+
+var verdicts = [...]inventory.Verdict{
+	policy.Allow: inventory.Allow, policy.WouldRefuse: inventory.WouldRefuse, policy.Refuse: inventory.Refuse,
+}
+
+// describe adds what tells an answer that a host gives to everything from one
+// that means this route.
+func (x *exchange) describe(o *inventory.Outcome) {
+	h := x.w.Header()
+	o.ContentType = h.Get("Content-Type")
+	o.BodyLength = -1
+	if n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64); err == nil {
+		o.BodyLength = n
+	}
+	o.Redirect = o.Status >= 300 && o.Status < 400 && leadsElsewhere(h.Get("Location"), x.request.Target.Path)
+}

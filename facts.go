@@ -1,0 +1,167 @@
+package apiguard
+
+import (
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/apiguard/caddy-api-guard/inventory"
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/policy"
+)
+
+// facts are what the guard knows about a request, for other handlers, as
+// {http.api_guard.*}, and for the access log, as api_guard. They outlive
+// ServeHTTP, since handlers around it read them afterwards.
+type facts struct {
+	api, version, state, operation string
+	verdict, rule, reason          string
+	unchecked                      string
+	// header fields that the rules headers and upgrade removed, or would have
+	removed, wouldRemove []string
+}
+
+const placeholderPrefix = "http.api_guard."
+
+// lookup implements caddy.ReplacerFunc.
+func (f *facts) lookup(key string) (any, bool) {
+	name, ok := strings.CutPrefix(key, placeholderPrefix)
+	if !ok {
+		return nil, false
+	}
+	switch name {
+	case "api":
+		return f.api, true
+	case "version":
+		return f.version, true
+	case "state":
+		return f.state, true
+	case "operation":
+		return f.operation, true
+	case "verdict":
+		return f.verdict, true
+	case "rule":
+		return f.rule, true
+	case "reason":
+		return f.reason, true
+	}
+	return nil, false
+}
+
+// MarshalLogObject implements zapcore.ObjectMarshaler.
+func (f *facts) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	for _, field := range [...]struct{ name, value string }{
+		{"api", f.api}, {"version", f.version}, {"state", f.state}, {"operation", f.operation},
+		{"verdict", f.verdict}, {"rule", f.rule}, {"reason", f.reason}, {"unchecked", f.unchecked},
+	} {
+		if field.value != "" {
+			enc.AddString(field.name, field.value)
+		}
+	}
+	if len(f.removed) > 0 {
+		zap.Strings("removed", f.removed).AddTo(enc)
+	}
+	if len(f.wouldRemove) > 0 {
+		zap.Strings("would_remove", f.wouldRemove).AddTo(enc)
+	}
+	return nil
+}
+
+// judged brings a verdict up to date that was made while the body streamed.
+func (f *facts) judged(v *policy.Verdict) {
+	f.verdict, f.rule, f.reason, f.unchecked = v.Outcome.String(), v.Rule.String(), string(v.Reason), v.Unchecked
+}
+
+// published is a set of facts with the method value that the replacer calls, made
+// once so that publishing allocates nothing.
+type published struct {
+	facts    *facts
+	provider caddy.ReplacerFunc
+}
+
+func publishedOf(f *facts) published { return published{facts: f, provider: f.lookup} }
+
+// allowedFacts are the facts of a documented operation that is simply allowed,
+// by route and state, made when the configuration is.
+func allowedFacts(cat *catalogue.Catalogue) [][catalogue.NumStates]published {
+	all := make([][catalogue.NumStates]published, len(cat.Routes))
+	for i, route := range cat.Routes {
+		for state := range catalogue.NumStates {
+			all[i][state] = publishedOf(&facts{
+				api: route.API.Name, version: route.Version.Name,
+				state: catalogue.State(state).String(), operation: operationName(route),
+				verdict: policy.Allow.String(),
+			})
+		}
+	}
+	return all
+}
+
+// operationName is the operationId, else the method and template.
+func operationName(route *catalogue.Route) string {
+	if route.Operation.ID != "" {
+		return route.Operation.ID
+	}
+	return route.Operation.Method + " " + route.Operation.Template
+}
+
+// publish makes the facts of this request known.
+func (x *exchange) publish() {
+	v, m := &x.verdict, &x.request.Match
+	var p published
+	if m.Route != nil && v.Outcome == policy.Allow && v.Unchecked == "" && x.tee == nil && len(x.removed)+len(x.wouldRemove) == 0 {
+		p = x.app.allowed[m.Route.Index][v.State]
+	} else {
+		p = publishedOf(x.makeFacts())
+	}
+	x.facts = p.facts
+	x.replacer.Map(p.provider)
+	if !x.logged {
+		return
+	}
+	if extra, ok := x.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
+		extra.Set(zap.Object("api_guard", p.facts))
+	}
+}
+
+func (x *exchange) makeFacts() *facts {
+	m := &x.request.Match
+	f := new(facts)
+	f.judged(&x.verdict)
+	f.removed, f.wouldRemove = x.removed, x.wouldRemove
+	if m.API != nil {
+		f.api = m.API.Name
+	}
+	if m.Version != nil {
+		f.version, f.state = m.Version.Name, x.verdict.State.String()
+	}
+	if m.Route != nil {
+		f.operation = operationName(m.Route)
+	}
+	return f
+}
+
+// eventFields writes a change of the inventory as log fields.
+type eventFields inventory.Event
+
+// MarshalLogObject implements zapcore.ObjectMarshaler.
+func (e eventFields) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	enc.AddString("event", e.Event)
+	enc.AddTime("time", e.Time.Time)
+	for _, field := range [...]struct{ name, value string }{
+		{"api", e.API}, {"version", e.Version}, {"host", e.Host}, {"method", e.Method}, {"path", e.Path},
+		{"state", e.State}, {"evidence", string(e.Evidence)},
+	} {
+		if field.value != "" {
+			enc.AddString(field.name, field.value)
+		}
+	}
+	if len(e.Reasons) > 0 {
+		zap.Strings("reasons", e.Reasons).AddTo(enc)
+	}
+	enc.AddUint64("count", e.Count)
+	return nil
+}

@@ -1,0 +1,171 @@
+package apiguard
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"reflect"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/policy"
+	"github.com/apiguard/caddy-api-guard/policy/conformance"
+	"github.com/apiguard/caddy-api-guard/policy/target"
+)
+
+// Handler is the HTTP handler `api_guard`. It asks the policy of the app
+// `api_guard` about each request, refuses it or passes it on, and records what
+// came of it. It has no configuration of its own: every site that has it has the
+// same policy.
+type Handler struct {
+	app    *App
+	server *caddyhttp.Server // nil outside of a server
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.api_guard", New: func() caddy.Module { return new(Handler) }}
+}
+
+// Provision finds the app.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	app, err := ctx.AppIfConfigured("api_guard")
+	if errors.Is(err, caddy.ErrNotConfigured) {
+		return errors.New("the handler api_guard needs the app api_guard: add the global option api_guard with at least one api")
+	}
+	if err != nil {
+		return err
+	}
+	h.app = app.(*App)
+	h.server, _ = ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if h.server != nil && h.app.byClient && !h.app.LaxProxies && h.server.TrustedProxiesStrict == 0 && trustsProxies(h.server) {
+		return errors.New("limits count by {client_ip}, and this server has trusted_proxies without trusted_proxies_strict: " +
+			"a client could choose its own address. Add trusted_proxies_strict to the servers option, or lax_proxies to api_guard")
+	}
+	return nil
+}
+
+// trustsProxies reports whether the server has trusted_proxies. By the time that
+// handlers are provisioned Caddy has loaded the option and emptied its exported
+// field, so the loaded one is looked at; that it is still there is tested.
+func trustsProxies(server *caddyhttp.Server) bool {
+	loaded := reflect.ValueOf(server).Elem().FieldByName("trustedProxies")
+	return server.TrustedProxiesRaw != nil || loaded.IsValid() && !loaded.IsNil()
+}
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	x := exchanges.Get().(*exchange)
+	defer x.release()
+	x.begin(h, w, r)
+	x.decide()
+	if x.verdict.Outcome == policy.Refuse {
+		return x.refuse()
+	}
+	return x.forward(next)
+}
+
+// begin takes over a request.
+func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request) {
+	x.app, x.w, x.r = h.app, w, r
+	x.logged = h.server != nil && h.server.Logs != nil
+	x.replacer = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	x.request.Now = time.Now()
+	x.request.Method = r.Method
+	x.request.Header = r.Header
+}
+
+// decide judges the request as far as it can be before it is passed on. A panic
+// in the guard is a refusal, never a pass.
+func (x *exchange) decide() {
+	defer func() {
+		if p := recover(); p != nil {
+			x.app.logger.Error("panic while judging a request; it was refused",
+				zap.String("panic", fmt.Sprint(p)), zap.Stack("stack"))
+			x.verdict.Object(policy.RuleNone, policy.Enforce, policy.ReasonInternalError, http.StatusInternalServerError)
+		}
+	}()
+	x.match()
+	x.app.policy.Decide(&x.request, &x.verdict)
+	if x.verdict.Outcome != policy.Refuse && x.verdict.Body.Action == conformance.Judge {
+		x.judgeBody()
+	}
+}
+
+// match finds the canonical target and what the catalogue has for it.
+func (x *exchange) match() {
+	r, q := x.r, &x.request
+	in := target.Input{Method: r.Method, Raw: r.RequestURI, Host: r.Host, TLS: r.TLS != nil}
+	q.Target, q.Problem = target.Canonical(in)
+	if q.Problem == "" {
+		q.Problem = target.HeaderProblem(r.Header, r.Trailer)
+	} else {
+		// In monitor it goes on as it came: its limits and version must be found
+		// all the same.
+		q.Target = target.Lenient(in)
+	}
+	x.query = catalogue.Query{
+		Host: q.Target.Host, Method: r.Method, Path: q.Target.Path, RawQuery: q.Target.RawQuery, Header: r.Header,
+	}
+	x.app.policy.Catalogue().Match(&x.query, &q.Match)
+	q.Client = netip.Addr{}
+	if x.app.byClient {
+		if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {
+			q.Client, _ = netip.ParseAddr(ip)
+		}
+	}
+}
+
+// forward passes the request on in its canonical form and records the answer.
+func (x *exchange) forward(next caddyhttp.Handler) error {
+	x.rewrite()
+	x.strip()
+	x.publish()
+	x.response.ResponseWriter = x.w
+	err := next.ServeHTTP(&x.response, x.r)
+	if x.tee != nil {
+		x.judgeStreamed()
+	}
+	status := x.response.status
+	if !x.response.wroteHeader {
+		// Caddy's error routes answer, or net/http with an empty 200, on the same
+		// header map.
+		x.decorate(x.w.Header())
+		if err == nil {
+			status = http.StatusOK
+		}
+	}
+	x.observe(status, err)
+	return err
+}
+
+// rewrite writes the canonical target into the request, when the target rule is
+// enforced, and into the original request that FastCGI's REQUEST_URI and the
+// error routes are made from.
+func (x *exchange) rewrite() {
+	t := &x.request.Target
+	if !t.Changed || x.request.Problem != "" || x.verdict.Rules().Mode(policy.RuleTarget) != policy.Enforce {
+		return
+	}
+	t.WriteTo(x.r.URL)
+	x.r.RequestURI = x.r.URL.RequestURI()
+	x.r.Host = t.Authority
+	if original, ok := x.r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && original.URL != nil {
+		t.WriteTo(original.URL)
+	}
+}
+
+// strip removes the header fields that the policy does not let pass.
+func (x *exchange) strip() {
+	x.removed, x.wouldRemove = x.verdict.Strip(x.r.Header, x.request.Trusted)
+}
+
+var (
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+	_ caddy.Provisioner           = (*Handler)(nil)
+)

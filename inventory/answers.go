@@ -1,0 +1,139 @@
+package inventory
+
+// The shapes of the answers. Every field is always present: what is not known is
+// empty, 0, false or null, and lists are never null.
+
+// APIEntry is an API that the active configuration declares.
+type APIEntry struct {
+	API      string         `json:"api"`
+	Owner    string         `json:"owner"`
+	Purpose  string         `json:"purpose"`
+	Versions []VersionEntry `json:"versions"`
+}
+
+// VersionEntry is one version of an API and its traffic.
+type VersionEntry struct {
+	Version      string   `json:"version"`
+	Hosts        []string `json:"hosts"`
+	Path         string   `json:"path"` // base paths, comma-separated when there are several
+	State        string   `json:"state"`
+	Environment  string   `json:"environment"`
+	Audience     string   `json:"audience"`
+	Owner        string   `json:"owner"`
+	Docs         string   `json:"docs"`
+	Spec         string   `json:"spec"` // documents, comma-separated when there are several
+	Deprecated   Time     `json:"deprecated"`
+	Sunset       Time     `json:"sunset"`
+	Successor    string   `json:"successor"`
+	PolicyDigest string   `json:"policy_digest"`
+	Operations   int      `json:"operations"` // documented operations, each host and base path apart
+	Requests     uint64   `json:"requests"`   // documented or not
+	LastSeen     Time     `json:"last_seen"`
+}
+
+// HostEntry is a host that is declared, was seen, or both. A pattern such as
+// "*.example.com" is one entry. Two names are no host: "(invalid)" collects what
+// is no host name and "(other)" what the table had no room for.
+type HostEntry struct {
+	Host      string            `json:"host"`
+	Declared  bool              `json:"declared"`
+	APIs      []string          `json:"apis"`
+	FirstSeen Time              `json:"first_seen"`
+	LastSeen  Time              `json:"last_seen"`
+	Count     uint64            `json:"count"`
+	Statuses  map[string]uint64 `json:"statuses"` // by class, as in RouteEntry
+	Evidence  Evidence          `json:"evidence"`
+
+	// Baseline are the answers that this host gives to everything, such as
+	// "GET 200 text/html 1834". They are evidence of nothing.
+	Baseline []string `json:"baseline"`
+	// Scans sums up refused and scanned requests by the hour, the latest 24 hours
+	// that had any, oldest first.
+	Scans []ScanHour `json:"scans"`
+}
+
+// ScanHour counts an hour's requests to routes that nobody has.
+type ScanHour struct {
+	Hour    Time   `json:"hour"`
+	Refused uint64 `json:"refused"` // refused by the guard; upstream never said
+	Scanned uint64 `json:"scanned"` // 404, 410 or the host's baseline
+	Routes  uint64 `json:"routes"`  // of them, first sights of a route
+}
+
+// RouteEntry is one operation: documented, seen, or both.
+type RouteEntry struct {
+	ID         string   `json:"id"` // stable: a hash of api, version, host, method and path
+	API        string   `json:"api"`
+	Version    string   `json:"version"`
+	Host       string   `json:"host"`
+	Method     string   `json:"method"`
+	Path       string   `json:"path"` // template with its base path
+	Documented bool     `json:"documented"`
+	Lifecycle  string   `json:"lifecycle"` // beta, active, deprecated, retired; empty without a version
+	State      State    `json:"state"`
+	Reasons    []string `json:"reasons"`
+	Evidence   Evidence `json:"evidence"`
+	FirstSeen  Time     `json:"first_seen"`
+	LastSeen   Time     `json:"last_seen"`
+	Count      uint64   `json:"count"`
+
+	// Statuses counts answers by class: "1xx" to "5xx", and "none" where no
+	// answer was given.
+	Statuses map[string]uint64 `json:"statuses"`
+	// Refused and WouldRefuse count verdicts by rule: {"limit": 3}.
+	Refused     map[string]uint64 `json:"refused"`
+	WouldRefuse map[string]uint64 `json:"would_refuse"`
+
+	Consumers   uint64   `json:"consumers"` // not gathered yet: 0
+	Auth        Auth     `json:"auth"`
+	CORS        CORS     `json:"cors"`         // not gathered yet: empty
+	DataClasses []string `json:"data_classes"` // not gathered yet: empty
+	Networks    []string `json:"networks"`     // not gathered yet: empty
+
+	Environment string `json:"environment"`
+	Audience    string `json:"audience"`
+	Owner       string `json:"owner"`
+	Docs        string `json:"docs"`
+	Deprecated  Time   `json:"deprecated"`
+	Sunset      Time   `json:"sunset"`
+	Review      string `json:"review"` // "open"; reviews are not recorded yet
+}
+
+// Auth is what an operation asks for and what was seen.
+type Auth struct {
+	// Documented: the document's security asks for credentials.
+	Documented bool `json:"documented"`
+	// Seen are kinds of credentials. Not gathered yet: empty.
+	Seen []string `json:"seen"`
+	// Unauthenticated2xx counts good answers without credentials. Not gathered
+	// yet: 0.
+	Unauthenticated2xx uint64 `json:"unauthenticated_2xx"`
+}
+
+// CORS is what browsers of other origins may do.
+type CORS struct {
+	Origins     []string `json:"origins"`
+	Credentials bool     `json:"credentials"`
+}
+
+// Health says how far the inventory can be trusted.
+type Health struct {
+	Store   Part  `json:"store"`   // status: ok, degraded or memory
+	Cluster Part  `json:"cluster"` // status: ok, down or off
+	Gaps    []Gap `json:"gaps"`
+
+	Since        Time   `json:"since"`         // counts began here
+	Running      bool   `json:"running"`       // observations are being recorded
+	Queued       int    `json:"queued"`        // observations waiting to be recorded
+	Dropped      uint64 `json:"dropped"`       // observations dropped, the queue was full
+	FeedDropped  uint64 `json:"feed_dropped"`  // events dropped, over 10 a second
+	Routes       int    `json:"routes"`        // undocumented routes held, refused and scanned ones apart
+	RefusedScans int    `json:"refused_scans"` // refused and scanned routes held
+	Hosts        int    `json:"hosts"`         // undeclared hosts held
+}
+
+// Part is the condition of something that the inventory leans on.
+type Part struct {
+	Status string `json:"status"`
+	Why    string `json:"why"`
+}

@@ -1,0 +1,129 @@
+// Package catalogue is what an operator declares to exist: APIs, their versions,
+// the hosts, paths and selectors that each version answers for, and the
+// documents that describe them. It compiles the declaration into one matcher for
+// all hosts and versions and resolves a request to its host, version and
+// operation. A Catalogue is immutable: one per configuration.
+package catalogue
+
+import (
+	"time"
+
+	"github.com/apiguard/caddy-api-guard/inventory/spec"
+)
+
+// API is a logical product with one policy over all its versions.
+type API struct {
+	Name     string
+	Owner    string
+	Purpose  string
+	Versions []*Version
+}
+
+// Version is one line of an API: "v2", "2025.0".
+type Version struct {
+	Name string
+
+	// Hosts are the names that serve the version, exact or "*.example.com".
+	// When empty, the absolute server URLs of the documents give the hosts.
+	Hosts []string
+
+	// Claims say which requests on those hosts are this version's. Each is an
+	// alternative. When empty, there is one claim without path and selector.
+	Claims []Claim
+
+	// Default makes the version answer requests that carry no selector at all.
+	Default bool
+
+	Documents []*spec.Document
+
+	State       State // StateBeta or StateActive; the rest follows from the dates
+	Deprecated  time.Time
+	Sunset      time.Time
+	Successor   string // name of a version of the same API, or a URL
+	Docs        string // URL for people
+	Environment string
+	Owner       string // empty: the API's
+}
+
+// Claim is a path prefix, a selector, or both.
+type Claim struct {
+	// Path is a canonical path prefix such as "/v2" ("/" is the root). It
+	// replaces the path of every server of the documents. When empty the
+	// documents' servers give the paths; without a document it is the root.
+	Path string
+	// Select is nil when the claim is by path alone.
+	Select *Selector
+}
+
+// SelectorKind says where a selector's value stands in the request.
+type SelectorKind uint8
+
+const (
+	SelectHeader SelectorKind = iota + 1
+)
+
+// Selector picks a version by a value of the request.
+type Selector struct {
+	Kind  SelectorKind
+	Name  string // canonical header name
+	Value string
+}
+
+// State is where a version stands in its life.
+type State uint8
+
+const (
+	StateActive State = iota
+	StateBeta
+	StateDeprecated
+	StateRetired
+
+	// NumStates is how many states there are.
+	NumStates = int(StateRetired) + 1
+)
+
+func (s State) String() string {
+	switch s {
+	case StateBeta:
+		return "beta"
+	case StateDeprecated:
+		return "deprecated"
+	case StateRetired:
+		return "retired"
+	default:
+		return "active"
+	}
+}
+
+// StateAt is the version's state at t. It is the one place that turns dates into
+// a state: a version is deprecated from its Deprecated time on and retired from
+// its Sunset time on, both inclusive.
+func (v *Version) StateAt(t time.Time) State {
+	switch {
+	case !v.Sunset.IsZero() && !t.Before(v.Sunset):
+		return StateRetired
+	case !v.Deprecated.IsZero() && !t.Before(v.Deprecated):
+		return StateDeprecated
+	default:
+		return v.State
+	}
+}
+
+// Binding ties a named group of operations (a limit's `operations`) to an API.
+// The references resolve in every document of the API, and the methods and
+// templates they name bind under every base path, host and selector of that API,
+// in versions without a document too.
+type Binding struct {
+	// API is the one that is bound. Nil means every API of the catalogue: each
+	// reference must then resolve in one of them at least.
+	API        *API
+	Bit        uint   // 0 to 63, one space for the catalogue; Match.Bound carries 1<<Bit when the binding holds
+	Name       string // the limit's name, for messages
+	Operations []string
+}
+
+// Config is what New compiles.
+type Config struct {
+	APIs     []*API
+	Bindings []Binding
+}

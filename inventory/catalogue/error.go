@@ -1,0 +1,27 @@
+package catalogue
+
+import "fmt"
+
+// Error is a declaration that cannot hold, with what it is about, so that a
+// configuration's author can be shown the line. What it is not about is empty.
+type Error struct {
+	API     string
+	Version string
+	Limit   string
+	Err     error
+}
+
+func (e *Error) Error() string {
+	switch {
+	case e.Version != "":
+		return fmt.Sprintf("version %q of API %q: %v", e.Version, e.API, e.Err)
+	case e.Limit != "" && e.API == "":
+		return fmt.Sprintf("limit %q: %v", e.Limit, e.Err)
+	case e.Limit != "":
+		return fmt.Sprintf("limit %q of API %q: %v", e.Limit, e.API, e.Err)
+	default:
+		return fmt.Sprintf("API %q: %v", e.API, e.Err)
+	}
+}
+
+func (e *Error) Unwrap() error { return e.Err }

@@ -1,0 +1,170 @@
+package catalogue
+
+import "net/http"
+
+const (
+	// maxNamed is how many different claims of one request are told apart. A
+	// request that makes more is ambiguous in any case.
+	maxNamed = 4
+	// maxSelectorLines is how many lines of a selector's header are read.
+	maxSelectorLines = 64
+)
+
+// claims are the claims that a request makes on a host.
+type claims struct {
+	prefix  *prefix // of the longest claim; of the unclaimed part when n is 0
+	end     int     // where the rest of the path begins
+	groups  [maxNamed]*group
+	n       int
+	others  [maxNamed]*group // selected at shorter prefixes
+	nOthers int
+	tooMany bool
+}
+
+// resolve finds who claims the request: by a selector or by the longest path
+// without one; else the default version of a prefix whose selectors the request
+// does not carry at all.
+func (cl *claims) resolve(prefixes []*prefix, c *candidates, header http.Header) {
+	for i := range c.list[:c.n] {
+		p := prefixes[c.list[i].prefix]
+		end := int(c.list[i].end)
+		for j := range p.selectors {
+			cl.selected(p, end, &p.selectors[j], header)
+		}
+		if p.plain != nil && (cl.prefix == nil || cl.prefix == p) {
+			cl.name(p, end, p.plain)
+		}
+	}
+	if cl.prefix != nil {
+		return
+	}
+	for i := range c.list[:c.n] {
+		p := prefixes[c.list[i].prefix]
+		if cl.prefix == nil {
+			cl.prefix, cl.end = p, int(c.list[i].end)
+		}
+		if p.carried(header) {
+			// A value that nobody has is not the default's.
+			cl.prefix, cl.end = p, int(c.list[i].end)
+			return
+		}
+		if p.fallback != nil {
+			cl.prefix, cl.end = p, int(c.list[i].end)
+			cl.groups[0], cl.n = p.fallback, 1
+			return
+		}
+	}
+}
+
+// selected names the versions whose value the request carries.
+func (cl *claims) selected(p *prefix, end int, t *selectorTable, header http.Header) {
+	lines := header[t.header]
+	if len(lines) > maxSelectorLines {
+		cl.tooMany = true
+		lines = lines[:maxSelectorLines]
+	}
+	for _, line := range lines {
+		if g := t.values[trimSpace(line)]; g != nil {
+			cl.name(p, end, g)
+		}
+	}
+}
+
+func (p *prefix) carried(header http.Header) bool {
+	for i := range p.selectors {
+		if len(header[p.selectors[i].header]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// name records a claim.
+func (cl *claims) name(p *prefix, end int, g *group) {
+	if cl.prefix == nil {
+		cl.prefix, cl.end = p, end
+	}
+	list, n := &cl.groups, &cl.n
+	if cl.prefix != p {
+		list, n = &cl.others, &cl.nOthers
+	}
+	for _, known := range list[:*n] {
+		if known == g {
+			return
+		}
+	}
+	if *n == maxNamed {
+		cl.tooMany = true
+		return
+	}
+	list[*n] = g
+	*n++
+}
+
+// contradiction reports whether the claims name different versions of one API:
+// two claims with an API in common, but no version of it.
+func (cl *claims) contradiction() bool {
+	if cl.tooMany {
+		return true
+	}
+	if cl.n+cl.nOthers < 2 {
+		return false
+	}
+	for i, g := range cl.groups[:cl.n] {
+		for _, o := range cl.groups[i+1 : cl.n] {
+			if g.contradicts(o) {
+				return true
+			}
+		}
+		for _, o := range cl.others[:cl.nOthers] {
+			if g.contradicts(o) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (g *group) contradicts(o *group) bool {
+	for _, api := range g.guards {
+		if o.names(api) && !g.sharesVersion(o, api) {
+			return true
+		}
+	}
+	return false
+}
+
+// sharesVersion reports whether both groups hold some version of one API.
+func (g *group) sharesVersion(o *group, api *guard) bool {
+	for i, own := range g.guards {
+		if own == api && o.has(g.versions[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// excludes reports whether another claim of the request names the route's API
+// in other versions only.
+func (cl *claims) excludes(api *guard, v *Version) bool {
+	for _, g := range cl.groups[:cl.n] {
+		if g.names(api) && !g.has(v) {
+			return true
+		}
+	}
+	for _, g := range cl.others[:cl.nOthers] {
+		if g.names(api) && !g.has(v) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *group) names(api *guard) bool {
+	for _, own := range g.guards {
+		if own == api {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,63 @@
+package catalogue
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// maxSuggestions is how many names an error proposes.
+const maxSuggestions = 3
+
+// nearest are the names most like a name that does not exist, the likest first;
+// none where nothing is like it.
+func nearest(name string, known []string) []string {
+	type scored struct {
+		name     string
+		distance int
+	}
+	var all []scored
+	want := strings.ToLower(name)
+	limit := max(2, len(want)/3)
+	for _, k := range known {
+		if d := distance(want, strings.ToLower(k), limit); d <= limit {
+			all = append(all, scored{k, d})
+		}
+	}
+	slices.SortFunc(all, func(x, y scored) int {
+		return cmp.Or(cmp.Compare(x.distance, y.distance), cmp.Compare(x.name, y.name))
+	})
+	all = slices.Compact(all)
+	var out []string
+	for _, s := range all[:min(len(all), maxSuggestions)] {
+		out = append(out, s.name)
+	}
+	return out
+}
+
+// distance is the Levenshtein distance, or more than limit when it would be. The
+// end of a longer name counts little: people leave base paths in.
+func distance(a, b string, limit int) int {
+	if strings.HasSuffix(a, b[strings.IndexByte(b, ' ')+1:]) && len(b) > 4 {
+		return 1
+	}
+	if d := len(a) - len(b); d > limit || -d > limit {
+		return limit + 1
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,204 @@
+package inventory
+
+import "sync/atomic"
+
+// Status classes: index 0 is "no answer", 1 to 5 are 1xx to 5xx.
+const numClasses = 6
+
+var classNames = [numClasses]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}
+
+func classOf(status int) int {
+	if status < 100 || status > 599 {
+		return 0
+	}
+	return status / 100
+}
+
+// Rules that verdicts are counted by. The set is fixed, so that counters need no
+// map and no lock; a rule that is not in it counts as "other".
+const numRules = 12
+
+var ruleNames = [numRules]string{
+	"target", "unknown_host", "audience", "limit", "lifecycle", "unknown_route",
+	"credentials", "request", "response", "headers", "upgrade", "other",
+}
+
+func ruleIndex(rule string) int {
+	switch rule {
+	case "target":
+		return 0
+	case "unknown_host":
+		return 1
+	case "audience":
+		return 2
+	case "limit":
+		return 3
+	case "lifecycle":
+		return 4
+	case "unknown_route":
+		return 5
+	case "credentials":
+		return 6
+	case "request":
+		return 7
+	case "response":
+		return 8
+	case "headers":
+		return 9
+	case "upgrade":
+		return 10
+	default:
+		return 11
+	}
+}
+
+// verdicts counts refusals by rule.
+type verdicts struct {
+	refused, would [numRules]uint64
+}
+
+// counters belong to one documented operation and are written by requests
+// directly, without a lock.
+type counters struct {
+	first, last    atomic.Int64
+	touched        atomic.Uint64 // the latest epoch in which anything here changed, see cursor
+	best           atomic.Uint32 // rank
+	classes        [numClasses]atomic.Uint64
+	refused, would [numRules]atomic.Uint64
+}
+
+// lastGrain is how far last may lag behind, in nanoseconds. It keeps requests
+// that come at the same time on several cores from fighting over one cache line.
+const lastGrain = int64(1e6)
+
+func (c *counters) add(o *Outcome, epoch *atomic.Uint64) {
+	c.classes[classOf(o.Status)].Add(1)
+	switch o.Verdict {
+	case Refuse:
+		c.refused[ruleIndex(o.Rule)].Add(1)
+	case WouldRefuse:
+		c.would[ruleIndex(o.Rule)].Add(1)
+	}
+	if c.first.Load() == 0 {
+		c.first.CompareAndSwap(0, o.Time)
+	}
+	for {
+		last := c.last.Load()
+		if o.Time-last < lastGrain || c.last.CompareAndSwap(last, o.Time) {
+			break
+		}
+	}
+	for r := uint32(o.worth()); ; {
+		best := c.best.Load()
+		if r <= best || c.best.CompareAndSwap(best, r) {
+			break
+		}
+	}
+	// Last: a walk that began before this request's counts could be seen must
+	// find the entry touched since.
+	for e := epoch.Load(); ; {
+		touched := c.touched.Load()
+		if e <= touched || c.touched.CompareAndSwap(touched, e) {
+			break
+		}
+	}
+}
+
+// tally counts what the inventory's goroutine records. Inventory.mu guards it.
+type tally struct {
+	first, last int64
+	touched     uint64
+	best        rank
+	classes     [numClasses]uint64
+	verdicts    *verdicts // nil until the first refusal
+}
+
+func (t *tally) add(o *Outcome, worth rank, epoch uint64) {
+	t.classes[classOf(o.Status)]++
+	if o.Verdict != Allow {
+		if t.verdicts == nil {
+			t.verdicts = new(verdicts)
+		}
+		if o.Verdict == Refuse {
+			t.verdicts.refused[ruleIndex(o.Rule)]++
+		} else {
+			t.verdicts.would[ruleIndex(o.Rule)]++
+		}
+	}
+	if t.first == 0 {
+		t.first = o.Time
+	}
+	t.last = max(t.last, o.Time)
+	t.best = max(t.best, worth)
+	t.touched = epoch
+}
+
+// any reports whether anything was added; epochs are never 0.
+func (t *tally) any() bool { return t.touched != 0 }
+
+func (t *tally) count() uint64 {
+	var n uint64
+	for _, c := range t.classes {
+		n += c
+	}
+	return n
+}
+
+// totals are counts as an answer needs them: read once, of both kinds.
+type totals struct {
+	first, last int64
+	touched     uint64
+	best        rank
+	count       uint64
+	classes     [numClasses]uint64
+}
+
+func (t *totals) addTally(s *tally) {
+	t.span(s.first, s.last)
+	t.touched = max(t.touched, s.touched)
+	t.best = max(t.best, s.best)
+	for i, n := range s.classes {
+		t.classes[i] += n
+		t.count += n
+	}
+}
+
+func (t *totals) addCounters(c *counters) {
+	// In the opposite order of counters.add, touched first.
+	t.touched = max(t.touched, c.touched.Load())
+	t.span(c.first.Load(), c.last.Load())
+	t.best = max(t.best, rank(c.best.Load()))
+	for i := range c.classes {
+		n := c.classes[i].Load()
+		t.classes[i] += n
+		t.count += n
+	}
+}
+
+func (t *totals) span(first, last int64) {
+	if first != 0 && (t.first == 0 || first < t.first) {
+		t.first = first
+	}
+	t.last = max(t.last, last)
+}
+
+// statuses spells the classes that occurred.
+func (t *totals) statuses() map[string]uint64 {
+	m := make(map[string]uint64)
+	for i, n := range t.classes {
+		if n > 0 {
+			m[classNames[i]] = n
+		}
+	}
+	return m
+}
+
+func byRule(counts *[numRules]uint64) map[string]uint64 {
+	m := make(map[string]uint64)
+	for i, n := range counts {
+		if n > 0 {
+			m[ruleNames[i]] = n
+		}
+	}
+	return m
+}

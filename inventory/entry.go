@@ -1,0 +1,136 @@
+package inventory
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/binary"
+	"net/http"
+	"strings"
+)
+
+// routeKey is what makes a route one and the same over configurations.
+type routeKey struct {
+	api, version, host, method, path string
+}
+
+// routeID is the first 80 bits of a routeKey's SHA-256.
+type routeID [10]byte
+
+var idEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+// id hashes the key. Each part goes in with its length, so that no two keys read
+// the same.
+func (k *routeKey) id() routeID {
+	buf := make([]byte, 0, 256)
+	for _, s := range [...]string{k.api, k.version, k.host, k.method, k.path} {
+		buf = binary.AppendUvarint(buf, uint64(len(s)))
+		buf = append(buf, s...)
+	}
+	sum := sha256.Sum256(buf)
+	return routeID(sum[:10])
+}
+
+// String is the id as answers spell it: 16 characters, a to z and 2 to 7.
+func (id routeID) String() string { return strings.ToLower(idEncoding.EncodeToString(id[:])) }
+
+func parseRouteID(s string) (routeID, bool) {
+	var id routeID
+	if len(s) != 16 || s != strings.ToLower(s) {
+		return id, false
+	}
+	n, err := idEncoding.Decode(id[:], []byte(strings.ToUpper(s)))
+	return id, err == nil && n == len(id)
+}
+
+// shelf is where an entry is kept, and with it what may push it out.
+type shelf uint8
+
+const (
+	// shelfBound: a document has or had it. Never pushed out; their number is
+	// the operator's.
+	shelfBound shelf = iota
+	// shelfKnown: probable or confirmed, in no document. Up to MaxRoutes; pushed
+	// out only by better evidence.
+	shelfKnown
+	// shelfNoise: refused or scanned. The latest of each host.
+	shelfNoise
+)
+
+// entry is one operation. Inventory.mu guards all but hits' counters.
+type entry struct {
+	key routeKey
+	id  routeID
+
+	hits *counters // of documented operations
+	seen tally     // what Observe brought
+
+	shelf   shelf
+	why     why    // how the latest observation missed the documents
+	gen     uint64 // the activation that has it documented
+	slot    *slot  // there
+	since   int64  // first documented, Unix nanoseconds
+	covered bool   // a documented template stands for it now
+
+	answer   answer // the one that gave the best evidence
+	mixed    bool   // others gave as good evidence
+	baseline bool   // got the answer that its host gives to everything
+
+	host       *hostRecord
+	prev, next *entry // shelfNoise: neighbours in the host's list
+}
+
+func (e *entry) totals() totals {
+	var t totals
+	if e.hits != nil {
+		t.addCounters(e.hits)
+	}
+	t.addTally(&e.seen)
+	return t
+}
+
+// verdicts sums up refusals of both kinds.
+func (e *entry) verdicts() verdicts {
+	var v verdicts
+	if e.seen.verdicts != nil {
+		v = *e.seen.verdicts
+	}
+	if e.hits != nil {
+		for i := range v.refused {
+			v.refused[i] += e.hits.refused[i].Load()
+			v.would[i] += e.hits.would[i].Load()
+		}
+	}
+	return v
+}
+
+// methodOther stands for every method that is neither standard nor documented.
+const methodOther = "OTHER"
+
+// standardMethod is the constant for a standard method, so that no request's
+// string is kept.
+func standardMethod(m string) (string, bool) {
+	switch m {
+	case http.MethodGet:
+		return http.MethodGet, true
+	case http.MethodHead:
+		return http.MethodHead, true
+	case http.MethodPost:
+		return http.MethodPost, true
+	case http.MethodPut:
+		return http.MethodPut, true
+	case http.MethodPatch:
+		return http.MethodPatch, true
+	case http.MethodDelete:
+		return http.MethodDelete, true
+	case http.MethodOptions:
+		return http.MethodOptions, true
+	case http.MethodConnect:
+		return http.MethodConnect, true
+	case http.MethodTrace:
+		return http.MethodTrace, true
+	case "QUERY":
+		return "QUERY", true
+	default:
+		return "", false
+	}
+}

@@ -1,0 +1,32 @@
+package inventory
+
+// Event is one change, a line of the feed.
+type Event struct {
+	Event    string   `json:"event"` // one of the Event constants
+	Time     Time     `json:"time"`
+	API      string   `json:"api"`
+	Version  string   `json:"version"`
+	Host     string   `json:"host"`
+	Method   string   `json:"method"`
+	Path     string   `json:"path"`
+	State    string   `json:"state"`
+	Evidence Evidence `json:"evidence"`
+	Reasons  []string `json:"reasons"`
+	Count    uint64   `json:"count"`
+}
+
+// Kinds of events.
+const (
+	// EventRoute: an undocumented route showed evidence of existing; again at its
+	// 10th, 100th, 1,000th request and so on.
+	EventRoute = "route_discovered"
+	// EventHost: a host that nobody declared was asked for; again by powers of
+	// ten.
+	EventHost = "host_discovered"
+	// EventState: a route's evidence got better, or a version's date has come
+	// (Method and Path are empty then).
+	EventState = "state_changed"
+	// EventScan: a host had 100, 1,000, ... refused and scanned requests within
+	// an hour. Count is how many.
+	EventScan = "scan_detected"
+)

@@ -1,0 +1,72 @@
+package inventory
+
+import "time"
+
+const (
+	// maxNoise is how many refused and scanned routes a host keeps.
+	maxNoise = 1000
+	// maxHours is how many hourly records a host keeps.
+	maxHours = 24
+)
+
+// hostRecord is what was observed of a host, documented operations aside.
+// Inventory.mu guards it.
+type hostRecord struct {
+	name      string
+	seen      tally
+	declared  bool // by the active configuration
+	permanent bool // declared by it or one before
+	baseline  baseline
+
+	// Refused and scanned routes, a ring through noise: noise.next is the latest,
+	// noise.prev the one seen longest ago.
+	noise  entry
+	noises int
+
+	hours []hour // oldest first
+}
+
+type hour struct {
+	start                    int64 // Unix nanoseconds
+	refused, scanned, routes uint64
+}
+
+func newHostRecord(name string) *hostRecord {
+	h := &hostRecord{name: name}
+	h.noise.prev, h.noise.next = &h.noise, &h.noise
+	return h
+}
+
+// pushNoise makes e the latest.
+func (h *hostRecord) pushNoise(e *entry) {
+	e.prev, e.next = &h.noise, h.noise.next
+	e.prev.next, e.next.prev = e, e
+	h.noises++
+}
+
+func (h *hostRecord) removeNoise(e *entry) {
+	e.prev.next, e.next.prev = e.next, e.prev
+	e.prev, e.next = nil, nil
+	h.noises--
+}
+
+// oldestNoise is the one seen longest ago, nil when there is none.
+func (h *hostRecord) oldestNoise() *entry {
+	if h.noises == 0 {
+		return nil
+	}
+	return h.noise.prev
+}
+
+// hourAt is the hourly record for now. A clock that went back adds to the latest.
+func (h *hostRecord) hourAt(now time.Time) *hour {
+	start := now.Truncate(time.Hour).UnixNano()
+	if n := len(h.hours); n > 0 && h.hours[n-1].start >= start {
+		return &h.hours[n-1]
+	}
+	if len(h.hours) == maxHours {
+		h.hours = append(h.hours[:0], h.hours[1:]...)
+	}
+	h.hours = append(h.hours, hour{start: start})
+	return &h.hours[len(h.hours)-1]
+}

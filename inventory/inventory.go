@@ -1,0 +1,216 @@
+// Package inventory is what exists: every host and operation that is declared,
+// that was seen, or both. Documented operations are counted in fixed atomic
+// counters; everything else goes through a bounded queue to one goroutine, which
+// templates, weighs and keeps it within fixed bounds. No request waits for the
+// inventory. Queries read a consistent state of it.
+//
+// Everything is kept in memory. What is stored are names, templates and counts:
+// never a query, header or body value, never a client's address.
+package inventory
+
+import (
+	"context"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options say how an inventory works. The zero value is usable.
+type Options struct {
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
+	// Feed gets the changes, from the inventory's goroutine only and 10 a second
+	// at most; further ones are dropped and counted. While it runs nothing else
+	// is recorded. Default: nobody listens.
+	Feed func(Event)
+	// MaxRoutes is how many undocumented routes are held (and, apart from them,
+	// how many refused and scanned ones). Default 10,000.
+	MaxRoutes int
+	// MaxHosts is how many undeclared hosts are held. Default 256.
+	MaxHosts int
+}
+
+const (
+	// queueLength is how many observations may wait. A full queue of the longest
+	// paths holds about 10 MiB.
+	queueLength = 4096
+	// batchLength is how many of them are recorded under one lock.
+	batchLength = 256
+	// tickEvery is how often held events and dates are looked after.
+	tickEvery = 100 * time.Millisecond
+	// pathBudget is how many bytes of path an entry may have on average, of those
+	// that MaxRoutes bounds, before the table counts as full.
+	pathBudget = 512
+)
+
+// Inventory is what was observed, next to what is declared. Make one per process
+// and keep it over configurations.
+type Inventory struct {
+	now       func() time.Time
+	maxRoutes int
+	maxHosts  int
+	start     int64 // Unix nanoseconds
+	seed      maphash.Seed
+
+	queue   chan observation
+	running atomic.Bool
+	dropped atomic.Uint64
+	// epoch counts walks over entries whose order may change under them, see
+	// position. It begins at the start's time, so that a cursor of an earlier
+	// process is older than every epoch of this one.
+	epoch atomic.Uint64
+	feed  feed
+
+	// mu guards all below. Requests never take it.
+	mu        sync.RWMutex
+	active    *Recorder
+	gen       uint64 // how many configurations were activated
+	routes    map[routeID]*entry
+	known     quota
+	noise     quota
+	probable  int // known entries that are probable, so that confirmed ones may push them out
+	overflow  *entry
+	gone      shapes // documented by an earlier configuration, not by the active one
+	hosts     map[string]*hostRecord
+	strangers int // undeclared hosts held
+	versions  map[versionKey]*versionRecord
+	outbox    []pending
+	gaps      gapCounts
+}
+
+// quota is how much a kind of entry takes.
+type quota struct {
+	entries int
+	bytes   int
+}
+
+func (q *quota) add(e *entry)    { q.entries++; q.bytes += len(e.key.path) }
+func (q *quota) remove(e *entry) { q.entries--; q.bytes -= len(e.key.path) }
+
+// full reports whether max entries, or as many bytes as they may have, are held.
+func (q *quota) full(max int) bool { return q.entries >= max || q.bytes >= max*pathBudget }
+
+// versionRecord is what was observed of a version.
+type versionRecord struct {
+	seen  tally
+	state string // at the last look; empty: never looked
+}
+
+// gapCounts count requests, or entries, that no answer shows.
+type gapCounts struct {
+	routes, hosts, trimmed, internal uint64
+}
+
+// New makes an inventory. It starts nothing: see Run.
+func New(o Options) *Inventory {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.MaxRoutes <= 0 {
+		o.MaxRoutes = 10_000
+	}
+	if o.MaxHosts <= 0 {
+		o.MaxHosts = 256
+	}
+	inv := &Inventory{
+		now:       o.Now,
+		maxRoutes: o.MaxRoutes,
+		maxHosts:  o.MaxHosts,
+		start:     o.Now().UnixNano(),
+		seed:      maphash.MakeSeed(),
+		queue:     make(chan observation, queueLength),
+		feed:      feed{emit: o.Feed},
+		routes:    make(map[routeID]*entry),
+		hosts:     make(map[string]*hostRecord),
+		versions:  make(map[versionKey]*versionRecord),
+	}
+	inv.epoch.Store(uint64(inv.start))
+	return inv
+}
+
+// Run records what Observe queued until ctx ends, then what is still queued, and
+// returns. One Run at a time: a second one returns at once.
+func (inv *Inventory) Run(ctx context.Context) {
+	if !inv.running.CompareAndSwap(false, true) {
+		return
+	}
+	defer inv.running.Store(false)
+	ticker := time.NewTicker(tickEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case ob := <-inv.queue:
+			inv.record(&ob)
+		case <-ticker.C:
+			inv.tick()
+		case <-ctx.Done():
+			inv.drain()
+			return
+		}
+	}
+}
+
+// drain records what is queued now.
+func (inv *Inventory) drain() {
+	for {
+		select {
+		case ob := <-inv.queue:
+			inv.record(&ob)
+		default:
+			return
+		}
+	}
+}
+
+// record takes in first and what else is queued, up to a batch.
+func (inv *Inventory) record(first *observation) {
+	defer inv.survive()
+	now := inv.now()
+	inv.learnBatch(first, now)
+	inv.publish(now)
+}
+
+func (inv *Inventory) learnBatch(first *observation, now time.Time) {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	inv.learn(first, now)
+	for range batchLength - 1 {
+		select {
+		case ob := <-inv.queue:
+			inv.learn(&ob, now)
+		default:
+			return
+		}
+	}
+}
+
+// tick looks after what happens without a request.
+func (inv *Inventory) tick() {
+	defer inv.survive()
+	now := inv.now()
+	inv.mu.Lock()
+	inv.watchDates(now)
+	inv.mu.Unlock()
+	inv.publish(now)
+}
+
+// survive keeps the goroutine, and with it the process, alive when recording
+// panics; the gap says so.
+func (inv *Inventory) survive() {
+	if recover() != nil {
+		inv.mu.Lock()
+		inv.gaps.internal++
+		inv.mu.Unlock()
+	}
+}
+
+// publish hands events to the feed. The lock is not held while it does: whatever
+// the feed waits for, queries do not.
+func (inv *Inventory) publish(now time.Time) {
+	inv.mu.Lock()
+	events := inv.outbox
+	inv.outbox = nil
+	inv.mu.Unlock()
+	inv.feed.publish(events, now)
+}

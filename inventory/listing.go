@@ -1,0 +1,89 @@
+package inventory
+
+import (
+	"time"
+)
+
+// List is an answer with many items.
+type List[T any] struct {
+	Items []T `json:"items"`
+	// Next is the cursor of the following page, empty on the last one.
+	Next string `json:"next"`
+	// AsOf is when the answer was made.
+	AsOf Time `json:"as_of"`
+	// Complete is true when there are no gaps: nothing that this answer could
+	// have listed was lost on the way.
+	Complete bool  `json:"complete"`
+	Gaps     []Gap `json:"gaps"`
+}
+
+// Gap is something that the answer cannot show, and why.
+type Gap struct {
+	Kind   string `json:"kind"`   // one of the Gap constants
+	Detail string `json:"detail"` // a sentence for people
+	Count  uint64 `json:"count"`  // how many requests (or entries) it hides
+}
+
+// Kinds of gaps.
+const (
+	// GapRoutes: the table of undocumented routes is full. What did not fit is
+	// summed up in the entry whose path is "/**" and whose host is "(other)".
+	GapRoutes = "routes-full"
+	// GapHosts: the table of undeclared hosts is full. What did not fit is summed
+	// up under the host "(other)".
+	GapHosts = "hosts-full"
+	// GapDropped: observations came faster than they could be recorded and were
+	// dropped. Documented operations are never affected.
+	GapDropped = "observations-dropped"
+	// GapTrimmed: of refused and scanned routes only the latest are kept; the
+	// hourly record of each host has the sums. Stated only by answers that could
+	// hold such routes.
+	GapTrimmed = "scans-trimmed"
+	// GapInternal: recording an observation failed. That is a fault of the
+	// inventory itself.
+	GapInternal = "internal-error"
+)
+
+// Time is a time as the answers spell it: RFC 3339, UTC, milliseconds; null when
+// there is none.
+type Time struct{ time.Time }
+
+// MarshalJSON writes RFC 3339 in UTC, or null.
+func (t Time) MarshalJSON() ([]byte, error) {
+	if t.IsZero() {
+		return []byte("null"), nil
+	}
+	return t.UTC().Truncate(time.Millisecond).AppendFormat(nil, `"`+time.RFC3339Nano+`"`), nil
+}
+
+// instant is the Time of Unix nanoseconds, none for 0.
+func instant(ns int64) Time {
+	if ns == 0 {
+		return Time{}
+	}
+	return Time{time.Unix(0, ns).UTC()}
+}
+
+// newList begins an answer. trimmable: it could list refused or scanned routes.
+// Inventory.mu is held.
+func newList[T any](inv *Inventory, now time.Time, trimmable bool) List[T] {
+	gaps := inv.gapsNow(trimmable)
+	return List[T]{Items: []T{}, AsOf: Time{now.UTC()}, Complete: len(gaps) == 0, Gaps: gaps}
+}
+
+func (inv *Inventory) gapsNow(trimmable bool) []Gap {
+	gaps := []Gap{}
+	add := func(kind string, count uint64, detail string) {
+		if count > 0 {
+			gaps = append(gaps, Gap{Kind: kind, Count: count, Detail: detail})
+		}
+	}
+	add(GapRoutes, inv.gaps.routes, "The table of undocumented routes is or was full; the count says how many requests have no entry of their own.")
+	add(GapHosts, inv.gaps.hosts, `The table of undeclared hosts is or was full; the count says how many requests are summed up under "(other)" or were forgotten.`)
+	add(GapDropped, inv.dropped.Load(), "Requests that no document has came faster than they could be recorded; the count says how many were not.")
+	add(GapInternal, inv.gaps.internal, "Recording failed inside the inventory; the count says how often.")
+	if trimmable {
+		add(GapTrimmed, inv.gaps.trimmed, "Only the latest refused and scanned routes are kept; the count says how many were let go. The hourly records of the hosts have the sums.")
+	}
+	return gaps
+}

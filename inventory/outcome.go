@@ -1,0 +1,42 @@
+package inventory
+
+// Verdict is what the guard decided about a request.
+type Verdict uint8
+
+const (
+	// Allow: no rule objected.
+	Allow Verdict = iota
+	// Refuse: an enforced rule answered in upstream's place.
+	Refuse
+	// WouldRefuse: a rule in monitor mode would have refused; the request went on.
+	WouldRefuse
+)
+
+// Outcome is how a request ended, as far as the inventory wants to know. It holds
+// no value that a client sent.
+type Outcome struct {
+	Time int64 // when the request arrived, Unix nanoseconds
+
+	// Status is what the client got. For a forwarded request it is upstream's
+	// answer, or the status of the error that the next handler returned. 0 when
+	// there was none, for example because the client went away.
+	Status int
+
+	Verdict Verdict
+	Rule    string // the rule that refused or would have: "limit", "unknown_route"; static
+	Reason  string // the reason of the refusal: "unknown-route"; static
+
+	// Forwarded says that upstream was asked. Only then does Status tell anything
+	// about what upstream has.
+	Forwarded bool
+
+	// Redirect marks a 3xx that leads somewhere: not to a login page, not to the
+	// same path with or without a slash, not to another scheme or host name.
+	Redirect bool
+
+	// ContentType and BodyLength (-1: unknown) are the answer's. They are read
+	// only where no document has the request, to tell an answer that a host gives
+	// to everything from one that means this route. Only the media type is used.
+	ContentType string
+	BodyLength  int64
+}

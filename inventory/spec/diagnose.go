@@ -1,0 +1,115 @@
+package spec
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxDiagnosed is how much of a YAML document is read a second time to explain
+// why it could not be loaded.
+const maxDiagnosed = 1 << 20
+
+// diagnose turns the reader's error into one that says how to mend the file,
+// for the mistakes that people make.
+func diagnose(data []byte, err error) error {
+	head, ok := topLevel(data)
+	if !ok {
+		return tidy(data, err)
+	}
+	if v, ok := head["swagger"]; ok {
+		return swagger(v)
+	}
+	switch v := head["openapi"].(type) {
+	case nil:
+		return fmt.Errorf(`it is no OpenAPI document: it has no "openapi" field (%w)`, tidy(data, err))
+	case string:
+		return tidy(data, err)
+	default:
+		return fmt.Errorf(`its "openapi" field is the number %v; write it in quotes`, v)
+	}
+}
+
+// topLevel reads the scalar fields of the outermost object and leaves the rest.
+func topLevel(data []byte) (map[string]any, bool) {
+	if looksLikeJSON(data) {
+		var fields map[string]json.RawMessage
+		if json.Unmarshal(data, &fields) != nil {
+			return nil, false
+		}
+		head := make(map[string]any)
+		for _, name := range []string{"swagger", "openapi"} {
+			var v any
+			if raw, ok := fields[name]; ok && len(raw) < 64 && json.Unmarshal(raw, &v) == nil {
+				head[name] = v
+			}
+		}
+		return head, true
+	}
+	if len(data) > maxDiagnosed {
+		return nil, false
+	}
+	// A node tree does not expand aliases.
+	var document yaml.Node
+	if yaml.Unmarshal(data, &document) != nil || len(document.Content) == 0 {
+		return nil, false
+	}
+	head := make(map[string]any)
+	fields := document.Content[0].Content
+	if document.Content[0].Kind != yaml.MappingNode {
+		return head, true
+	}
+	for i := 0; i+1 < len(fields); i += 2 {
+		name := fields[i].Value
+		if (name != "swagger" && name != "openapi") || fields[i+1].Kind != yaml.ScalarNode {
+			continue
+		}
+		var v any
+		if fields[i+1].Decode(&v) == nil {
+			head[name] = v
+		}
+	}
+	return head, true
+}
+
+func looksLikeJSON(data []byte) bool {
+	data = bytes.TrimLeft(data, " \t\r\n")
+	return len(data) > 0 && (data[0] == '{' || data[0] == '[')
+}
+
+// tidy says where a JSON syntax error stands. kin-openapi tries JSON, then YAML,
+// and reports both attempts: only one of them is about the file.
+func tidy(data []byte, err error) error {
+	text := err.Error()
+	if !strings.HasPrefix(text, "failed to unmarshal data:") {
+		return err
+	}
+	jsonText, yamlText, found := strings.Cut(strings.TrimPrefix(text, "failed to unmarshal data: json error: "), ", yaml error: ")
+	if !found {
+		return err
+	}
+	if !looksLikeJSON(data) {
+		return errors.New("reading it as YAML: " + shorten(yamlText))
+	}
+	var syntax *json.SyntaxError
+	var v json.RawMessage
+	if errors.As(json.Unmarshal(data, &v), &syntax) {
+		before := data[:min(int(syntax.Offset), len(data))]
+		line := bytes.Count(before, []byte("\n")) + 1
+		column := len(before) - bytes.LastIndexByte(before, '\n') - 1
+		return fmt.Errorf("reading it as JSON: line %d, column %d: %w", line, column, syntax)
+	}
+	return errors.New("reading it as JSON: " + shorten(jsonText))
+}
+
+// shorten keeps a message that quotes the document from filling a log.
+func shorten(text string) string {
+	if len(text) > 500 {
+		return strings.ToValidUTF8(text[:500], "") + " ..."
+	}
+	return text
+}

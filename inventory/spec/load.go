@@ -1,0 +1,164 @@
+package spec
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// DefaultMaxBytes is the value of Options.MaxBytes when it is zero: 32 MiB.
+const DefaultMaxBytes = 32 << 20
+
+// Options bound what a document may cost and what it may read.
+type Options struct {
+	// MaxBytes is the largest size in bytes of the document and the files that it
+	// references, taken together. Default 32 MiB.
+	MaxBytes int64
+
+	// Dir is the folder that Load may read referenced files from, subfolders
+	// included. Empty: a reference to another file is an error. LoadFile sets it
+	// to the folder of the file.
+	Dir string
+}
+
+// LoadFile reads a document, JSON or YAML, from a file. References lead only to
+// files in its own folder, never to the network.
+func LoadFile(path string, opts Options) (*Document, error) {
+	opts = opts.withDefaults()
+	opts.Dir = filepath.Dir(path)
+	// Opening a pipe would wait for its other end.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("loading spec %q: %w", path, err)
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("loading spec %q: it is a folder; name the OpenAPI file inside it", path)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("loading spec %q: it is not a regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("loading spec %q: %w", path, err)
+	}
+	defer f.Close()
+	data, err := readAll(f, info.Size(), opts.MaxBytes)
+	if err != nil {
+		return nil, fmt.Errorf("loading spec %q: %w", path, err)
+	}
+	return Load(path, data, opts)
+}
+
+// Load reads a document, JSON or YAML, from memory. name is the path it came
+// from, as the configuration spells it. What cannot be used in an otherwise good
+// document is in Document.Problems; an error means that nothing can be.
+func Load(name string, data []byte, opts Options) (*Document, error) {
+	opts = opts.withDefaults()
+	doc, err := load(name, data, opts)
+	if err != nil {
+		return nil, fmt.Errorf("loading spec %q: %w", name, err)
+	}
+	return doc, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = DefaultMaxBytes
+	}
+	return o
+}
+
+func load(name string, data []byte, opts Options) (*Document, error) {
+	if int64(len(data)) > opts.MaxBytes {
+		return nil, tooLarge(opts.MaxBytes)
+	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil, errors.New("the file is empty")
+	}
+	refs := &references{dir: opts.Dir, left: opts.MaxBytes - int64(len(data)), limit: opts.MaxBytes}
+	root, err := parse(filepath.Base(name), data, refs)
+	if err != nil {
+		return nil, diagnose(data, err)
+	}
+	if err := checkVersion(root); err != nil {
+		return nil, err
+	}
+	doc := &Document{
+		Name:    name,
+		Hash:    refs.hash(data),
+		OpenAPI: root.OpenAPI,
+		Root:    root,
+	}
+	if root.Info != nil {
+		doc.Title, doc.Version = root.Info.Title, root.Info.Version
+	}
+	doc.collect()
+	return doc, nil
+}
+
+// parse runs kin-openapi's loader. It has panicked on documents before (its
+// advisories name several); a panic is an error about the document here.
+func parse(name string, data []byte, refs *references) (root *openapi3.T, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			root, err = nil, fmt.Errorf("the OpenAPI reader failed on it: %v", r)
+		}
+	}()
+	loader := openapi3.NewLoader()
+	loader.ReadFromURIFunc = refs.read
+	return loader.LoadFromDataWithPath(data, &url.URL{Path: name})
+}
+
+// checkVersion refuses what is no OpenAPI 3 document.
+func checkVersion(root *openapi3.T) error {
+	if root.OpenAPI == "" {
+		if v, ok := root.Extensions["swagger"]; ok {
+			return swagger(v)
+		}
+		return errors.New(`it is no OpenAPI document: it has no "openapi" field`)
+	}
+	switch minor := root.OpenAPIMajorMinor(); minor {
+	case "3.0", "3.1", "3.2":
+		return nil
+	default:
+		return fmt.Errorf(`its "openapi" field says %q; 3.0, 3.1 and 3.2 are supported`, root.OpenAPI)
+	}
+}
+
+func swagger(version any) error {
+	return fmt.Errorf("it is a Swagger %v document; convert it to OpenAPI 3.0 or later", version)
+}
+
+func tooLarge(limit int64) error {
+	return fmt.Errorf("the document and its references are larger than %d bytes; raise the limit or split the document", limit)
+}
+
+// readAll reads at most limit bytes. size is a guess that saves the growing.
+func readAll(r io.Reader, size, limit int64) ([]byte, error) {
+	if size > limit {
+		return nil, tooLarge(limit)
+	}
+	data := make([]byte, 0, size+1)
+	for {
+		n, err := r.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		if int64(len(data)) > limit {
+			return nil, tooLarge(limit)
+		}
+		if errors.Is(err, io.EOF) {
+			return data, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(data) == cap(data) {
+			data = append(data, 0)[:len(data)]
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package spec
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// references reads the files that a document refers to: only below its own
+// folder, each once, within what is left of the size limit.
+type references struct {
+	dir   string // empty: none may be read
+	left  int64
+	limit int64
+	files map[string][]byte // by slash-separated path relative to dir
+}
+
+// read is kin-openapi's ReadFromURIFunc; it alone decides what may be read.
+func (r *references) read(_ *openapi3.Loader, location *url.URL) ([]byte, error) {
+	if location.Scheme != "" || location.Host != "" {
+		return nil, fmt.Errorf("it refers to %q; references lead to files in the document's folder only: copy it there", location.Redacted())
+	}
+	name := path.Clean(location.Path)
+	if r.dir == "" {
+		return nil, fmt.Errorf("it refers to the file %q, which cannot be read from here: bundle the document into one file", name)
+	}
+	if !filepath.IsLocal(filepath.FromSlash(name)) {
+		return nil, fmt.Errorf("it refers to %q, which lies outside the document's folder: move it inside", name)
+	}
+	if data, ok := r.files[name]; ok {
+		return data, nil
+	}
+	data, err := r.open(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading the referenced file %q: %w", name, err)
+	}
+	r.left -= int64(len(data))
+	if r.files == nil {
+		r.files = make(map[string][]byte)
+	}
+	r.files[name] = data
+	return data, nil
+}
+
+// open goes through os.Root, so that a symbolic link cannot lead out either.
+func (r *references) open(name string) ([]byte, error) {
+	root, err := os.OpenRoot(r.dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	info, err := root.Stat(filepath.FromSlash(name))
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
+	if info.Size() > r.left {
+		return nil, tooLarge(r.limit)
+	}
+	f, err := root.Open(filepath.FromSlash(name))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAll(f, info.Size(), r.left)
+}
+
+// hash is SHA-256 over the document and, when it has references, over their
+// names, sizes and contents in order of name. A document in one file has the
+// hash that sha256sum prints.
+func (r *references) hash(data []byte) (sum [32]byte) {
+	h := sha256.New()
+	h.Write(data)
+	for _, name := range slices.Sorted(maps.Keys(r.files)) {
+		var size [8]byte
+		binary.BigEndian.PutUint64(size[:], uint64(len(r.files[name])))
+		h.Write([]byte("\x00" + name + "\x00"))
+		h.Write(size[:])
+		h.Write(r.files[name])
+	}
+	h.Sum(sum[:0])
+	return sum
+}

@@ -1,0 +1,79 @@
+package conformance
+
+import (
+	"sync"
+
+	"github.com/apiguard/caddy-api-guard/inventory/spec"
+)
+
+// DefaultMaxBody is Config.MaxBody when it is not set: 1 MiB.
+const DefaultMaxBody = 1 << 20
+
+// Config is what an Operation needs to know besides its description.
+type Config struct {
+	// MaxBody is the size in bytes up to which a body is judged, as received and
+	// after its content coding is undone. Default (0 or less): 1 MiB.
+	MaxBody int64
+}
+
+// Operation judges requests to one documented operation. It may be used by
+// several goroutines at once.
+type Operation struct {
+	op     *spec.Operation
+	params []string
+	cfg    Config
+
+	shared     *library
+	opened     sync.Once
+	parameters parameterRules
+	body       bodyRules
+}
+
+// New prepares an operation. params are the names of the path parameters in the
+// order of Request.Params. It compiles nothing and is cheap enough to be called
+// for every operation of a large document.
+func New(op *spec.Operation, params []string, cfg Config) *Operation {
+	if cfg.MaxBody <= 0 {
+		cfg.MaxBody = DefaultMaxBody
+	}
+	return &Operation{op: op, params: params, cfg: cfg}
+}
+
+func (o *Operation) library() *library {
+	o.opened.Do(func() { o.shared = libraryOf(o.op.Document) })
+	return o.shared
+}
+
+// Compile compiles every part of the operation now instead of at its first use.
+func (o *Operation) Compile() {
+	o.prepareParameters()
+	o.body.prepare(o.op.Op)
+	for _, m := range o.body.entries {
+		if m.judged() {
+			m.compile(o.library())
+		}
+	}
+}
+
+// Problems are the parts of the operation that are not checked and why, one line
+// each. It compiles the operation. Media types that are never judged, such as
+// text and files, are no problem.
+func (o *Operation) Problems() []string {
+	o.Compile()
+	list := append([]string(nil), o.parameters.problems...)
+	if o.body.problem != "" {
+		list = append(list, o.body.problem)
+	}
+	for _, m := range o.body.entries {
+		if classify(m.name) == mediaForm && m.entry != nil && !m.flat() {
+			list = append(list, "body "+m.name+": forms with nested members or encodings are not checked")
+		}
+		if m.schema.err != nil {
+			list = append(list, "body "+m.name+": "+m.schema.err.Error())
+		}
+		for _, p := range m.schema.problems {
+			list = append(list, "body "+m.name+": "+p)
+		}
+	}
+	return list
+}

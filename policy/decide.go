@@ -1,0 +1,198 @@
+package policy
+
+import (
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/policy/conformance"
+	"github.com/apiguard/caddy-api-guard/policy/target"
+	"github.com/apiguard/caddy-api-guard/ratelimit"
+)
+
+// Request is what Decide judges: the head of a request, matched.
+type Request struct {
+	Now    time.Time
+	Method string
+	Header http.Header
+	Client netip.Addr // invalid when unknown
+	// Expand replaces the placeholders in a limit's key; false when one is unknown.
+	Expand func(string) (string, bool)
+	// Trusted says whether a trusted proxy sent the request. It is asked only when
+	// a header field depends on it.
+	Trusted func() bool
+	// HasBody says whether a body follows, whatever its length. It is asked only
+	// when the operation is known and nothing was refused yet, since it may wait
+	// for the body's first byte.
+	HasBody func() bool
+
+	Target target.Target
+	// Problem is empty when Target is canonical; else Target is a lenient reading,
+	// by which the request is limited and recorded where spellings are not
+	// enforced.
+	Problem target.Problem
+	Match   catalogue.Match // of Target
+}
+
+// Outcome is what becomes of a request.
+type Outcome uint8
+
+const (
+	Allow Outcome = iota
+	// WouldRefuse lets it pass because the rule is in monitor.
+	WouldRefuse
+	Refuse
+)
+
+var outcomeNames = [...]string{Allow: "allow", WouldRefuse: "would_refuse", Refuse: "refuse"}
+
+func (o Outcome) String() string { return outcomeNames[o] }
+
+// Verdict is the outcome for a request, with the rule and reason that made it.
+// Reuse one by passing it to Decide again.
+type Verdict struct {
+	Outcome Outcome
+	Rule    Rule
+	Reason  Reason
+	Status  int // of the refusal
+
+	// State is the state of the version that the request reached.
+	State catalogue.State
+	// Errors say what does not conform, for ReasonRequestInvalid.
+	Errors []conformance.Error
+	// Allow and Accept are the values of those headers, for 405 and 415.
+	Allow, Accept string
+	// Unchecked says what could not be checked; empty when all was.
+	Unchecked string
+	// Body says what to do with the body of a request that is not refused.
+	Body conformance.BodyPlan
+
+	scope     *scope
+	protocols []string
+	vary      []string
+	// others are plans for the body of further operations that the head may be
+	// meant for.
+	others    []conformance.BodyPlan
+	announce  bool
+	bound     int
+	limits    [MaxLimits]*bound
+	charges   [MaxLimits]ratelimit.Charge
+	decisions [MaxLimits]ratelimit.Decision
+}
+
+// Rules are the rules in force for the request, after Decide.
+func (v *Verdict) Rules() *Rules { return &v.scope.rules }
+
+func (v *Verdict) reset() {
+	v.Outcome, v.Rule, v.Reason, v.Status = Allow, RuleNone, "", 0
+	v.State, v.Errors, v.Allow, v.Accept, v.Unchecked = 0, nil, "", "", ""
+	v.Body, v.others = conformance.BodyPlan{}, nil
+	v.vary, v.announce, v.bound = nil, false, 0
+}
+
+// Object records that a rule would not let the request pass and reports whether
+// it is refused. Of several rules in monitor the first one is kept.
+func (v *Verdict) Object(rule Rule, mode Mode, reason Reason, status int) (refused bool) {
+	switch {
+	case mode == Off:
+		return false
+	case mode == Monitor:
+		if v.Outcome == Allow {
+			v.Outcome, v.Rule, v.Reason, v.Status = WouldRefuse, rule, reason, status
+		}
+		return false
+	}
+	v.Outcome, v.Rule, v.Reason, v.Status = Refuse, rule, reason, status
+	return true
+}
+
+func (v *Verdict) object(rule Rule, reason Reason) bool {
+	return v.Object(rule, v.scope.rules.modes[rule], reason, reasonText[reason].status)
+}
+
+// Decide judges the head of a request. It walks the rules in a fixed order; the
+// first one that is enforced and does not hold refuses, and what comes after it
+// is not looked at, so that a refusal costs less than a pass. What a rule in
+// monitor would have refused is recorded, and the walk goes on.
+//
+// Limits come before lifecycle and route: who asks for what is not there pays
+// too. The body, if v.Body says so, is judged by JudgeBody.
+func (p *Policy) Decide(r *Request, v *Verdict) {
+	v.reset()
+	m := &r.Match
+	v.scope, v.protocols = p.scopeOf(m)
+	if m.Host != nil {
+		v.vary = p.hosts[m.Host.Index].vary
+	}
+	if p.malformed(r) && v.Object(RuleTarget, p.targetMode(v, m), ReasonMalformedTarget, http.StatusBadRequest) {
+		return
+	}
+	if m.Outcome == catalogue.UnknownHost {
+		v.object(RuleUnknownHost, ReasonUnknownHost)
+		return
+	}
+	if m.Outcome == catalogue.NearMiss && v.object(RuleTarget, ReasonAmbiguousTarget) ||
+		m.Outcome == catalogue.Ambiguous && v.object(RuleTarget, ReasonVersionAmbiguous) {
+		return
+	}
+	if !p.charge(v.scope.limits, r, v) {
+		// Charges in monitor never make the table refuse: this one is enforced.
+		v.Object(RuleLimit, Enforce, ReasonQuotaExceeded, http.StatusTooManyRequests)
+		return
+	}
+	for i := range v.bound {
+		if v.charges[i].Shadow && !v.decisions[i].Admitted {
+			v.Object(RuleLimit, Monitor, ReasonQuotaExceeded, http.StatusTooManyRequests)
+			break
+		}
+	}
+	if m.Version != nil {
+		v.State = m.Version.StateAt(r.Now)
+		v.announce = v.scope.rules.modes[RuleLifecycle] == Enforce
+	}
+	if m.Outcome != catalogue.Found && preflight(r) {
+		// A CORS preflight carries neither credentials nor a body and is judged by
+		// host and limits alone (Fetch standard, section 4.8).
+		return
+	}
+	if v.State == catalogue.StateRetired && v.object(RuleLifecycle, ReasonVersionRetired) {
+		return
+	}
+	switch m.Outcome {
+	case catalogue.NoMethod:
+		v.Allow = m.Allow
+		v.object(RuleUnknownRoute, ReasonMethodNotAllowed)
+		return
+	case catalogue.Found:
+	default:
+		v.object(RuleUnknownRoute, ReasonUnknownRoute)
+		return
+	}
+	if v.scope.rules.modes[RuleRequest] != Off {
+		judgeRequest(p.routes[m.Route.Index].operations, r, v)
+	}
+}
+
+// scopeOf finds the policy that holds for what was matched, and the protocols
+// that it may upgrade to.
+func (p *Policy) scopeOf(m *catalogue.Match) (*scope, []string) {
+	switch {
+	case m.Route != nil:
+		r := &p.routes[m.Route.Index]
+		return r.scope, r.protocols
+	case m.Version != nil:
+		s := p.versions[m.Version]
+		return s, s.protocols
+	case m.API != nil:
+		return p.apis[m.API], nil
+	case m.Host != nil:
+		return p.hosts[m.Host.Index], nil
+	default:
+		return &p.nowhere, nil
+	}
+}
+
+func preflight(r *Request) bool {
+	return r.Method == http.MethodOptions && len(r.Header["Origin"]) > 0 && len(r.Header["Access-Control-Request-Method"]) > 0
+}

@@ -1,0 +1,91 @@
+package policy
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/apiguard/caddy-api-guard/ratelimit"
+)
+
+// KeyPart is one part of what a limit counts by.
+type KeyPart struct {
+	kind keyKind
+	// name is the canonical header name, or the text with its placeholders.
+	name string
+}
+
+type keyKind uint8
+
+const (
+	keyClientIP keyKind = iota
+	keyHeader
+	keyConstant
+	keyPlaceholder
+)
+
+const headerPlaceholder = "{http.request.header."
+
+// ParseKeyPart reads one argument of `key`: text with Caddy placeholders in
+// their long form. The two forms that most limits use, the client's address and
+// a header, are read without Caddy's replacer.
+func ParseKeyPart(s string) (KeyPart, error) {
+	switch {
+	case s == "":
+		return KeyPart{}, fmt.Errorf("reading key: it is empty; write a placeholder such as {client_ip}")
+	case s == "{client_ip}" || s == "{http.vars.client_ip}":
+		return KeyPart{kind: keyClientIP}, nil
+	case strings.HasPrefix(s, "{http.api_guard.body."):
+		return KeyPart{}, fmt.Errorf("reading key %q: keys from the request body are not available in this version", s)
+	case strings.HasPrefix(s, headerPlaceholder) && strings.IndexByte(s, '}') == len(s)-1:
+		name := s[len(headerPlaceholder) : len(s)-1]
+		if name == "" || strings.ContainsAny(name, "*{") {
+			return KeyPart{}, fmt.Errorf("reading key %q: name one header", s)
+		}
+		return KeyPart{kind: keyHeader, name: http.CanonicalHeaderKey(name)}, nil
+	case !strings.Contains(s, "{"):
+		return KeyPart{kind: keyConstant, name: s}, nil
+	default:
+		return KeyPart{kind: keyPlaceholder, name: s}, nil
+	}
+}
+
+// ClientIP reports whether the part is the client's address, which proxies in
+// front of Caddy decide about.
+func (k KeyPart) ClientIP() bool {
+	return k.kind == keyClientIP || strings.Contains(k.name, "client_ip")
+}
+
+// add puts the part's value for this request into a key. A part that is missing
+// is one shared bucket, never no limit.
+func (k KeyPart) add(kb *ratelimit.KeyBuilder, r *Request) {
+	switch k.kind {
+	case keyClientIP:
+		if !r.Client.IsValid() {
+			kb.Missing()
+			return
+		}
+		kb.Addr(r.Client)
+	case keyHeader:
+		values := r.Header[k.name]
+		if len(values) == 0 || len(values) == 1 && values[0] == "" {
+			kb.Missing()
+			return
+		}
+		for _, v := range values {
+			kb.String(v)
+		}
+	case keyConstant:
+		kb.String(k.name)
+	case keyPlaceholder:
+		value, ok := "", false
+		if r.Expand != nil {
+			value, ok = r.Expand(k.name)
+		}
+		if !ok || value == "" {
+			kb.Missing()
+			return
+		}
+		kb.String(value)
+	}
+}

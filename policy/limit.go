@@ -1,0 +1,169 @@
+package policy
+
+import (
+	"slices"
+	"time"
+
+	"github.com/apiguard/caddy-api-guard/ratelimit"
+)
+
+// MaxLimits is how many limits may bind one request.
+const MaxLimits = 16
+
+// MaxBoundLimits is how many limits with `operations` a configuration may have.
+const MaxBoundLimits = 64
+
+// Limit is one `limit` of a configuration.
+type Limit struct {
+	Name       string
+	Rate       int           // N of N/W
+	Window     time.Duration // W
+	Burst      int           // bucket only; 0: Rate
+	Algorithm  ratelimit.Algorithm
+	Operations []string // operationIds or "METHOD /template"; empty: every request
+	Key        []KeyPart
+	Mode       Mode
+	HideFields bool // `headers off`
+	Protect    bool // buckets in a part of the table that no flood of other keys evicts
+}
+
+// ByClient reports whether the limit counts by the client's address.
+func (l *Limit) ByClient() bool {
+	if len(l.Key) == 0 {
+		return true
+	}
+	for _, part := range l.Key {
+		if part.ClientIP() {
+			return true
+		}
+	}
+	return false
+}
+
+// bound is a limit as it holds in one scope: an API, or one version of it.
+type bound struct {
+	arithmetic ratelimit.Limit
+	key        []KeyPart
+	mode       Mode
+	hideFields bool
+	// sameKey says that the limit before it in its list counts by the same key.
+	sameKey bool
+	// mask is 0 when the limit binds every request, else the bit of
+	// catalogue.Match.Bound that says whether it binds this one.
+	mask uint64
+}
+
+// newBound gives a limit its bucket space. The space belongs to the API (and to
+// the version, for a limit that stands in one), never to a host or a spelling.
+// Its numbers are no part of it, so that a reload which changes them keeps what
+// was used.
+func newBound(l *Limit, mask uint64, scope ...string) (bound, error) {
+	space := append([]string{"limit", l.Name}, scope...)
+	b := bound{
+		arithmetic: ratelimit.Limit{
+			Name:      l.Name,
+			Space:     ratelimit.SpaceOf(space...),
+			Rate:      l.Rate,
+			Window:    l.Window,
+			Burst:     l.Burst,
+			Algorithm: l.Algorithm,
+			Protect:   l.Protect,
+		},
+		key:        l.Key,
+		mode:       l.Mode,
+		hideFields: l.HideFields,
+		mask:       mask,
+	}
+	if len(b.key) == 0 {
+		b.key = []KeyPart{{kind: keyClientIP}}
+	}
+	return b, b.arithmetic.Validate()
+}
+
+// linkKeys marks the limits that count by the same key as the one before them.
+func linkKeys(limits []bound) {
+	for i := 1; i < len(limits); i++ {
+		limits[i].sameKey = slices.Equal(limits[i].key, limits[i-1].key)
+	}
+}
+
+// charge asks the table for every limit that binds the request, all or none.
+func (p *Policy) charge(limits []bound, r *Request, v *Verdict) (admitted bool) {
+	n := 0
+	var kb ratelimit.KeyBuilder
+	built := false // whether kb is the key of limits[i]
+	for i := range limits {
+		l := &limits[i]
+		built = built && l.sameKey
+		if l.mode == Off || l.mask != 0 && r.Match.Bound&l.mask == 0 {
+			continue
+		}
+		if !built {
+			kb = p.table.Key(l.arithmetic.Space)
+			for _, part := range l.key {
+				part.add(&kb, r)
+			}
+			built = true
+		}
+		v.limits[n] = l
+		v.charges[n] = ratelimit.Charge{
+			Limit: &l.arithmetic, Key: kb.SumIn(l.arithmetic.Space), Cost: 1, Shadow: l.mode == Monitor,
+		}
+		n++
+	}
+	v.bound = n
+	if n == 0 {
+		return true
+	}
+	return p.table.Take(v.charges[:n], v.decisions[:n])
+}
+
+// Limited is one limit's decision about a request.
+type Limited struct {
+	Name     string
+	Admitted bool
+	Shadow   bool // in monitor: it refuses nothing
+}
+
+// Limited is the number of limits that were asked, and Limit the i-th of them.
+func (v *Verdict) Limited() int { return v.bound }
+
+// Limit is the i-th limit that was asked about the request.
+func (v *Verdict) Limit(i int) Limited {
+	return Limited{
+		Name:     v.charges[i].Limit.Name,
+		Admitted: v.decisions[i].Admitted,
+		Shadow:   v.charges[i].Shadow,
+	}
+}
+
+// AppendFields appends the values of the RateLimit-Policy and RateLimit fields
+// for the limits that show themselves, and reports whether there are any. Of
+// limits that bear one name (a version's tighter one beside the API's) the one
+// with less remaining is shown, since a name may stand in a field once.
+func (v *Verdict) AppendFields(policyField, limitField []byte) (policy, limit []byte, any bool) {
+	var limits [MaxLimits]*ratelimit.Limit
+	var decisions [MaxLimits]ratelimit.Decision
+	n := 0
+next:
+	for i := range v.bound {
+		if v.charges[i].Shadow || v.limits[i].hideFields {
+			continue
+		}
+		for j := range n {
+			if limits[j].Name != v.charges[i].Limit.Name {
+				continue
+			}
+			if v.decisions[i].Remaining < decisions[j].Remaining || !v.decisions[i].Admitted {
+				limits[j], decisions[j] = v.charges[i].Limit, v.decisions[i]
+			}
+			continue next
+		}
+		limits[n], decisions[n] = v.charges[i].Limit, v.decisions[i]
+		n++
+	}
+	if n == 0 {
+		return policyField, limitField, false
+	}
+	return ratelimit.AppendPolicy(policyField, limits[:n]), ratelimit.AppendLimit(limitField, limits[:n], decisions[:n]), true
+}

@@ -1,0 +1,302 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/inventory/spec"
+	"github.com/apiguard/caddy-api-guard/policy/conformance"
+	"github.com/apiguard/caddy-api-guard/ratelimit"
+)
+
+// Config is what New compiles. The catalogue's declarations stand in it too,
+// since limits bind operations of the catalogue.
+type Config struct {
+	Rules  Rules // the policy
+	Limits []Limit
+	APIs   []API
+	Table  *ratelimit.Table
+}
+
+// API is one API with the rules and limits of its own.
+type API struct {
+	Declared *catalogue.API
+	Rules    Rules
+	Limits   []Limit
+	Versions []Version // in the order of Declared.Versions
+}
+
+// Version is one version with the rules and limits of its own.
+type Version struct {
+	Rules  Rules
+	Limits []Limit
+	// Upgrades are protocols that any operation of the version may upgrade to.
+	Upgrades []string
+}
+
+// scope is the policy as it holds for one kind of request: those of a version,
+// of an API without a version, of a known host that no API claims, or none of
+// these.
+type scope struct {
+	rules  Rules
+	limits []bound
+	life   life
+	// vary, of a host, are the header fields that select a version there.
+	vary []string
+	// protocols are those that a request may upgrade to.
+	protocols []string
+}
+
+type route struct {
+	scope *scope
+	// operations are the documented operation, and those that its document tells
+	// apart by what no request carries.
+	operations []*conformance.Operation
+	protocols  []string
+	spans      []spanParam
+}
+
+// Policy is the compiled policy. It is immutable and safe for concurrent use;
+// only the limiter's table behind it holds state.
+type Policy struct {
+	table     *ratelimit.Table
+	catalogue *catalogue.Catalogue
+	nowhere   scope
+	hosts     []*scope // by catalogue.Host.Index: requests that nobody claims
+	apis      map[*catalogue.API]*scope
+	versions  map[*catalogue.Version]*scope
+	routes    []route // by catalogue.Route.Index
+}
+
+// Catalogue is the catalogue that requests are matched in before Decide.
+func (p *Policy) Catalogue() *catalogue.Catalogue { return p.catalogue }
+
+// New compiles a configuration. An error names the API, version, limit or
+// operation that is wrong.
+func New(cfg Config) (*Policy, error) {
+	p := &Policy{
+		table:    cfg.Table,
+		nowhere:  scope{rules: cfg.Rules},
+		apis:     make(map[*catalogue.API]*scope),
+		versions: make(map[*catalogue.Version]*scope),
+	}
+	var bindings bindings
+	for i := range cfg.APIs {
+		if err := p.addAPI(&cfg, &cfg.APIs[i], &bindings); err != nil {
+			return nil, err
+		}
+	}
+	if err := bindings.unresolved(cfg.Limits); err != nil {
+		return nil, err
+	}
+	declared := make([]*catalogue.API, len(cfg.APIs))
+	for i := range cfg.APIs {
+		declared[i] = cfg.APIs[i].Declared
+	}
+	cat, err := catalogue.New(catalogue.Config{APIs: declared, Bindings: bindings.list})
+	if err != nil {
+		return nil, err
+	}
+	p.catalogue = cat
+	p.linkSuccessors()
+	p.addHosts(cfg.Rules)
+	p.addRoutes()
+	return p, nil
+}
+
+func (p *Policy) addAPI(cfg *Config, api *API, bs *bindings) error {
+	shared, err := bs.bind(api.Declared, slices.Concat(cfg.Limits, api.Limits), len(cfg.Limits), api.Declared.Name)
+	if err != nil {
+		return err
+	}
+	linkKeys(shared)
+	p.apis[api.Declared] = &scope{rules: api.Rules, limits: shared}
+	for i, declared := range api.Declared.Versions {
+		v := &api.Versions[i]
+		own, err := bs.bind(api.Declared, v.Limits, 0, api.Declared.Name, declared.Name)
+		if err != nil {
+			return err
+		}
+		limits := slices.Concat(shared, own)
+		linkKeys(limits)
+		if len(limits) > MaxLimits {
+			return &catalogue.Error{API: api.Declared.Name, Version: declared.Name,
+				Err: fmt.Errorf("%d limits hold for it, %d are allowed: merge some", len(limits), MaxLimits)}
+		}
+		p.versions[declared] = &scope{rules: v.Rules, limits: limits, protocols: v.Upgrades}
+	}
+	return nil
+}
+
+// addHosts gives each host the policy for requests that no version claims: the
+// limits of every API that is served there, and the strictest of their rules, so
+// that a path beside the claims is no way round them.
+func (p *Policy) addHosts(rules Rules) {
+	p.hosts = make([]*scope, len(p.catalogue.Hosts))
+	for i, h := range p.catalogue.Hosts {
+		s := &scope{rules: rules}
+		for _, api := range h.APIs {
+			of := p.apis[api]
+			s.rules.stricter(&of.rules)
+			s.limits = append(s.limits, of.limits...)
+		}
+		if len(s.limits) > MaxLimits {
+			// More APIs on one host than a request can be charged for: the first
+			// ones stand for all, and the host's unclaimed paths stay limited.
+			s.limits = s.limits[:MaxLimits]
+		}
+		linkKeys(s.limits)
+		p.hosts[i] = s
+	}
+	for _, r := range p.catalogue.Routes {
+		for _, h := range r.Hosts {
+			p.addVary(h, r.Version)
+		}
+	}
+	for v := range p.versions {
+		for _, name := range v.Hosts {
+			if h := p.catalogue.HostOf(name); h != nil {
+				p.addVary(h, v)
+			}
+		}
+	}
+}
+
+func (p *Policy) addVary(h *catalogue.Host, v *catalogue.Version) {
+	s := p.hosts[h.Index]
+	for _, c := range v.Claims {
+		if c.Select != nil && c.Select.Kind == catalogue.SelectHeader && !slices.Contains(s.vary, c.Select.Name) {
+			s.vary = append(s.vary, c.Select.Name)
+			slices.Sort(s.vary)
+		}
+	}
+}
+
+func (p *Policy) addRoutes() {
+	p.routes = make([]route, len(p.catalogue.Routes))
+	for i, r := range p.catalogue.Routes {
+		s := p.versions[r.Version]
+		p.routes[i] = route{
+			scope:     s,
+			protocols: slices.Concat(s.protocols, upgradesOf(r.Operation)),
+			spans:     spanParams(r),
+		}
+		for _, op := range append([]*spec.Operation{r.Operation}, r.Alternatives...) {
+			p.routes[i].operations = append(p.routes[i].operations,
+				conformance.New(op, r.Params, conformance.Config{MaxBody: s.rules.MaxBody}))
+		}
+	}
+}
+
+func (p *Policy) linkSuccessors() {
+	for api := range p.apis {
+		for _, v := range api.Versions {
+			p.versions[v].life = newLife(v, successorURI(api, v))
+		}
+	}
+}
+
+// successorURI is where a version's successor is: a URI as it stands, or the base
+// path of the version that bears the name, with its host when it is another one.
+func successorURI(api *catalogue.API, v *catalogue.Version) string {
+	i := slices.IndexFunc(api.Versions, func(o *catalogue.Version) bool { return o.Name == v.Successor })
+	if i < 0 {
+		return v.Successor
+	}
+	next := api.Versions[i]
+	base := "/"
+	for _, c := range next.Claims {
+		if c.Path != "" {
+			base = c.Path
+			break
+		}
+	}
+	if len(next.Hosts) == 0 || slices.Contains(v.Hosts, next.Hosts[0]) || strings.Contains(next.Hosts[0], "*") {
+		return base
+	}
+	return "//" + next.Hosts[0] + base
+}
+
+// bindings collects the limits with `operations` over all APIs.
+type bindings struct {
+	list     []catalogue.Binding
+	resolved map[string]bool // references of the policy's limits that some API resolves
+}
+
+// bind compiles the limits of one scope. The first inherited ones come from the
+// policy, whose operations need to exist in one API only.
+func (bs *bindings) bind(api *catalogue.API, limits []Limit, inherited int, scope ...string) ([]bound, error) {
+	out := make([]bound, 0, len(limits))
+	for i := range limits {
+		l := &limits[i]
+		operations, level := l.Operations, "own"
+		if i < inherited {
+			level = "policy"
+			if operations = bs.known(api, l.Operations); len(l.Operations) > 0 && len(operations) == 0 {
+				continue
+			}
+		}
+		var mask uint64
+		if len(operations) > 0 {
+			bit := uint(len(bs.list))
+			if bit >= MaxBoundLimits {
+				return nil, &catalogue.Error{API: api.Name, Limit: l.Name,
+					Err: fmt.Errorf("more than %d limits name operations: merge some", MaxBoundLimits)}
+			}
+			bs.list = append(bs.list, catalogue.Binding{API: api, Bit: bit, Name: l.Name, Operations: operations})
+			mask = 1 << bit
+		}
+		b, err := newBound(l, mask, append([]string{level}, scope...)...)
+		if err != nil {
+			return nil, &catalogue.Error{API: api.Name, Limit: l.Name, Err: err}
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+// known filters the references that some document of the API has. An API without
+// documents takes "METHOD /template" as written.
+func (bs *bindings) known(api *catalogue.API, refs []string) []string {
+	var out []string
+	documented := false
+	for _, v := range api.Versions {
+		documented = documented || len(v.Documents) > 0
+	}
+	for _, ref := range refs {
+		if !documented && strings.Contains(ref, " /") || slices.ContainsFunc(api.Versions, func(v *catalogue.Version) bool { return names(v.Documents, ref) }) {
+			out = append(out, ref)
+			if bs.resolved == nil {
+				bs.resolved = make(map[string]bool)
+			}
+			bs.resolved[ref] = true
+		}
+	}
+	return out
+}
+
+func names(documents []*spec.Document, ref string) bool {
+	for _, d := range documents {
+		for _, op := range d.Operations {
+			if op.ID == ref || op.Method+" "+op.Template == ref {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// unresolved is an error when an operation of a policy-wide limit is in no API.
+func (bs *bindings) unresolved(limits []Limit) error {
+	for i := range limits {
+		for _, ref := range limits[i].Operations {
+			if !bs.resolved[ref] {
+				return &catalogue.Error{Limit: limits[i].Name,
+					Err: fmt.Errorf("operation %q is in no document of any API: write an operationId or \"METHOD /template\" as a document has it", ref)}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package policy
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"github.com/apiguard/caddy-api-guard/policy/conformance"
+	"github.com/apiguard/caddy-api-guard/ratelimit"
+)
+
+// TypeBase is what a problem's type starts with unless `type_base` says otherwise.
+const TypeBase = "urn:api-guard:"
+
+// QuotaExceededType is the problem type of a refusal by a limit, as registered by
+// draft-ietf-httpapi-ratelimit-headers-11.
+const QuotaExceededType = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+
+// MediaTypeProblem is the media type of a problem document (RFC 9457).
+const MediaTypeProblem = "application/problem+json"
+
+// AppendProblem appends the problem document (RFC 9457) of a refusal. Apart from
+// instance nothing in it is the client's: no submitted value is echoed. All in it
+// is plain ASCII but for the names and details of errors, which JSON escapes.
+func (v *Verdict) AppendProblem(dst []byte, typeBase, instance string) []byte {
+	text := reasonText[v.Reason]
+	dst = append(dst, `{"type":"`...)
+	if v.Reason == ReasonQuotaExceeded {
+		dst = append(dst, QuotaExceededType...)
+	} else {
+		dst = append(dst, typeBase...)
+		dst = append(dst, v.Reason...)
+	}
+	dst = append(dst, `","title":"`...)
+	dst = append(dst, text.title...)
+	dst = append(dst, `","status":`...)
+	dst = strconv.AppendInt(dst, int64(v.Status), 10)
+	dst = append(dst, `,"detail":"`...)
+	dst = append(dst, text.detail...)
+	dst = append(dst, '"')
+	if instance != "" {
+		dst = append(dst, `,"instance":"urn:uuid:`...)
+		dst = append(dst, instance...)
+		dst = append(dst, '"')
+	}
+	if v.Reason == ReasonQuotaExceeded {
+		dst = v.appendViolated(dst)
+	}
+	if len(v.Errors) > 0 {
+		dst = appendErrors(dst, v.Errors)
+	}
+	return append(dst, '}')
+}
+
+func (v *Verdict) appendViolated(dst []byte) []byte {
+	dst = append(dst, `,"violated-policies":[`...)
+	first := true
+	for i := range v.bound {
+		if v.charges[i].Shadow || v.decisions[i].Admitted || v.limits[i].hideFields {
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = strconv.AppendQuote(dst, v.charges[i].Limit.Name)
+	}
+	return append(dst, ']')
+}
+
+func appendErrors(dst []byte, errs []conformance.Error) []byte {
+	if len(errs) > conformance.MaxErrors {
+		errs = errs[:conformance.MaxErrors]
+	}
+	encoded, err := json.Marshal(errs)
+	if err != nil {
+		// Strings always marshal; an empty list is still a valid document.
+		encoded = []byte("[]")
+	}
+	dst = append(dst, `,"errors":`...)
+	return append(dst, encoded...)
+}
+
+// SetRefusal writes the header fields that belong to a refusal, apart from those
+// of the body.
+func (v *Verdict) SetRefusal(h http.Header) {
+	h["Cache-Control"] = []string{"no-store"}
+	switch v.Reason {
+	case ReasonMethodNotAllowed:
+		h["Allow"] = []string{v.Allow}
+	case ReasonMediaTypeUnsupported:
+		if v.Accept != "" {
+			h["Accept"] = []string{v.Accept}
+		}
+	case ReasonQuotaExceeded:
+		if seconds, ok := ratelimit.RetryAfterSeconds(v.charges[:v.bound], v.decisions[:v.bound]); ok {
+			h["Retry-After"] = []string{strconv.Itoa(seconds)}
+		}
+	}
+}

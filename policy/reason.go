@@ -1,0 +1,46 @@
+package policy
+
+import "net/http"
+
+// Reason is why a request is refused: the last part of a problem's type, and a
+// label in logs and in the inventory. The set is fixed.
+type Reason string
+
+const (
+	ReasonMalformedTarget      Reason = "malformed-target"
+	ReasonAmbiguousTarget      Reason = "ambiguous-target"
+	ReasonVersionAmbiguous     Reason = "version-ambiguous"
+	ReasonUnknownHost          Reason = "unknown-host"
+	ReasonUnknownRoute         Reason = "unknown-route"
+	ReasonMethodNotAllowed     Reason = "method-not-allowed"
+	ReasonQuotaExceeded        Reason = "quota-exceeded"
+	ReasonVersionRetired       Reason = "version-retired"
+	ReasonRequestInvalid       Reason = "request-invalid"
+	ReasonBodyTooLarge         Reason = "body-too-large"
+	ReasonMediaTypeUnsupported Reason = "media-type-unsupported"
+	ReasonBodyTimeout          Reason = "body-timeout"
+	ReasonUpgradeRemoved       Reason = "upgrade-removed"
+	ReasonHeaderRemoved        Reason = "header-removed"
+	ReasonInternalError        Reason = "internal-error"
+)
+
+// reasonText is what a problem says of a reason to the client. Nothing in it
+// comes from the request.
+var reasonText = map[Reason]struct {
+	status        int
+	title, detail string
+}{
+	ReasonMalformedTarget:      {http.StatusBadRequest, "Malformed request target", "The request target or its framing can be read in more than one way. Send it in the canonical form of RFC 3986."},
+	ReasonAmbiguousTarget:      {http.StatusBadRequest, "Ambiguous request target", "The path differs from a documented one by letter case or a trailing slash. Send it exactly as documented."},
+	ReasonVersionAmbiguous:     {http.StatusBadRequest, "Ambiguous API version", "The request names more than one version of the API. Name one."},
+	ReasonUnknownHost:          {http.StatusMisdirectedRequest, "Unknown host", "No API is served under this host name."},
+	ReasonUnknownRoute:         {http.StatusNotFound, "Unknown route", "No version of this API documents this path."},
+	ReasonMethodNotAllowed:     {http.StatusMethodNotAllowed, "Method not allowed", "The path is documented, but not with this method. The Allow header lists those that are."},
+	ReasonQuotaExceeded:        {http.StatusTooManyRequests, "Quota exceeded", "A rate limit of this API is used up. Wait as long as Retry-After says."},
+	ReasonVersionRetired:       {http.StatusGone, "Version retired", "This version of the API is no longer served. The Link header names its successor where there is one."},
+	ReasonRequestInvalid:       {http.StatusBadRequest, "Invalid request", "The request is not what the API's description asks for; errors says where."},
+	ReasonBodyTooLarge:         {http.StatusRequestEntityTooLarge, "Body too large", "The request body is larger than this API accepts."},
+	ReasonMediaTypeUnsupported: {http.StatusUnsupportedMediaType, "Unsupported media type", "The request body's media type or coding is not one that the operation accepts. The Accept header lists those that are."},
+	ReasonBodyTimeout:          {http.StatusRequestTimeout, "Request body too slow", "The request body did not arrive in time."},
+	ReasonInternalError:        {http.StatusInternalServerError, "Internal error", "The gateway could not judge this request, so it was not passed on."},
+}

@@ -1,0 +1,103 @@
+package policy
+
+import "fmt"
+
+// Mode says what a rule does with a request that it would refuse.
+type Mode uint8
+
+const (
+	// Enforce refuses it. The zero value, so that nothing is off by oversight.
+	Enforce Mode = iota
+	// Monitor records it and changes nothing on the wire.
+	Monitor
+	// Off does not look.
+	Off
+)
+
+var modeNames = [...]string{Enforce: "enforce", Monitor: "monitor", Off: "off"}
+
+func (m Mode) String() string { return modeNames[m] }
+
+// ParseMode reads a mode as configurations spell it.
+func ParseMode(s string) (Mode, error) {
+	for m, name := range modeNames {
+		if s == name {
+			return Mode(m), nil
+		}
+	}
+	return Enforce, fmt.Errorf("unrecognized mode %q: write enforce, monitor or off", s)
+}
+
+// Looser reports whether m lets pass what other does not.
+func (m Mode) Looser(other Mode) bool { return m > other }
+
+// Rule is one thing that the policy checks.
+type Rule uint8
+
+const (
+	RuleNone Rule = iota
+	RuleTarget
+	RuleUnknownHost
+	RuleLimit
+	RuleLifecycle
+	RuleUnknownRoute
+	RuleRequest
+	RuleHeaders
+	RuleUpgrade
+	numRules
+)
+
+var ruleNames = [numRules]string{
+	RuleTarget:       "target",
+	RuleUnknownHost:  "unknown_host",
+	RuleLimit:        "limit",
+	RuleLifecycle:    "lifecycle",
+	RuleUnknownRoute: "unknown_route",
+	RuleRequest:      "request",
+	RuleHeaders:      "headers",
+	RuleUpgrade:      "upgrade",
+}
+
+func (r Rule) String() string { return ruleNames[r] }
+
+// Rules are the modes and settings in force for a version, or for requests that
+// belong to none.
+type Rules struct {
+	modes [numRules]Mode
+
+	// MaxBody is the largest body that is judged, in bytes, before and after
+	// decoding.
+	MaxBody int64
+	// UnknownParameters is the mode for query parameters that no document has.
+	UnknownParameters Mode
+	// InvalidStatus is the status of a request that does not conform.
+	InvalidStatus int
+}
+
+// DefaultRules is the policy of a configuration that says nothing.
+func DefaultRules() Rules {
+	r := Rules{MaxBody: 1 << 20, UnknownParameters: Monitor, InvalidStatus: 400}
+	r.modes[RuleUnknownRoute] = Monitor
+	return r
+}
+
+// Mode is the mode of a rule.
+func (r *Rules) Mode(rule Rule) Mode { return r.modes[rule] }
+
+// SetMode sets the mode of a rule.
+func (r *Rules) SetMode(rule Rule, m Mode) { r.modes[rule] = m }
+
+// SetAll sets every rule, unknown parameters included, to m.
+func (r *Rules) SetAll(m Mode) {
+	for i := range r.modes {
+		r.modes[i] = m
+	}
+	r.UnknownParameters = m
+}
+
+// stricter takes over from other every mode that is stricter.
+func (r *Rules) stricter(other *Rules) {
+	for i, m := range other.modes {
+		r.modes[i] = min(r.modes[i], m)
+	}
+}

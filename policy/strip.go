@@ -1,0 +1,104 @@
+package policy
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/apiguard/caddy-api-guard/inventory/spec"
+)
+
+// stripped are the header fields by which frameworks let a client replace the
+// method, the URL or the address that the guard has judged.
+var stripped = []string{
+	"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", // the method
+	"X-Original-Url", "X-Rewrite-Url", "X-Original-Uri", "X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Path", "X-Original-Host", // the URL
+	"Forwarded", "X-Real-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "Fastly-Client-Ip", // the client
+}
+
+// StrippedHeaders are the names of the header fields that the rule `headers`
+// removes, in canonical form. Spellings with "_" or "." for "-", which CGI and
+// some frameworks fold into the same variable, count as the same name.
+func StrippedHeaders() []string { return slices.Clone(stripped) }
+
+// Strip removes what the rules `headers` and `upgrade` do not let pass, unless a
+// trusted proxy set it, and returns what it removed or, in monitor, would have:
+// names from a fixed list. Nothing is refused.
+func (v *Verdict) Strip(h http.Header, trusted func() bool) (removed, wouldRemove []string) {
+	if mode := v.scope.rules.modes[RuleHeaders]; mode != Off {
+		for key := range h {
+			name := overriding(key)
+			if name == "" {
+				continue
+			}
+			if trusted() {
+				break
+			}
+			if mode == Enforce {
+				delete(h, key)
+				removed = append(removed, name)
+			} else {
+				wouldRemove = append(wouldRemove, name)
+			}
+		}
+	}
+	upgrade := h["Upgrade"]
+	if len(upgrade) == 0 || v.scope.rules.modes[RuleUpgrade] == Off || v.upgrades(upgrade) {
+		return removed, wouldRemove
+	}
+	if v.scope.rules.modes[RuleUpgrade] != Enforce {
+		return removed, append(wouldRemove, "Upgrade")
+	}
+	// Without Upgrade nothing becomes a tunnel, whatever Connection says
+	// (RFC 9110, section 7.8). HTTP2-Settings is of no use but to smuggle h2c.
+	delete(h, "Upgrade")
+	delete(h, "Http2-Settings")
+	return append(removed, "Upgrade"), wouldRemove
+}
+
+// upgrades reports whether the operation or its version declares the protocol.
+func (v *Verdict) upgrades(asked []string) bool {
+	return len(asked) == 1 && v.protocols != nil && slices.ContainsFunc(v.protocols, func(p string) bool {
+		return strings.EqualFold(p, asked[0])
+	})
+}
+
+// overriding is the listed name that a header key stands for, or "".
+func overriding(key string) string {
+	for _, name := range stripped {
+		if len(name) == len(key) && sameName(name, key) {
+			return name
+		}
+	}
+	return ""
+}
+
+func sameName(name, key string) bool {
+	for i := range len(name) {
+		c := key[i]
+		if c == '_' || c == '.' {
+			c = '-'
+		}
+		if c|0x20 != name[i]|0x20 {
+			return false
+		}
+	}
+	return true
+}
+
+// upgradesOf reads x-api-guard-upgrade, a protocol or a list of them.
+func upgradesOf(op *spec.Operation) []string {
+	switch value := op.Op.Extensions["x-api-guard-upgrade"].(type) {
+	case string:
+		return strings.Fields(value)
+	case []any:
+		var out []string
+		for _, v := range value {
+			if s, ok := v.(string); ok {
+				out = append(out, s)
+			}
+		}
+		return out
+	}
+	return nil
+}

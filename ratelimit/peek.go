@@ -1,0 +1,122 @@
+package ratelimit
+
+import "time"
+
+// State is what the table knows of one client.
+type State struct {
+	// Found: the client has a cell with debt. Without one the rest says what a
+	// limit says to somebody who was never there.
+	Found bool
+	// Used is what is owed, Remaining what would still be admitted.
+	Used, Remaining int
+	// Reset is how long until Remaining next grows, 0 when nothing is owed.
+	Reset time.Duration
+}
+
+// Peek looks at a client's cell without charging it. Of a protected limit whose
+// set is full it sees only cells, not what is in the shared one.
+func (t *Table) Peek(l *Limit, k Key) State { return t.peek(l, k, false) }
+
+// PeekShadow looks at the cell that monitored charges go to.
+func (t *Table) PeekShadow(l *Limit, k Key) State { return t.peek(l, k, true) }
+
+func (t *Table) peek(l *Limit, k Key, shadow bool) State {
+	if !l.usable() {
+		return State{}
+	}
+	index, tag, mark := t.place(l, k, shadow)
+	s, capacity := &t.sets[index], l.capacity()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := t.clock()
+	w := s.find(tag, mark)
+	if w < 0 {
+		return State{Remaining: int(capacity)}
+	}
+	c := s.way[w]
+	if l.Algorithm == Window && c.window != l.milliseconds() {
+		c = c.inWindow(l.milliseconds(), now)
+	}
+	debt := c.debt(now)
+	if debt == 0 {
+		return State{Remaining: int(capacity)}
+	}
+	// A charge that costs more than fits is refused, and so says what is there.
+	var d Decision
+	if l.Algorithm == Bucket {
+		checkBucket(&d, &c, l, capacity, 0, capacity+1, now)
+	} else {
+		sub := subWindow(c.window)
+		c.windowAt(now, sub).check(&d, &c, sub, capacity, 0, capacity+1, now)
+	}
+	return State{Found: true, Used: int(debt), Remaining: d.Remaining, Reset: d.Reset}
+}
+
+// Forget clears what a client owes, in the enforced cell and in its shadow, and
+// reports whether there was anything. What newcomers to a full protected set owe
+// together cannot be told apart and stays.
+func (t *Table) Forget(l *Limit, k Key) bool {
+	if !l.usable() {
+		return false
+	}
+	enforced := t.forget(l, k, false)
+	return t.forget(l, k, true) || enforced
+}
+
+func (t *Table) forget(l *Limit, k Key, shadow bool) bool {
+	index, tag, mark := t.place(l, k, shadow)
+	s := &t.sets[index]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.find(tag, mark)
+	if w < 0 {
+		return false
+	}
+	owed := s.way[w].debt(t.clock()) != 0
+	s.claim(w, 0, 0)
+	return owed
+}
+
+// Stats is what a table has been through. Counts only grow.
+type Stats struct {
+	Slots    int // of both parts
+	Occupied int // cells that owe something, shadows included
+
+	// Evicted is how many enforced cells were forgotten while they owed
+	// something, EvictedDebt how much they owed, in tokens: so many charges more
+	// than the limits say can have been admitted at most.
+	Evicted, EvictedDebt uint64
+	// EvictedShadows is how often a monitored limit lost count.
+	EvictedShadows uint64
+	// Shared is how many charges went to shared cells of full protected sets.
+	// When it grows, give the table more ProtectedSlots.
+	Shared uint64
+}
+
+// Stats looks at every set, locking one at a time: some milliseconds for a
+// default table. It is meant for metrics and people, not for requests.
+func (t *Table) Stats() Stats {
+	st := Stats{
+		Slots:          len(t.sets) * ways,
+		Evicted:        t.evicts.cells.Load(),
+		EvictedDebt:    t.evicts.debt.Load(),
+		EvictedShadows: t.evicts.shadows.Load(),
+		Shared:         t.evicts.shared.Load(),
+	}
+	for i := range t.sets {
+		st.Occupied += t.occupied(&t.sets[i])
+	}
+	return st
+}
+
+func (t *Table) occupied(s *set) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := t.clock()
+	for w := range s.way {
+		if s.tag[w] != 0 && s.way[w].debt(now) != 0 {
+			n++
+		}
+	}
+	return n
+}

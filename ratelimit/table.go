@@ -1,0 +1,140 @@
+package ratelimit
+
+import (
+	"hash/maphash"
+	"math/bits"
+	"sync/atomic"
+	"time"
+	"unsafe"
+)
+
+const (
+	// DefaultSlots is TableConfig.Slots when that is 0.
+	DefaultSlots = 262_144
+	// MaxSlots is the most that either part of a table has: 4.5 GiB.
+	MaxSlots = 1 << 26
+)
+
+// TableConfig is how a table is made. The zero value is a working default of
+// 24 MiB, which the operating system hands out as clients come.
+type TableConfig struct {
+	// Slots is how many debts the table keeps, rounded up to sets of 8 and at
+	// most MaxSlots; DefaultSlots when 0 or less. A slot is 72 bytes.
+	Slots int
+
+	// ProtectedSlots is the same for the limits that say Protect; a quarter of
+	// Slots when 0 or less. Such a slot is 80 bytes.
+	ProtectedSlots int
+
+	// Now is a clock in nanoseconds from any beginning; nil is the process's
+	// monotonic clock. It is called while sets are locked, so it must not call
+	// the table. A clock that steps back reads as one that stands still.
+	Now func() int64
+
+	// Seed keys the hash of clients. The zero value draws one, so that nobody
+	// can choose clients that meet in one set; set it only for a table that must
+	// understand another one's keys.
+	Seed maphash.Seed
+}
+
+// Table keeps what clients owe. Its size never changes, and it may be used by
+// many goroutines at once and outlive configurations: it holds no limits.
+type Table struct {
+	sets     []set
+	ordinary uint32 // sets before this index are for limits without Protect
+	shared   []slot // one for each protected set: where newcomers go when it is full
+	seed     maphash.Seed
+	salt     uint64
+	base     time.Time
+	now      func() int64
+
+	// What follows is written while running, on a cache line of its own.
+	_      [64]byte
+	latest atomic.Int64 // the latest reading of now
+	evicts struct {
+		cells, debt, shadows, shared atomic.Uint64
+	}
+}
+
+// NewTable makes a table.
+func NewTable(cfg TableConfig) *Table {
+	slots := cfg.Slots
+	if slots <= 0 {
+		slots = DefaultSlots
+	}
+	protected := cfg.ProtectedSlots
+	if protected <= 0 {
+		protected = slots / 4
+	}
+	ordinary, guarded := setsFor(slots), setsFor(protected)
+	if cfg.Seed == (maphash.Seed{}) {
+		cfg.Seed = maphash.MakeSeed()
+	}
+	return &Table{
+		sets:     make([]set, ordinary+guarded),
+		ordinary: uint32(ordinary),
+		shared:   make([]slot, guarded),
+		seed:     cfg.Seed,
+		salt:     maphash.String(cfg.Seed, "space"),
+		base:     time.Now(),
+		now:      cfg.Now,
+	}
+}
+
+func setsFor(slots int) int { return max(1, (min(slots, MaxSlots)+ways-1)/ways) }
+
+// Bytes is how much memory the table holds. It is the same before the first
+// client and after the last.
+func (t *Table) Bytes() int64 {
+	return int64(len(t.sets))*int64(unsafe.Sizeof(set{})) + int64(len(t.shared))*int64(unsafe.Sizeof(slot{}))
+}
+
+// clock reads the time once for a call. It is read under the locks: so readings
+// come in the order in which calls get to a set, and nobody judges a cell by a
+// time before the one at which it was found free.
+func (t *Table) clock() int64 {
+	if t.now == nil {
+		return int64(time.Since(t.base))
+	}
+	now := t.now()
+	for {
+		latest := t.latest.Load()
+		if now <= latest {
+			return latest
+		}
+		if t.latest.CompareAndSwap(latest, now) {
+			return now
+		}
+	}
+}
+
+// place is where a key's cell is if it is anywhere. A set's index comes from the
+// key's top bits, the tag from the lowest 32 and meta's from the 12 above: in a
+// default table two keys share a cell when 59 bits agree.
+func (t *Table) place(l *Limit, k Key, shadow bool) (index, tag, mark uint32) {
+	first, sets := uint64(0), uint64(t.ordinary)
+	if l.Protect && !shadow {
+		// Shadows of protected limits have nothing to protect, and must not fill
+		// the sets of those that have.
+		first, sets = sets, uint64(len(t.shared))
+	}
+	at, _ := bits.Mul64(uint64(k), sets)
+	index = uint32(first + at)
+	tag = max(uint32(k), 1) // 0 is an empty way
+	holds := kindWindow
+	if l.Algorithm == Bucket {
+		holds = kindBucket
+	}
+	if shadow {
+		holds |= kindShadow
+	}
+	return index, tag, uint32(k>>32)&0xfff<<4 | uint32(holds)
+}
+
+// sharedOf is the shared cell of a set, nil for a set without protection.
+func (t *Table) sharedOf(index uint32) *slot {
+	if index < t.ordinary {
+		return nil
+	}
+	return &t.shared[index-t.ordinary]
+}

@@ -1,0 +1,262 @@
+package ratelimit
+
+import "sync/atomic"
+
+// inShared is the way of a charge that goes to its set's shared cell.
+const inShared int8 = ways
+
+// step is one charge's way through Take. Clearing four of them is a tenth of
+// what a decision costs, so they are packed.
+type step struct {
+	set       *set  // nil for a limit that cannot be computed
+	cell      *slot // nil: not there
+	sub       int64 // of a window, 0 for a bucket
+	pending   uint64
+	seen      window
+	index     uint32 // of set
+	tag, mark uint32
+	ms        uint32
+	capacity  uint32
+	way       int8 // of cell in set, -1: not there
+	read      bool // seen is what the cell says, and nothing of this call changes it before the charge
+}
+
+// same tells whether two steps charge one cell.
+func (s *step) same(o *step) bool {
+	return s.index == o.index && (s.tag == o.tag && s.mark == o.mark || s.way == inShared && o.way == inShared)
+}
+
+// Take asks all limits and charges all of them or none: it reports whether
+// every enforced charge fits. out[i] says what the limit of charges[i] thinks.
+//
+// A refusal charges nothing anywhere, shadows included, and writes to no cell.
+// An admission charges every enforced cell, and those shadows that had room. The
+// same cell may come several times and is charged as often.
+//
+// More than [MaxCharges] charges (see [ValidateAll]), or an out of another
+// length, are a mistake of the caller's and are refused, as is a charge to a
+// limit that [Limit.Validate] would reject. Take allocates nothing.
+func (t *Table) Take(charges []Charge, out []Decision) (admitted bool) {
+	if len(charges) > MaxCharges || len(out) != len(charges) {
+		for i := range out {
+			out[i] = Decision{RetryAfter: Never}
+		}
+		return false
+	}
+	if len(charges) <= 4 { // clearing 16 steps takes longer than deciding 3
+		var plan [4]step
+		return t.take(charges, out, plan[:len(charges)])
+	}
+	var plan [MaxCharges]step
+	return t.take(charges, out, plan[:len(charges)])
+}
+
+func (t *Table) take(charges []Charge, out []Decision, plan []step) bool {
+	charges, out = charges[:len(plan)], out[:len(plan)] // no bounds to check below
+	var locks [MaxCharges]uint32
+	var warm uint32
+	n := 0
+	for i := range plan {
+		c, s := &charges[i], &plan[i]
+		if !c.Limit.usable() {
+			continue
+		}
+		s.index, s.tag, s.mark = t.place(c.Limit, c.Key, c.Shadow)
+		s.set, s.capacity = &t.sets[s.index], uint32(c.Limit.capacity())
+		if c.Limit.Algorithm == Window {
+			s.ms = c.Limit.milliseconds()
+			s.sub = subWindow(s.ms)
+		}
+		// A lock waits for its cache line and lets nothing pass. Loads overlap, so
+		// touching all lines first costs one miss instead of one for each set.
+		warm += atomic.LoadUint32(&s.set.tag[0])
+		n = insert(&locks, n, s.index)
+	}
+	for i := range plan {
+		if s := &plan[i]; s.set != nil {
+			s.way = s.set.glance(s.tag)
+			warm += atomic.LoadUint32(&s.set.way[s.way].window)
+		}
+	}
+	_ = warm
+
+	// In the order of their indexes, each once: calls that want the same sets
+	// wait for each other and never in a circle.
+	for _, i := range locks[:n] {
+		t.sets[i].mu.Lock()
+	}
+	now := t.clock()
+	for i := range plan {
+		s := &plan[i]
+		if s.set == nil {
+			continue
+		}
+		if !s.set.holds(s.way, s.tag, s.mark) {
+			s.way = s.set.find(s.tag, s.mark)
+		}
+		if s.way >= 0 {
+			s.cell = &s.set.way[s.way]
+		}
+	}
+	admitted := true
+	for i := range plan {
+		t.check(charges, out, plan, i, now)
+		admitted = admitted && (out[i].Admitted || charges[i].Shadow)
+	}
+	if admitted {
+		for i := range plan {
+			if out[i].Admitted {
+				t.charge(&charges[i], plan, i, now)
+			}
+		}
+	}
+	for _, i := range locks[:n] {
+		t.sets[i].mu.Unlock()
+	}
+	if !admitted {
+		untake(charges, out, plan)
+	}
+	return admitted
+}
+
+// check judges one charge, read only, on top of what the earlier ones of the
+// call will add to its cell.
+func (t *Table) check(charges []Charge, out []Decision, plan []step, i int, now int64) {
+	s := &plan[i]
+	c := s.cell
+	if c == nil || s.sub == 0 || c.window != s.ms {
+		t.checkRare(charges, out, plan, i, now)
+		return
+	}
+	if i > 0 {
+		s.pending = pending(charges, out, plan, i)
+	}
+	s.read = s.pending == 0
+	if c.running(now, s.sub) { // windowAt without the call
+		s.seen = c.latest()
+	} else {
+		s.seen = c.laterAt(now, s.sub)
+	}
+	s.seen.check(&out[i], c, s.sub, uint64(s.capacity), s.pending, charges[i].cost(), now)
+}
+
+// checkRare is check for all but a window's cell that is there.
+func (t *Table) checkRare(charges []Charge, out []Decision, plan []step, i int, now int64) {
+	s, d, l, cost := &plan[i], &out[i], charges[i].Limit, charges[i].cost()
+	if s.set == nil {
+		*d = Decision{RetryAfter: Never}
+		return
+	}
+	var view slot // of a shared cell, or one kept for another window, as this limit sees it
+	cell, ms := s.cell, s.ms
+	if shared := t.sharedOf(s.index); cell == nil && shared != nil {
+		s.way = t.settle(plan, i, now)
+		cell = &view
+		if s.way == inShared {
+			ms = l.sharedWindow()
+			view = shared.inWindow(ms, now)
+		} else {
+			view = shared.inherited(l, s.mark, now)
+		}
+	}
+	s.pending = pending(charges, out, plan, i)
+	if l.Algorithm == Bucket && s.way != inShared {
+		checkBucket(d, cell, l, uint64(s.capacity), s.pending, cost, now)
+		return
+	}
+	if cell == nil {
+		cell = &view
+	} else if cell.window != ms {
+		view = cell.inWindow(ms, now)
+		cell = &view
+	}
+	sub := subWindow(ms)
+	cell.windowAt(now, sub).check(d, cell, sub, uint64(s.capacity), s.pending, cost, now)
+}
+
+// pending is what the earlier charges of the call that have room will add to
+// the cell of charge i.
+func pending(charges []Charge, out []Decision, plan []step, i int) (n uint64) {
+	for j := range plan[:i] {
+		if out[j].Admitted && plan[j].same(&plan[i]) {
+			n += charges[j].cost()
+		}
+	}
+	return n
+}
+
+// charge commits one charge that was admitted.
+func (t *Table) charge(c *Charge, plan []step, i int, now int64) {
+	s, l, cost := &plan[i], c.Limit, c.cost()
+	if s.way == inShared {
+		t.share(t.sharedOf(s.index), l, cost, now)
+		return
+	}
+	cell := s.cell
+	if cell == nil {
+		if cell = t.open(l, plan, i, now); cell == nil {
+			t.forgot(s.mark, uint32(min(cost, maxCount)))
+			return
+		}
+	}
+	switch {
+	case l.Algorithm == Bucket:
+		cell.chargeBucket(l, cost, now)
+	case s.read:
+		if cell.add(s.seen, cost) {
+			return // not the first of its sub-window, which has noted the capacity
+		}
+	default:
+		cell.chargeWindow(s.ms, cost, now)
+	}
+	if s.set.capacity(s.way) != s.capacity {
+		s.set.setCapacity(s.way, s.capacity)
+	}
+}
+
+// untake makes the decisions of a refused call say what is left now that nothing
+// was charged.
+func untake(charges []Charge, out []Decision, plan []step) {
+	for i := range out {
+		d := &out[i]
+		if d.Admitted {
+			d.Remaining += int(charges[i].cost())
+		}
+		d.Remaining += int(plan[i].pending)
+		if l := charges[i].Limit; d.Admitted && d.Remaining >= int(l.capacity()) {
+			d.Remaining, d.Reset = int(l.capacity()), 0
+		}
+	}
+}
+
+// insert adds an index to the n first of a sorted list without repeats, and
+// returns how many there are then.
+func insert(sorted *[MaxCharges]uint32, n int, index uint32) int {
+	at := n
+	for at > 0 && sorted[at-1] > index {
+		at--
+	}
+	if at > 0 && sorted[at-1] == index {
+		return n
+	}
+	for i := n; i > at; i-- {
+		sorted[i] = sorted[i-1]
+	}
+	sorted[at] = index
+	return n + 1
+}
+
+// glance guesses the way of a tag without the lock; 0 when it is not there.
+func (s *set) glance(tag uint32) int8 {
+	for w := range s.tag {
+		if atomic.LoadUint32(&s.tag[w]) == tag {
+			return int8(w)
+		}
+	}
+	return 0
+}
+
+// holds confirms a glance.
+func (s *set) holds(w int8, tag, mark uint32) bool {
+	return s.tag[w] == tag && s.way[w].meta>>16 == mark
+}

@@ -1,0 +1,124 @@
+package apiguard
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/apiguard/caddy-api-guard/inventory"
+	"github.com/apiguard/caddy-api-guard/ratelimit"
+)
+
+// shared is what outlives a configuration: the limits' buckets and the
+// inventory. All configurations of the process hold the one of them, counted by
+// Caddy's usage pool; what they say about rates and routes is not in here.
+type shared struct {
+	slots     int
+	table     *ratelimit.Table
+	inventory *inventory.Inventory
+
+	mu      sync.Mutex
+	running []*App             // started and not cleaned up, the newest last
+	cancel  context.CancelFunc // of the inventory's goroutine; nil until an app starts
+	done    chan struct{}
+}
+
+var pool = caddy.NewUsagePool()
+
+const poolKey = "state"
+
+func acquireShared(app *App) (*shared, error) {
+	value, _, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {
+		s := &shared{slots: app.TableSlots, done: make(chan struct{})}
+		s.table = ratelimit.NewTable(ratelimit.TableConfig{Slots: app.TableSlots})
+		s.inventory = inventory.New(inventory.Options{Feed: s.feed})
+		return s, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := value.(*shared)
+	if s.slots != app.TableSlots {
+		app.logger.Warn("table_slots takes effect at the next start: the running table keeps its buckets",
+			zap.Int("running", s.slots), zap.Int("configured", app.TableSlots))
+	}
+	return s, nil
+}
+
+func releaseShared() error {
+	_, err := pool.Delete(poolKey)
+	return err
+}
+
+// start makes app's configuration the one that the inventory answers for, and
+// runs the inventory's goroutine if this is the first.
+func (s *shared) start(app *App) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = append(s.running, app)
+	s.inventory.Activate(app.recorder)
+	if s.cancel != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	go func() {
+		defer close(s.done)
+		s.inventory.Run(ctx)
+	}()
+}
+
+// stop takes app's configuration out. When another app of a new configuration
+// fails to start, the new one goes and the one before it counts again; after a
+// reload that worked it is the old one that goes.
+func (s *shared) stop(app *App) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	newest := len(s.running) > 0 && s.running[len(s.running)-1] == app
+	s.running = slices.DeleteFunc(s.running, func(a *App) bool { return a == app })
+	if n := len(s.running); newest && n > 0 {
+		s.inventory.Activate(s.running[n-1].recorder)
+	}
+}
+
+// newest is the app of the running configuration, or nil.
+func (s *shared) newest() *App {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.running); n > 0 {
+		return s.running[n-1]
+	}
+	return nil
+}
+
+// Destruct implements caddy.Destructor.
+func (s *shared) Destruct() error {
+	if s.cancel != nil {
+		s.cancel()
+		<-s.done
+	}
+	return nil
+}
+
+// feed writes one change of the inventory to the logger api_guard.inventory of
+// the running configuration.
+func (s *shared) feed(e inventory.Event) {
+	if app := s.newest(); app != nil {
+		app.logger.Named("inventory").Info(e.Event, zap.Inline(eventFields(e)))
+	}
+}
+
+// runningApp is the app of the running configuration, or nil. It is asked for
+// each time: an admin router may have been made by a configuration that was
+// rejected since.
+func runningApp() *App {
+	var app *App
+	pool.Range(func(_, value any) bool {
+		app = value.(*shared).newest()
+		return false
+	})
+	return app
+}

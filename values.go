@@ -1,0 +1,72 @@
+package apiguard
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+)
+
+// Size is a number of bytes. JSON takes a number, or a string such as "1MiB".
+type Size int64
+
+// UnmarshalJSON takes both forms.
+func (s *Size) UnmarshalJSON(data []byte) error {
+	var text string
+	if json.Unmarshal(data, &text) != nil {
+		return json.Unmarshal(data, (*int64)(s))
+	}
+	parsed, err := parseSize(text)
+	*s = parsed
+	return err
+}
+
+func parseSize(s string) (Size, error) {
+	n, err := humanize.ParseBytes(s)
+	if err != nil || n == 0 || n > 1<<40 {
+		return 0, fmt.Errorf("reading size %q: write a positive number of bytes such as 65536, 512KiB or 1MiB", s)
+	}
+	return Size(n), nil
+}
+
+// parseDate reads a day, which begins at 00:00 UTC, or a time by RFC 3339 whose
+// seconds may be left out.
+func parseDate(s string) (time.Time, error) {
+	for _, layout := range []string{time.DateOnly, time.RFC3339, "2006-01-02T15:04Z07:00"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC(), nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("reading date %q: write a day such as 2027-03-31, or a time such as 2027-03-31T14:00Z", s)
+}
+
+// parseRate reads "N/W": a count and a duration with s, m, h or d. The count of
+// units may be left out ("5/m").
+func parseRate(s string) (n int, window time.Duration, err error) {
+	bad := fmt.Errorf("reading rate %q: write a count and a duration such as 5/1m, with s, m, h or d", s)
+	count, span, ok := strings.Cut(s, "/")
+	if !ok || span == "" {
+		return 0, 0, bad
+	}
+	if n, err = strconv.Atoi(count); err != nil || n < 1 || count[0] == '+' {
+		return 0, 0, bad
+	}
+	units := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour}
+	unit, ok := units[span[len(span)-1]]
+	if !ok {
+		return 0, 0, bad
+	}
+	times := 1
+	if digits := span[:len(span)-1]; digits != "" {
+		if times, err = strconv.Atoi(digits); err != nil || times < 1 || times > 366*24*3600 || digits[0] == '+' {
+			return 0, 0, bad
+		}
+	}
+	if window = time.Duration(times) * unit; window > 366*24*time.Hour {
+		return 0, 0, fmt.Errorf("reading rate %q: the longest window is 366d", s)
+	}
+	return n, window, nil
+}
