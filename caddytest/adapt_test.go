@@ -1,0 +1,218 @@
+package caddytest
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write what the adapter gives into testdata/adapt")
+
+// separator stands between the Caddyfile of a golden and what it adapts to.
+const separator = "----------\n"
+
+// here stands in goldens for the folder of the Caddyfile, which the adapter
+// writes out whole.
+const here = "<here>"
+
+// adapt turns a Caddyfile of that name into JSON, or an error's text.
+func adapt(t *testing.T, file, text string) (string, error) {
+	t.Helper()
+	config, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": file})
+	if err != nil {
+		return "", err
+	}
+	for _, w := range warnings {
+		if !strings.Contains(w.Message, "not formatted") {
+			t.Errorf("warning: %v", w)
+		}
+	}
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, config, "", "\t"); err != nil {
+		t.Fatal(err)
+	}
+	folder, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(pretty.String(), folder, here) + "\n", nil
+}
+
+func TestCaddyfilesAdaptToTheirGoldens(t *testing.T) {
+	files, err := filepath.Glob("testdata/adapt/*.caddytest")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no goldens: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".caddytest"), func(t *testing.T) {
+			golden, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			input, want, ok := strings.Cut(string(golden), separator)
+			if !ok {
+				t.Fatalf("%s has no line %s", file, strings.TrimSpace(separator))
+			}
+			got, err := adapt(t, file, input)
+			if err != nil {
+				got = err.Error() + "\n"
+			}
+			if *update {
+				if err := os.WriteFile(file, []byte(input+separator+got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("adapting %s (-want +got; -update writes it):\n%s", file, diff)
+			}
+		})
+	}
+}
+
+// wrongOptions are lines of the block where they stand, in a Caddyfile whose
+// lines are counted, and what the error must say besides the line.
+var wrongOptions = []struct {
+	name  string
+	where string // one of blocks
+	line  string
+	says  []string
+}{
+	{"an unknown option", "top", "nonsense", []string{"nonsense"}},
+	{"an unknown option in the policy", "policy", "nonsense enforce", []string{"nonsense"}},
+	{"an unknown option in a limit", "limit", "nonsense 1", []string{"nonsense"}},
+	{"an unknown option in an API", "api", "nonsense 1", []string{"nonsense"}},
+	{"an unknown option in a version", "version", "nonsense 1", []string{"nonsense"}},
+	{"an option of another block", "version", "rate 5/1m", []string{"rate"}},
+	{"an option whose behaviour does not exist", "top", "cluster redis://127.0.0.1", []string{"cluster"}},
+	{"an unknown mode at the top", "top", "mode strict", []string{"strict", "enforce", "monitor"}},
+	{"an unknown mode of a rule", "policy", "unknown_route strict", []string{"strict", "enforce", "monitor"}},
+	{"a rule without a mode", "policy", "unknown_route", nil},
+	{"a rule with two modes", "policy", "unknown_route enforce monitor", nil},
+	{"a rule written twice", "policy", "target monitor\ntarget enforce", []string{"target"}},
+	{"a size that is none", "policy", "request enforce {\nmax_body many\n}", []string{"many", "1MiB"}},
+	{"a status that is none of the two", "policy", "request enforce {\nstatus 418\n}", []string{"418", "400"}},
+	{"a rate without a window", "limit", "rate 5", []string{"5", "5/1m"}},
+	{"a rate of nothing", "limit", "rate 0/1m", []string{"0/1m"}},
+	{"a rate in weeks", "limit", "rate 5/1w", []string{"5/1w"}},
+	{"an algorithm that does not exist", "limit", "algorithm leaky", []string{"leaky", "window", "bucket"}},
+	{"a burst for a window", "limit", "burst 9", []string{"burst", "bucket"}},
+	{"a limit without a rate", "policy", "limit empty {\nkey {client_ip}\n}", []string{"empty", "rate"}},
+	{"two limits of one name", "limits", "limit guarded {\nrate 1/1m\n}", []string{"guarded"}},
+	{"a date that is none", "version", "deprecated soon", []string{"soon", "2027-03-31"}},
+	{"a day that does not exist", "version", "deprecated 2026-02-30", []string{"2026-02-30"}},
+	{"a sunset before the deprecation", "version", "deprecated 2027-01-01\nsunset 2026-01-01", []string{"sunset", "deprecat"}},
+	{"a state that follows from dates", "version", "state retired", []string{"retired", "beta"}},
+	{"a successor that is nothing", "version", "deprecated 2026-01-01\nsuccessor v9", []string{"v9"}},
+	{"a rule that is looser in a version", "version", "target monitor", []string{"monitor", "enforce", "stricter"}},
+	{"a rule that is looser in an API", "api", "lifecycle off", []string{"off", "enforce", "stricter"}},
+	{"a looser limit in a version", "version", "limit guarded {\nrate 500/1m\n}", []string{"guarded"}},
+	{"a selector of no known kind", "version", "select moon phase full", []string{"moon"}},
+	{"a selector without a value", "version", "select header X-Api-Version", nil},
+	{"hosts without a host", "version", "hosts", nil},
+	{"a path that is none", "version", "path v2", []string{"v2"}},
+	{"two versions of one name", "versions", "version v1 {\nhosts b.example.com\n}", []string{"v1"}},
+	{"two APIs of one name", "apis", "api orders {\nversion v1 {\nhosts b.example.com\n}\n}", []string{"orders"}},
+	{"an API without a name", "top", "api {\n}", nil},
+	{"an inventory file that is not there yet", "top", "inventory {\nfile /var/lib/x.db\n}", []string{"memory"}},
+	{"an argument to the directive", "site", "api_guard strict", []string{"api_guard"}},
+	{"a block for the directive", "site", "api_guard {\nmode monitor\n}", []string{"api_guard"}},
+}
+
+// wrongFile is the Caddyfile that wrongOptions go into.
+const wrongFile = `{
+	api_guard {
+		<top>
+		policy {
+			<policy>
+			limit guarded {
+				<limit>
+				rate 5/1m
+			}
+			<limits>
+		}
+		api orders {
+			<api>
+			version v1 {
+				<version>
+				hosts a.example.com
+			}
+			<versions>
+		}
+		<apis>
+	}
+}
+http://a.example.com {
+	<site>
+	api_guard
+}
+`
+
+// blocks are the places in wrongFile where lines may go.
+var blocks = []string{"top", "policy", "limit", "limits", "api", "version", "versions", "apis", "site"}
+
+// place puts lines into a block and returns the file with the numbers of the
+// first and the last of them.
+func place(where, lines string) (text string, first, last int) {
+	text = wrongFile
+	for _, block := range blocks {
+		if block != where {
+			text = strings.Replace(text, "<"+block+">\n", "\n", 1)
+		}
+	}
+	before, _, _ := strings.Cut(text, "<"+where+">")
+	first = 1 + strings.Count(before, "\n")
+	switch { // an option that the block has already is replaced, not repeated
+	case where == "limit" && strings.HasPrefix(lines, "rate"):
+		text = strings.Replace(text, "\trate 5/1m\n", "\n", 1)
+	case where == "version" && strings.HasPrefix(lines, "hosts"):
+		text = strings.Replace(text, "\thosts a.example.com\n", "\n", 1)
+	}
+	return strings.Replace(text, "<"+where+">", lines, 1), first, first + strings.Count(lines, "\n")
+}
+
+func TestAWrongOptionIsAnErrorThatNamesItsLine(t *testing.T) {
+	right, _, _ := place("top", "")
+	if _, err := adapt(t, "Caddyfile", right); err != nil {
+		t.Fatalf("the file that the rows go into is wrong itself: %v", err)
+	}
+	for _, row := range wrongOptions {
+		t.Run(row.name, func(t *testing.T) {
+			text, first, last := place(row.where, row.line)
+			_, err := adapt(t, "Caddyfile", text)
+			if err == nil {
+				t.Fatalf("no error for %q", row.line)
+			}
+			if !namesLine(err.Error(), first, last) {
+				t.Errorf("the error %q names no line from Caddyfile:%d to %d", err, first, last)
+			}
+			for _, word := range row.says {
+				if !strings.Contains(err.Error(), word) {
+					t.Errorf("the error %q does not say %q", err, word)
+				}
+			}
+		})
+	}
+}
+
+// namesLine says whether text has Caddyfile:N with N from first to last.
+func namesLine(text string, first, last int) bool {
+	for part := range strings.SplitSeq(text, "Caddyfile:") {
+		n, digits := 0, 0
+		for digits < len(part) && part[digits] >= '0' && part[digits] <= '9' {
+			n = n*10 + int(part[digits]-'0')
+			digits++
+		}
+		if digits > 0 && first <= n && n <= last {
+			return true
+		}
+	}
+	return false
+}

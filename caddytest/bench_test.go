@@ -1,0 +1,204 @@
+package caddytest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+func init() {
+	caddy.RegisterModule(new(idle))
+	caddy.RegisterModule(new(done))
+}
+
+// idle is a handler that does nothing but call the next one: what the guard is
+// measured against, since having a handler at all has a price in Caddy.
+type idle struct{}
+
+func (*idle) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.bench_idle", New: func() caddy.Module { return new(idle) }}
+}
+
+func (*idle) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	return next.ServeHTTP(w, r)
+}
+
+// done is the end of the chain. It reads the body, as an upstream would.
+type done struct{}
+
+func (*done) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.bench_done", New: func() caddy.Module { return new(done) }}
+}
+
+func (*done) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	if r.Body != nil {
+		var buf [512]byte
+		for {
+			if _, err := r.Body.Read(buf[:]); err != nil {
+				break
+			}
+		}
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// benchGuard has three limits, parameters and the inventory. Two limits are token
+// buckets that never run dry; the third binds the operation.
+const benchGuard = `{
+	api_guard {
+		policy {
+			limit per_client {
+				key {client_ip}
+				rate 1000000/1s
+				algorithm bucket
+			}
+			limit all {
+				key {http.request.host}
+				rate 1000000/1s
+				algorithm bucket
+			}
+			limit orders {
+				operations getOrder createOrder
+				key {client_ip}
+				rate 1000000/1s
+				algorithm bucket
+			}
+		}
+		api orders {
+			version v2 {
+				hosts api.example.com
+				path /v2
+				spec orders.yaml
+			}
+		}
+	}
+}
+`
+
+// loadBench runs a Caddy in this process with two servers that differ by one
+// handler, and returns them.
+func loadBench(b *testing.B) (idling, guarded http.Handler) {
+	b.Helper()
+	dir := b.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "orders.yaml"), []byte(ordersDocument), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	adapted, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(benchGuard), map[string]any{"filename": filepath.Join(dir, "Caddyfile")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	var config map[string]any
+	if err := json.Unmarshal(adapted, &config); err != nil {
+		b.Fatal(err)
+	}
+	server := func(handler string) map[string]any {
+		return map[string]any{
+			"listen":          []string{"unix/" + filepath.Join(dir, handler)},
+			"automatic_https": map[string]any{"disable": true},
+			"routes": []any{map[string]any{
+				"match":  []any{map[string]any{"host": []string{"api.example.com"}}},
+				"handle": []any{map[string]any{"handler": handler}, map[string]any{"handler": "bench_done"}},
+			}},
+		}
+	}
+	config["admin"] = map[string]any{"disabled": true, "config": map[string]any{"persist": false}}
+	config["logging"] = map[string]any{"logs": map[string]any{"default": map[string]any{"level": "ERROR"}}}
+	config["apps"].(map[string]any)["http"] = map[string]any{"servers": map[string]any{
+		"idle": server("bench_idle"), "guard": server("api_guard"),
+	}}
+	text, err := json.Marshal(config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := caddy.Load(text, true); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = caddy.Stop() })
+	app, err := caddy.ActiveContext().App("http")
+	if err != nil {
+		b.Fatal(err)
+	}
+	servers := app.(*caddyhttp.App).Servers
+	return servers["idle"], servers["guard"]
+}
+
+// sink is a response writer that keeps nothing but the status.
+type sink struct {
+	header http.Header
+	status int
+}
+
+func (s *sink) Header() http.Header         { return s.header }
+func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
+func (s *sink) WriteHeader(status int)      { s.status = status }
+
+// body is a request body that can be read again.
+type body struct{ *bytes.Reader }
+
+func (body) Close() error { return nil }
+
+// BenchmarkChain measures a whole pass through a Caddy server's chain, with the
+// guard and with a handler that does nothing in its place: the difference is
+// what the guard costs. No socket is involved.
+func BenchmarkChain(b *testing.B) {
+	idling, guarded := loadBench(b)
+	order := fmt.Sprintf(`{"sku":"ABC-1234","quantity":2,"note":%q}`, strings.Repeat("n", 980))
+	for _, call := range []struct{ name, method, target, body string }{
+		{"GET", "GET", "/v2/orders/7", ""},
+		{"POST 1 KB", "POST", "/v2/orders", order},
+		{"GET refused", "GET", "/v2/orders/seven", ""},
+	} {
+		for _, chain := range []struct {
+			name   string
+			server http.Handler
+		}{{"idle", idling}, {"guard", guarded}} {
+			b.Run(call.name+"/"+chain.name, func(b *testing.B) {
+				content := body{bytes.NewReader([]byte(call.body))}
+				template, err := http.NewRequest(call.method, "http://api.example.com"+call.target, content)
+				if err != nil {
+					b.Fatal(err)
+				}
+				template.URL.Scheme, template.URL.Host = "", ""
+				template.RequestURI, template.RemoteAddr = call.target, "192.0.2.1:4711"
+				if call.body == "" {
+					template.Body = http.NoBody
+				} else {
+					template.Header.Set("Content-Type", "application/json")
+					template.ContentLength = int64(len(call.body))
+				}
+				w := &sink{header: make(http.Header)}
+				b.ReportAllocs()
+				for b.Loop() {
+					r := *template
+					u := *template.URL
+					r.URL = &u
+					content.Seek(0, 0)
+					clear(w.header)
+					chain.server.ServeHTTP(w, &r)
+				}
+				want := http.StatusNoContent
+				if chain.name == "guard" && call.name == "GET refused" {
+					want = http.StatusBadRequest
+				}
+				if w.status != want {
+					b.Fatalf("status %d, want %d", w.status, want)
+				}
+			})
+		}
+	}
+}
+
+var (
+	_ caddyhttp.MiddlewareHandler = (*idle)(nil)
+	_ caddyhttp.MiddlewareHandler = (*done)(nil)
+)

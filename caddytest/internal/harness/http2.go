@@ -1,0 +1,239 @@
+package harness
+
+import (
+	"bytes"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// HTTP2 is one HTTP/2 connection over TLS whose header blocks are written as
+// they are given: any pseudo-field may be missing, doubled or malformed. It is
+// for one goroutine; streams may overlap.
+type HTTP2 struct {
+	conn    *tls.Conn
+	framer  *http2.Framer
+	block   bytes.Buffer
+	encoder *hpack.Encoder
+
+	last   uint32 // the stream opened last
+	window uint32 // what the peer lets us send yet, over all streams
+	opened map[uint32]*stream
+}
+
+// stream is an answer in the making.
+type stream struct {
+	answer Answer
+	done   bool
+	reset  error
+	window uint32
+}
+
+// initialWindow is what RFC 9113 section 6.9.2 lets a client send at first.
+const initialWindow = 65535
+
+// Dial2 opens an HTTP/2 connection to the TLS listener and names sni in the
+// handshake. The certificate is not checked: Caddy has just made it up.
+func (c *Caddy) Dial2(t testing.TB, sni string) *HTTP2 {
+	t.Helper()
+	var conn *tls.Conn
+	Await(t, "a TLS handshake for "+sni, func() (string, bool) { // Caddy serves before its certificates are made
+		var err error
+		conn, err = tls.Dial("tcp", c.HTTPS, &tls.Config{ServerName: sni, NextProtos: []string{"h2"}, InsecureSkipVerify: true})
+		return fmt.Sprint(err), err == nil
+	})
+	t.Cleanup(func() { _ = conn.Close() })
+	if got := conn.ConnectionState().NegotiatedProtocol; got != "h2" {
+		t.Fatalf("dialling Caddy over TLS for %s: it chose %q, not h2", sni, got)
+	}
+	h := &HTTP2{conn: conn, framer: http2.NewFramer(conn, conn), window: initialWindow, opened: make(map[uint32]*stream)}
+	h.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+	h.encoder = hpack.NewEncoder(&h.block)
+	h.deadline()
+	if _, err := conn.Write([]byte(http2.ClientPreface)); err != nil {
+		t.Fatalf("sending the preface: %v", err)
+	}
+	if err := h.framer.WriteSettings(); err != nil {
+		t.Fatalf("sending settings: %v", err)
+	}
+	return h
+}
+
+// Do2 sends the call over HTTP/2 on a connection of its own. A stream that was
+// reset without an answer fails the test.
+func (c *Caddy) Do2(t testing.TB, call Call) Answer {
+	t.Helper()
+	h := c.Dial2(t, c.ServerName)
+	defer h.Close()
+	answer, err := h.Await(t, h.Send(t, call))
+	if err != nil {
+		t.Fatalf("%v: %v", call, err)
+	}
+	return answer
+}
+
+// Close closes the connection.
+func (h *HTTP2) Close() { _ = h.conn.Close() }
+
+// Send opens a stream with the call and returns its number.
+func (h *HTTP2) Send(t testing.TB, call Call) uint32 {
+	t.Helper()
+	fields := []hpack.HeaderField{
+		{Name: ":method", Value: call.method()},
+		{Name: ":scheme", Value: "https"},
+		{Name: ":authority", Value: call.Host},
+		{Name: ":path", Value: call.Target},
+	}
+	for _, f := range call.Fields {
+		fields = append(fields, hpack.HeaderField{Name: strings.ToLower(f.Name), Value: f.Value})
+	}
+	if call.Body != nil && !call.Chunked {
+		fields = append(fields, hpack.HeaderField{Name: "content-length", Value: strconv.Itoa(len(call.Body))})
+	}
+	return h.SendFields(t, fields, call.Body)
+}
+
+// SendFields opens a stream with exactly these fields and returns its number.
+func (h *HTTP2) SendFields(t testing.TB, fields []hpack.HeaderField, body []byte) uint32 {
+	t.Helper()
+	h.deadline()
+	h.block.Reset()
+	for _, f := range fields {
+		if err := h.encoder.WriteField(f); err != nil {
+			t.Fatalf("encoding %v: %v", f, err)
+		}
+	}
+	id := h.last + 2
+	if h.last == 0 {
+		id = 1
+	}
+	h.last = id
+	s := &stream{window: initialWindow}
+	h.opened[id] = s
+	err := h.framer.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: id, BlockFragment: h.block.Bytes(), EndHeaders: true, EndStream: len(body) == 0,
+	})
+	if err != nil {
+		t.Fatalf("sending headers: %v", err)
+	}
+	h.sendBody(t, id, s, body)
+	return id
+}
+
+// sendBody sends what the peer's windows allow and waits for more of them. It
+// stops when the answer is complete or the stream reset: nobody wants the rest.
+func (h *HTTP2) sendBody(t testing.TB, id uint32, s *stream, body []byte) {
+	t.Helper()
+	const frame = 16384
+	for len(body) > 0 && !s.done {
+		n := min(uint32(len(body)), frame, h.window, s.window)
+		if n == 0 {
+			if err := h.step(); err != nil {
+				t.Fatalf("sending a body: %v", err)
+			}
+			continue
+		}
+		if err := h.framer.WriteData(id, int(n) == len(body), body[:n]); err != nil {
+			t.Fatalf("sending a body: %v", err)
+		}
+		h.window, s.window, body = h.window-n, s.window-n, body[n:]
+	}
+}
+
+// Await reads frames until the stream has its answer, or an error when it was
+// reset or the connection ended.
+func (h *HTTP2) Await(t testing.TB, id uint32) (Answer, error) {
+	t.Helper()
+	h.deadline()
+	s := h.opened[id]
+	for !s.done {
+		if err := h.step(); err != nil {
+			return s.answer, err
+		}
+	}
+	return s.answer, s.reset
+}
+
+// step reads one frame and does what it asks for.
+func (h *HTTP2) step() error {
+	frame, err := h.framer.ReadFrame()
+	if err != nil {
+		return fmt.Errorf("reading a frame: %w", err)
+	}
+	id := frame.Header().StreamID
+	s := h.opened[id]
+	switch f := frame.(type) {
+	case *http2.SettingsFrame:
+		if !f.IsAck() {
+			return h.settings(f)
+		}
+	case *http2.PingFrame:
+		if !f.IsAck() {
+			return h.framer.WritePing(true, f.Data)
+		}
+	case *http2.GoAwayFrame:
+		if f.ErrCode != http2.ErrCodeNo {
+			return fmt.Errorf("the connection was given up: %v %q", f.ErrCode, f.DebugData())
+		}
+	case *http2.WindowUpdateFrame:
+		if id == 0 {
+			h.window += f.Increment
+		} else if s != nil {
+			s.window += f.Increment
+		}
+	case *http2.MetaHeadersFrame:
+		if s != nil {
+			s.headers(f)
+		}
+	case *http2.DataFrame:
+		if s == nil {
+			return nil
+		}
+		s.answer.Body = append(s.answer.Body, f.Data()...)
+		s.done = s.done || f.StreamEnded()
+		if n := uint32(len(f.Data())); n > 0 {
+			return h.framer.WriteWindowUpdate(0, n)
+		}
+	case *http2.RSTStreamFrame:
+		if s == nil {
+			return nil
+		}
+		if !s.done || s.answer.Status == 0 {
+			s.reset = fmt.Errorf("the stream was reset: %v", f.ErrCode)
+		}
+		s.done = true
+	}
+	return nil
+}
+
+// settings takes over the initial window and acknowledges.
+func (h *HTTP2) settings(f *http2.SettingsFrame) error {
+	if size, ok := f.Value(http2.SettingInitialWindowSize); ok {
+		for _, s := range h.opened {
+			s.window += size - initialWindow
+		}
+	}
+	return h.framer.WriteSettingsAck()
+}
+
+// headers takes over a header block: interim ones (1xx) and trailers add
+// nothing but fields.
+func (s *stream) headers(f *http2.MetaHeadersFrame) {
+	if status, err := strconv.Atoi(f.PseudoValue("status")); err == nil {
+		s.answer.Status = status
+		s.answer.Header = make(http.Header)
+	}
+	for _, field := range f.RegularFields() {
+		s.answer.Header.Add(field.Name, field.Value)
+	}
+	s.done = s.done || f.StreamEnded()
+}
+
+func (h *HTTP2) deadline() { _ = h.conn.SetDeadline(time.Now().Add(exchangeTimeout)) }

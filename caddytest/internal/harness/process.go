@@ -1,0 +1,237 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// startTimeout is how long a Caddy may take from its start until it serves. It
+// is generous because the machine may be running everything else at once.
+const startTimeout = 60 * time.Second
+
+// Caddy is a running Caddy process.
+type Caddy struct {
+	Dir   string // holds the Caddyfile, its data and its logs
+	HTTP  string // address of the plain HTTP listener
+	HTTPS string // address of the TLS listener
+	Admin string // address of the admin API
+
+	// ServerName is what Do2 names in the TLS handshake: a site that has a
+	// certificate, whatever host the request is for. "api.example.com" at first.
+	ServerName string
+
+	t      testing.TB
+	cmd    *exec.Cmd
+	stdin  interface{ Close() error }
+	stderr *output
+	exited chan struct{}
+}
+
+// Start runs a Caddy with cfg until the test ends and returns when it serves. A
+// Caddy that does not start fails the test with its log.
+func Start(t testing.TB, cfg Config) *Caddy {
+	t.Helper()
+	for attempt := 1; ; attempt++ {
+		c, err := start(t, cfg)
+		if err == nil {
+			t.Cleanup(func() {
+				c.Stop()
+				c.wantNoAccident()
+			})
+			return c
+		}
+		// A port that was free a moment ago may belong to a neighbour by now.
+		if attempt < 3 && strings.Contains(err.Error(), "address already in use") {
+			continue
+		}
+		t.Fatalf("starting Caddy: %v", err)
+	}
+}
+
+func start(t testing.TB, cfg Config) (*Caddy, error) {
+	c := &Caddy{Dir: t.TempDir(), ServerName: "api.example.com", t: t, stderr: new(output), exited: make(chan struct{})}
+	ports, err := freePorts(3)
+	if err != nil {
+		return nil, err
+	}
+	c.HTTP, c.HTTPS, c.Admin = loopback(ports[0]), loopback(ports[1]), loopback(ports[2])
+	file, err := cfg.write(c.Dir, ports)
+	if err != nil {
+		return nil, err
+	}
+
+	c.cmd = command(context.Background(), c.Dir, "run", "--config", file, "--adapter", "caddyfile")
+	c.cmd.Stdout, c.cmd.Stderr = c.stderr, c.stderr
+	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if err := c.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = c.cmd.Wait()
+		close(c.exited)
+	}()
+	if err := c.awaitReady(); err != nil {
+		c.Stop()
+		return nil, fmt.Errorf("%w\n%s", err, c.stderr)
+	}
+	return c, nil
+}
+
+// awaitReady polls the admin API until it has a configuration and the plain
+// listener until it accepts: the first answers before the second exists.
+func (c *Caddy) awaitReady() error {
+	deadline := time.Now().Add(startTimeout)
+	for time.Now().Before(deadline) {
+		select {
+		case <-c.exited:
+			return errors.New("caddy ended instead of serving")
+		case <-time.After(20 * time.Millisecond):
+		}
+		status, body, err := c.admin("GET", "/config/apps", nil)
+		if err != nil || status != 200 || !json.Valid(body) || bytes.HasPrefix(body, []byte("null")) {
+			continue
+		}
+		conn, err := net.DialTimeout("tcp", c.HTTP, time.Second)
+		if err != nil {
+			continue
+		}
+		_ = conn.Close()
+		return nil
+	}
+	return fmt.Errorf("caddy does not serve after %v", startTimeout)
+}
+
+// Stop ends the process as an operator would and kills it when it does not
+// follow within ten seconds. It may be called more than once.
+func (c *Caddy) Stop() {
+	select {
+	case <-c.exited:
+		return
+	default:
+	}
+	_ = c.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-c.exited:
+	case <-time.After(10 * time.Second):
+		_ = c.cmd.Process.Kill()
+		<-c.exited
+		c.t.Errorf("stopping Caddy: it was still there after 10 s and was killed\n%s", c.stderr)
+	}
+	_ = c.stdin.Close()
+}
+
+// accidents are what no Caddy under test may have written: what it does about
+// them (answering all the same, ending with another code) would hide them.
+var accidents = []string{"WARNING: DATA RACE", "panic", "fatal error: "}
+
+// wantNoAccident fails the test when the process had an accident.
+func (c *Caddy) wantNoAccident() {
+	log := c.Log()
+	for _, accident := range accidents {
+		if i := strings.Index(log, accident); i >= 0 {
+			c.t.Errorf("Caddy had an accident: %.4000s", log[i:])
+			return
+		}
+	}
+}
+
+// Log is what the process wrote to its standard output and error so far.
+func (c *Caddy) Log() string { return c.stderr.String() }
+
+// Command runs a caddy command such as `validate` on cfg to its end and returns
+// its output and whether it succeeded. In args, "CADDYFILE" stands for the
+// file's path.
+func Command(t testing.TB, cfg Config, args ...string) (text string, ok bool) {
+	t.Helper()
+	dir := t.TempDir()
+	ports, err := freePorts(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := cfg.write(dir, ports)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, arg := range args {
+		if arg == "CADDYFILE" {
+			args[i] = file
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	defer cancel()
+	cmd := command(ctx, dir, args...)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := new(output)
+	cmd.Stdout, cmd.Stderr = out, out
+	err = cmd.Run()
+	_ = stdin.Close()
+	if ctx.Err() != nil {
+		t.Fatalf("running caddy %s: no end after %v\n%s", strings.Join(args, " "), startTimeout, out)
+	}
+	return out.String(), err == nil
+}
+
+// command is this test binary as Caddy, with home and data folders in dir.
+func command(ctx context.Context, dir string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(),
+		childVariable+"=1",
+		"HOME="+dir,
+		"XDG_DATA_HOME="+filepath.Join(dir, "data"),
+		"XDG_CONFIG_HOME="+filepath.Join(dir, "config"),
+	)
+	return cmd
+}
+
+// freePorts are n distinct ports that nobody listens on at this moment.
+func freePorts(n int) ([]string, error) {
+	ports := make([]string, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("looking for a free port: %w", err)
+		}
+		defer l.Close() // at the end, so that no port comes twice
+		ports[i] = strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}
+
+func loopback(port string) string { return net.JoinHostPort("127.0.0.1", port) }
+
+// output is a buffer that a process writes while a test reads.
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
