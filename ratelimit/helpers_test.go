@@ -10,9 +10,8 @@ import (
 // manual is a clock that a test moves.
 type manual struct{ ns int64 }
 
-func (m *manual) now() int64                  { return m.ns }
-func (m *manual) sleep(d time.Duration)       { m.ns += int64(d) }
-func (m *manual) since(d int64) time.Duration { return time.Duration(m.ns - d) }
+func (m *manual) now() int64            { return m.ns }
+func (m *manual) sleep(d time.Duration) { m.ns += int64(d) }
 
 // tiny is a table of one set in each part, where everything meets.
 func tiny(m *manual) *Table {
