@@ -132,10 +132,9 @@ func TestMonitoredBodyIsJudgedWhileItStreams(t *testing.T) {
 
 func TestPanicInTheGuardIsA500AndNeverAPass(t *testing.T) {
 	app := mustProvision(t, smallApp(t))
-	broken := *app
-	broken.policy = nil
+	broken := &App{logger: app.logger, shared: app.shared, recorder: app.recorder} // without a policy
 	w := httptest.NewRecorder()
-	err := serve(&broken, w, get("/v1/things/7"), func(http.ResponseWriter, *http.Request) error {
+	err := serve(broken, w, get("/v1/things/7"), func(http.ResponseWriter, *http.Request) error {
 		t.Error("the request passed")
 		return nil
 	})

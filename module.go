@@ -11,6 +11,7 @@ package apiguard
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -68,7 +69,8 @@ type App struct {
 	API []*API `json:"api,omitempty"`
 
 	logger   *zap.Logger
-	shared   *shared // nil until acquired
+	shared   *shared // nil until acquired; stays when released, since requests may still read it
+	released sync.Once
 	policy   *policy.Policy
 	recorder *inventory.Recorder
 	allowed  [][catalogue.NumStates]published
@@ -146,9 +148,12 @@ func (app *App) Cleanup() error {
 	if app.shared == nil {
 		return nil
 	}
-	app.shared.stop(app)
-	app.shared = nil
-	return releaseShared()
+	var err error
+	app.released.Do(func() {
+		app.shared.stop(app)
+		err = releaseShared()
+	})
+	return err
 }
 
 // locate names the field and the source line of the API, version or limit that a
