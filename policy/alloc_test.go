@@ -1,0 +1,20 @@
+//go:build !race
+
+// The race detector makes pools forget, so that allocations can be counted
+// without it only.
+
+package policy
+
+import "testing"
+
+func TestDecidingADocumentedGetAllocatesNothing(t *testing.T) {
+	f := threeLimits(t)
+	r := request(t, f, call{line: "GET api.example /v2/orders?limit=10"})
+	v := new(Verdict)
+	if n := testing.AllocsPerRun(100, func() {
+		f.now += 1000
+		f.Decide(r, v)
+	}); n >= 1 || v.Outcome != Allow {
+		t.Errorf("%v allocations, %s", n, v.Reason)
+	}
+}
