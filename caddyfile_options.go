@@ -20,6 +20,7 @@ func (p *parser) app(app *App) error {
 		"type_base":   p.one(&app.TypeBase),
 		"lax_proxies": p.flag(&app.LaxProxies),
 		"table_slots": p.number(&app.TableSlots),
+		"watch":       p.flag(&app.Watch),
 		"inventory":   func() error { return p.inventory(app) },
 		"policy": func() error {
 			app.Policy = new(Policy)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/apiguard/caddy-api-guard/inventory/spec"
@@ -14,9 +15,21 @@ import (
 // documents are the API descriptions of one configuration. A file that several
 // versions name is loaded once.
 type documents struct {
-	logger *zap.Logger
-	byFile map[string]*spec.Document
+	logger   *zap.Logger
+	byFile   map[string]*spec.Document
+	acquired []documentKey
 }
+
+// documentKey is a file with the contents of it and of all that it refers to.
+type documentKey struct {
+	file string
+	hash [32]byte
+}
+
+// documentPool holds the documents of all configurations of the process, so that
+// a reload parses and compiles only those that changed: compiled schemas belong to
+// their *spec.Document.
+var documentPool = caddy.NewUsagePool()
 
 func newDocuments(logger *zap.Logger) *documents {
 	return &documents{logger: logger, byFile: map[string]*spec.Document{}}
@@ -28,7 +41,7 @@ func (d *documents) load(file string) (*spec.Document, error) {
 	if document, ok := d.byFile[file]; ok {
 		return document, nil
 	}
-	document, err := spec.LoadFile(file, spec.Options{})
+	document, err := d.fromPool(file)
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +51,51 @@ func (d *documents) load(file string) (*spec.Document, error) {
 	}
 	d.byFile[file] = document
 	return document, nil
+}
+
+// fromPool shares what another configuration read from the file, if the file and
+// all that it refers to still have the same bytes.
+func (d *documents) fromPool(file string) (*spec.Document, error) {
+	var document *spec.Document
+	for _, known := range pooledFrom(file) {
+		if known.Unchanged(spec.Options{}) {
+			document = known
+			break
+		}
+	}
+	if document == nil {
+		var err error
+		if document, err = spec.LoadFile(file, spec.Options{}); err != nil {
+			return nil, err
+		}
+	}
+	key := documentKey{file, document.Hash}
+	// It may have left the pool, or come into it, since it was looked for.
+	value, _ := documentPool.LoadOrStore(key, document)
+	d.acquired = append(d.acquired, key)
+	return value.(*spec.Document), nil
+}
+
+// pooledFrom lists the documents that were read from a file. There is more than
+// one while configurations from before and after a change are both there.
+func pooledFrom(file string) (list []*spec.Document) {
+	documentPool.Range(func(key, value any) bool {
+		if key.(documentKey).file == file {
+			list = append(list, value.(*spec.Document))
+		}
+		return true
+	})
+	return list
+}
+
+// release gives back what was acquired, once. What another configuration holds is
+// not touched.
+func (d *documents) release() {
+	for _, key := range d.acquired {
+		// Documents destruct nothing, so there is no error.
+		_, _ = documentPool.Delete(key)
+	}
+	d.acquired = nil
 }
 
 // spanning is the document with path parameters of some operations spanning

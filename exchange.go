@@ -17,7 +17,7 @@ import (
 // exchange is one request on its way through the guard. It is reused, so that a
 // request that passes costs no allocation; nothing may hold it after ServeHTTP.
 type exchange struct {
-	app      *App
+	app      *inForce
 	w        http.ResponseWriter
 	r        *http.Request
 	replacer *caddy.Replacer

@@ -43,7 +43,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.app = app.(*App)
 	h.server, _ = ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if h.server != nil && h.app.byClient && !h.app.LaxProxies && h.server.TrustedProxiesStrict == 0 && trustsProxies(h.server) {
+	if h.server != nil && h.app.now.Load().byClient && !h.app.LaxProxies && h.server.TrustedProxiesStrict == 0 && trustsProxies(h.server) {
 		return errors.New("limits count by {client_ip}, and this server has trusted_proxies without trusted_proxies_strict: " +
 			"a client could choose its own address. Add trusted_proxies_strict to the servers option, or lax_proxies to api_guard")
 	}
@@ -72,7 +72,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 // begin takes over a request.
 func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request) {
-	x.app, x.w, x.r = h.app, w, r
+	x.app, x.w, x.r = h.app.now.Load(), w, r
 	x.logged = h.server != nil && h.server.Logs != nil
 	x.replacer = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	x.request.Now = time.Now()

@@ -132,9 +132,11 @@ func TestMonitoredBodyIsJudgedWhileItStreams(t *testing.T) {
 
 func TestPanicInTheGuardIsA500AndNeverAPass(t *testing.T) {
 	app := mustProvision(t, smallApp(t))
-	broken := &App{logger: app.logger, shared: app.shared, recorder: app.recorder} // without a policy
+	broken := *app.now.Load()
+	broken.policy = nil
+	app.now.Store(&broken)
 	w := httptest.NewRecorder()
-	err := serve(broken, w, get("/v1/things/7"), func(http.ResponseWriter, *http.Request) error {
+	err := serve(app, w, get("/v1/things/7"), func(http.ResponseWriter, *http.Request) error {
 		t.Error("the request passed")
 		return nil
 	})

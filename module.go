@@ -12,11 +12,11 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	"github.com/apiguard/caddy-api-guard/inventory"
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 	"github.com/apiguard/caddy-api-guard/policy"
 )
@@ -59,6 +59,11 @@ type App struct {
 	// Default: 262144.
 	TableSlots int `json:"table_slots,omitempty"`
 
+	// Look at the documents every 2 seconds and put changed ones into force without
+	// a reload. One that cannot be used changes nothing: the log and the gaps in
+	// health say why. Default: changes are picked up by a reload.
+	Watch bool `json:"watch,omitempty"`
+
 	// Where the inventory is kept.
 	Inventory *Inventory `json:"inventory,omitempty"`
 
@@ -71,10 +76,8 @@ type App struct {
 	logger   *zap.Logger
 	shared   *shared // nil until acquired; stays when released, since requests may still read it
 	released sync.Once
-	policy   *policy.Policy
-	recorder *inventory.Recorder
-	allowed  [][catalogue.NumStates]published
-	byClient bool // some limit counts by the client's address
+	now      atomic.Pointer[inForce]
+	watching *watching // nil: not watching
 }
 
 // CaddyModule returns the Caddy module information.
@@ -91,49 +94,20 @@ func (app *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	app.shared = shared
-	cfg, err := (&builder{app: app, load: newDocuments(app.logger).load}).build()
+	now, err := app.compile()
 	if err != nil {
 		return err
 	}
-	cfg.Table = shared.table
-	for _, limits := range allLimits(&cfg) {
-		for _, l := range limits {
-			app.byClient = app.byClient || l.ByClient()
-		}
-	}
-	if app.policy, err = policy.New(cfg); err != nil {
-		return app.locate(err)
-	}
-	cat := app.policy.Catalogue()
-	app.allowed = allowedFacts(cat)
-	app.recorder = shared.inventory.Bind(cat, app.meta()...)
+	app.now.Store(now)
 	return nil
-}
-
-// meta is what the inventory shows of each version besides its declaration.
-func (app *App) meta() []inventory.VersionMeta {
-	var out []inventory.VersionMeta
-	for _, api := range app.policy.Catalogue().APIs {
-		for _, v := range api.Versions {
-			out = append(out, inventory.VersionMeta{API: api.Name, Version: v.Name, PolicyDigest: app.policy.Digest(v)})
-		}
-	}
-	return out
 }
 
 // Start implements caddy.App.
 func (app *App) Start() error {
 	app.shared.start(app)
-	cat := app.policy.Catalogue()
-	app.logger.Info("policy in force",
-		zap.Int("apis", len(cat.APIs)),
-		zap.Int("hosts", len(cat.Hosts)),
-		zap.Int("operations", len(cat.Routes)),
-		zap.Int64("limit_table_bytes", app.shared.table.Bytes()))
-	for _, p := range cat.Problems {
-		app.logger.Warn("part of a document is not in force",
-			zap.String("api", p.API), zap.String("version", p.Version),
-			zap.String("where", p.Where), zap.String("reason", p.Reason))
+	app.now.Load().announce()
+	if app.Watch {
+		app.watching = startWatching(app)
 	}
 	return nil
 }
@@ -150,7 +124,11 @@ func (app *App) Cleanup() error {
 	}
 	var err error
 	app.released.Do(func() {
+		app.watching.stop()
 		app.shared.stop(app)
+		if now := app.now.Load(); now != nil {
+			now.documents.release()
+		}
 		err = releaseShared()
 	})
 	return err

@@ -59,7 +59,8 @@ func (s *shared) start(app *App) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.running = append(s.running, app)
-	s.inventory.Activate(app.recorder)
+	s.inventory.Activate(app.now.Load().recorder)
+	s.inventory.Report(nil)
 	if s.cancel != nil {
 		return
 	}
@@ -80,7 +81,33 @@ func (s *shared) stop(app *App) {
 	newest := len(s.running) > 0 && s.running[len(s.running)-1] == app
 	s.running = slices.DeleteFunc(s.running, func(a *App) bool { return a == app })
 	if n := len(s.running); newest && n > 0 {
-		s.inventory.Activate(s.running[n-1].recorder)
+		s.inventory.Activate(s.running[n-1].now.Load().recorder)
+	}
+}
+
+// reactivate puts next into force for app and returns what was before it, or nil
+// when app runs no more. The requests under way of a configuration that a newer
+// one replaces get it too, but the inventory answers for the newer one.
+func (s *shared) reactivate(app *App, next *inForce) (replaced *inForce) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.running, app)
+	if i < 0 {
+		return nil
+	}
+	if i == len(s.running)-1 {
+		s.inventory.Activate(next.recorder)
+	}
+	return app.now.Swap(next)
+}
+
+// report makes gaps those that a running configuration knows of besides the
+// inventory's own.
+func (s *shared) report(app *App, gaps []inventory.Gap) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.running); n > 0 && s.running[n-1] == app {
+		s.inventory.Report(gaps)
 	}
 }
 

@@ -56,6 +56,8 @@ type Inventory struct {
 	queue   chan observation
 	running atomic.Bool
 	dropped atomic.Uint64
+	// reported are the gaps that are known outside.
+	reported atomic.Pointer[[]Gap]
 	// epoch counts walks over entries whose order may change under them, see
 	// position. It begins at the start's time, so that a cursor of an earlier
 	// process is older than every epoch of this one.

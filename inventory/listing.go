@@ -42,6 +42,9 @@ const (
 	// GapInternal: recording an observation failed. That is a fault of the
 	// inventory itself.
 	GapInternal = "internal-error"
+	// GapDocument: a document changed and could not be used, so the one before it
+	// is still in force.
+	GapDocument = "document-not-in-force"
 )
 
 // Time is a time as the answers spell it: RFC 3339, UTC, milliseconds; null when
@@ -85,5 +88,12 @@ func (inv *Inventory) gapsNow(trimmable bool) []Gap {
 	if trimmable {
 		add(GapTrimmed, inv.gaps.trimmed, "Only the latest refused and scanned routes are kept; the count says how many were let go. The hourly records of the hosts have the sums.")
 	}
+	if outside := inv.reported.Load(); outside != nil {
+		gaps = append(gaps, *outside...)
+	}
 	return gaps
 }
+
+// Report replaces the gaps that are known outside of the inventory; every answer
+// states them too.
+func (inv *Inventory) Report(gaps []Gap) { inv.reported.Store(&gaps) }

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
@@ -32,27 +34,32 @@ type Options struct {
 func LoadFile(path string, opts Options) (*Document, error) {
 	opts = opts.withDefaults()
 	opts.Dir = filepath.Dir(path)
-	// Opening a pipe would wait for its other end.
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("loading spec %q: %w", path, err)
-	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("loading spec %q: it is a folder; name the OpenAPI file inside it", path)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("loading spec %q: it is not a regular file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("loading spec %q: %w", path, err)
-	}
-	defer f.Close()
-	data, err := readAll(f, info.Size(), opts.MaxBytes)
+	data, err := readFile(path, opts.MaxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("loading spec %q: %w", path, err)
 	}
 	return Load(path, data, opts)
+}
+
+// readFile reads at most limit bytes of a regular file.
+func readFile(path string, limit int64) ([]byte, error) {
+	// Opening a pipe would wait for its other end.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		return nil, errors.New("it is a folder; name the OpenAPI file inside it")
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAll(f, info.Size(), limit)
 }
 
 // Load reads a document, JSON or YAML, from memory. name is the path it came
@@ -94,6 +101,8 @@ func load(name string, data []byte, opts Options) (*Document, error) {
 		Hash:    refs.hash(data),
 		OpenAPI: root.OpenAPI,
 		Root:    root,
+
+		References: slices.Sorted(maps.Keys(refs.files)),
 	}
 	if root.Info != nil {
 		doc.Title, doc.Version = root.Info.Title, root.Info.Version

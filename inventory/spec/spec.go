@@ -11,11 +11,14 @@ import (
 // Document is one loaded API description. It is immutable and may be shared by
 // several versions and configurations.
 type Document struct {
-	Name    string   // the path as the configuration spells it, for messages
-	Hash    [32]byte // SHA-256 over the file and every file that it references
-	OpenAPI string   // the specification's version as written, e.g. "3.0.3"
-	Title   string
-	Version string // info.version
+	Name string   // the path as the configuration spells it, for messages
+	Hash [32]byte // SHA-256 over the file and every file that it references
+	// References are the files that it refers to, sorted, relative to its own
+	// folder and with slashes.
+	References []string
+	OpenAPI    string // the specification's version as written, e.g. "3.0.3"
+	Title      string
+	Version    string // info.version
 
 	// Servers are the document-level servers, variables expanded. Never empty:
 	// a document without servers has the one that the specification assumes, "/".

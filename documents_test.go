@@ -1,0 +1,149 @@
+package apiguard
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/apiguard/caddy-api-guard/inventory/spec"
+)
+
+// documentOf is the document that an app has in force.
+func documentOf(app *App) *spec.Document {
+	return app.now.Load().policy.Catalogue().APIs[0].Versions[0].Documents[0]
+}
+
+// references is how many configurations hold what is in force in app.
+func references(app *App) int {
+	document := documentOf(app)
+	n, _ := documentPool.References(documentKey{document.Name, document.Hash})
+	return n
+}
+
+func TestUnchangedDocumentIsSharedOverAReload(t *testing.T) {
+	config := smallApp(t)
+	before := mustProvision(t, config)
+	after := mustProvision(t, config)
+	if documentOf(after) != documentOf(before) {
+		t.Error("it was parsed again")
+	}
+	if n := references(after); n != 2 {
+		t.Errorf("%d references while both configurations are there", n)
+	}
+	_ = before.Cleanup()
+	_ = before.Cleanup() // idempotent
+	if n := references(after); n != 1 {
+		t.Errorf("%d references after the first one ended", n)
+	}
+	third := mustProvision(t, config)
+	if documentOf(third) != documentOf(after) {
+		t.Error("it was parsed again after the first configuration ended")
+	}
+}
+
+func TestChangedDocumentIsReadByAReload(t *testing.T) {
+	config := smallApp(t)
+	before := mustProvision(t, config)
+	changed := `{"openapi":"3.0.3","info":{"title":"t","version":"2"},"paths":{"/other":{"get":{"responses":{"200":{"description":"ok"}}}}}}`
+	if err := os.WriteFile(config.API[0].Version[0].Spec[0], []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	after := mustProvision(t, config)
+	if documentOf(after) == documentOf(before) || documentOf(after).Version != "2" {
+		t.Error("the old document is in force")
+	}
+	if documentOf(before).Version != "1" {
+		t.Error("the running configuration changed")
+	}
+}
+
+func TestRejectedConfigurationTakesNoDocumentFromTheRunningOne(t *testing.T) {
+	config := smallApp(t)
+	running := mustProvision(t, config)
+	for name, break_ := range map[string]func(*App){
+		// Provision fails after the document was acquired, and before.
+		"a second document is missing": func(a *App) {
+			a.API[0].Version = append(a.API[0].Version, &Version{Name: "v2", Hosts: []string{"b.example"}, Spec: []string{"gone.json"}})
+		},
+		"a limit names an operation that nobody has": func(a *App) {
+			a.API[0].Limit = []*Limit{{Name: "l", Rate: "1/m", Operations: []string{"nothing"}}}
+		},
+		"a mode is unknown": func(a *App) { a.Mode = "nonsense" },
+	} {
+		broken := copyOf(t, config)
+		break_(broken)
+		if _, err := provision(t, broken); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+		if n := references(running); n != 1 {
+			t.Errorf("%s: %d references to the running configuration's document", name, n)
+		}
+	}
+	if documentOf(mustProvision(t, config)) != documentOf(running) {
+		t.Error("the next good configuration parses the document again")
+	}
+}
+
+// copyOf is the same configuration anew.
+func copyOf(t *testing.T, app *App) *App {
+	t.Helper()
+	text, err := json.Marshal(app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := new(App)
+	if err := json.Unmarshal(text, again); err != nil {
+		t.Fatal(err)
+	}
+	return again
+}
+
+// githubApp is one API with GitHub's document of 13 MB and 1,223 operations.
+func githubApp(t testing.TB) *App {
+	t.Helper()
+	folder := os.Getenv("API_GUARD_SHARED")
+	if folder == "" {
+		folder = filepath.Join("..", "shared")
+	}
+	file, err := filepath.Abs(filepath.Join(folder, "specs", "github", "api.github.com.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(file); os.IsNotExist(err) && os.Getenv("API_GUARD_REQUIRE_SHARED") == "" {
+		t.Skip("the real API descriptions are not beside the repository; set API_GUARD_SHARED to their folder")
+	}
+	return &App{API: []*API{{Name: "github", Version: []*Version{{Name: "v3", Hosts: []string{"api.github.com"}, Spec: []string{file}}}}}}
+}
+
+// BenchmarkReloadWithGitHubUnchanged is a reload from the configuration's JSON to
+// its policy being in force, with the one before it running: at most 50 ms.
+func BenchmarkReloadWithGitHubUnchanged(b *testing.B) {
+	config := githubApp(b)
+	mustProvision(b, config)
+	text, err := json.Marshal(config)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		ctx, err := caddy.ProvisionContext(&caddy.Config{
+			Admin:   &caddy.AdminConfig{Disabled: true},
+			AppsRaw: caddy.ModuleMap{"api_guard": text},
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		next, err := ctx.AppIfConfigured("api_guard")
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := next.(*App).Start(); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		_ = next.(*App).Cleanup()
+		b.StartTimer()
+	}
+}

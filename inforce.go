@@ -1,0 +1,87 @@
+package apiguard
+
+import (
+	"go.uber.org/zap"
+
+	"github.com/apiguard/caddy-api-guard/inventory"
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/policy"
+)
+
+// inForce is what requests are judged by: the policy of a configuration with its
+// documents as they were at one moment. `watch` replaces it whole, so that no
+// request sees half of one and half of another.
+type inForce struct {
+	*App
+	policy    *policy.Policy
+	recorder  *inventory.Recorder
+	allowed   [][catalogue.NumStates]published
+	documents *documents
+	byClient  bool // some limit counts by the client's address
+}
+
+// compile reads the documents and makes what requests are judged by. Nothing that
+// runs is changed by it. When it fails it holds no document.
+func (app *App) compile() (_ *inForce, err error) {
+	now := &inForce{App: app, documents: newDocuments(app.logger)}
+	defer func() {
+		if err != nil {
+			now.documents.release()
+		}
+	}()
+	cfg, err := (&builder{app: app, load: now.documents.load}).build()
+	if err != nil {
+		return nil, err
+	}
+	cfg.Table = app.shared.table
+	for _, limits := range allLimits(&cfg) {
+		for _, l := range limits {
+			now.byClient = now.byClient || l.ByClient()
+		}
+	}
+	if now.policy, err = policy.New(cfg); err != nil {
+		return nil, app.locate(err)
+	}
+	cat := now.policy.Catalogue()
+	now.allowed = allowedFacts(cat)
+	now.recorder = app.shared.inventory.Bind(cat, now.meta()...)
+	return now, nil
+}
+
+// meta is what the inventory shows of each version besides its declaration.
+func (now *inForce) meta() []inventory.VersionMeta {
+	var out []inventory.VersionMeta
+	for _, api := range now.policy.Catalogue().APIs {
+		for _, v := range api.Versions {
+			out = append(out, inventory.VersionMeta{API: api.Name, Version: v.Name, PolicyDigest: now.policy.Digest(v)})
+		}
+	}
+	return out
+}
+
+// announce logs what is in force, and what is not.
+func (now *inForce) announce() {
+	cat := now.policy.Catalogue()
+	now.logger.Info("policy in force",
+		zap.Int("apis", len(cat.APIs)),
+		zap.Int("hosts", len(cat.Hosts)),
+		zap.Int("operations", len(cat.Routes)),
+		zap.Int64("limit_table_bytes", now.shared.table.Bytes()))
+	for _, p := range cat.Problems {
+		now.logger.Warn("part of a document is not in force",
+			zap.String("api", p.API), zap.String("version", p.Version),
+			zap.String("where", p.Where), zap.String("reason", p.Reason))
+	}
+}
+
+// replace puts what was compiled from changed documents into force, unless the
+// configuration has ended meanwhile.
+func (app *App) replace(next *inForce) {
+	before := app.shared.reactivate(app, next)
+	if before == nil {
+		next.documents.release()
+		return
+	}
+	before.documents.release()
+	next.announce()
+}
