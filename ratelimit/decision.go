@@ -9,6 +9,21 @@ import (
 // more than its limit holds.
 const Never time.Duration = math.MaxInt64
 
+// When says when a charge is made.
+type When uint8
+
+const (
+	// Now: by the call that admits it.
+	Now When = iota
+	// Later: the call that admits it holds it, as if it were charged, until
+	// [Table.Settle] says whether it counts. It is how failures are counted that
+	// only the answer tells.
+	Later
+	// Look: the call asks whether it fits and charges nothing. Settle charges what
+	// turns out to count.
+	Look
+)
+
 // Charge asks one limit for one client.
 type Charge struct {
 	Limit *Limit
@@ -20,7 +35,13 @@ type Charge struct {
 	// limit in monitor mode. It never refuses the call, and never reads, changes
 	// or displaces what is enforced.
 	Shadow bool
+	// When is Now for what counts in any case. A Concurrency limit holds its
+	// charge whatever this says.
+	When When
 }
+
+// holds tells whether an admitted charge has to be settled.
+func (c *Charge) holds() bool { return c.When == Later || c.Limit.Algorithm == Concurrency }
 
 func (c *Charge) cost() uint64 { return uint64(max(c.Cost, 1)) }
 

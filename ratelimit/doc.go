@@ -19,7 +19,10 @@
 //     interval of length d.
 //   - Several charges of one call are taken all or none, also when other calls
 //     want the same cells, and also when two of them name the same cell.
-//   - A refusal changes nothing: not the cell that refuses, and no other.
+//   - A refusal changes nothing: not the cell that refuses, and no other. It may
+//     begin a penalty, where the limit has one.
+//   - What is known only later (failures) is held meanwhile as if it counted, and
+//     settled by [Table.Settle]; nothing is ever given back.
 //   - Memory is fixed when the table is made. Nothing sweeps it: a cell whose
 //     debt has run out is free, and says so itself.
 //   - What a full table forgets is counted ([Stats.EvictedDebt]), and it is the

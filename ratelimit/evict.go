@@ -114,7 +114,7 @@ func (s *set) rank(w int8, debt uint32, now int64) rank {
 
 // free is when the cell will owe nothing.
 func (c *slot) free(now int64) int64 {
-	if c.kind()&^kindShadow == kindBucket {
+	if k := c.kind() &^ kindShadow; k == kindBucket || k == kindBlock {
 		return int64(c.data[0])
 	}
 	sub := subWindow(c.window)

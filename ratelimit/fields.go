@@ -14,7 +14,7 @@ import (
 //
 // q is how much fits at once and w the seconds in which that comes back, rounded
 // up: for a bucket its burst and the time to refill, so that the r of AppendLimit
-// is never more than q.
+// is never more than q. A limit on concurrency has no w but a quota unit.
 func AppendPolicy(dst []byte, limits []*Limit) []byte {
 	for i, l := range limits {
 		if i > 0 {
@@ -23,6 +23,10 @@ func AppendPolicy(dst []byte, limits []*Limit) []byte {
 		dst = appendString(dst, l.Name)
 		dst = append(dst, ";q="...)
 		dst = strconv.AppendUint(dst, l.capacity(), 10)
+		if l.Algorithm == Concurrency {
+			dst = append(dst, `;qu="concurrent-requests"`...)
+			continue
+		}
 		dst = append(dst, ";w="...)
 		dst = strconv.AppendInt(dst, ceilSeconds(l.refill()), 10)
 	}

@@ -18,6 +18,9 @@ const (
 	// first Window that adds up to Burst + Rate: who needs "never more than Rate
 	// in any Window" wants the algorithm Window.
 	Bucket
+	// Concurrency admits Rate at one time: a charge is held until
+	// [Table.Settle] lets go of it. It has no window.
+	Concurrency
 )
 
 // String is the algorithm's name in configurations.
@@ -27,6 +30,8 @@ func (a Algorithm) String() string {
 		return "window"
 	case Bucket:
 		return "bucket"
+	case Concurrency:
+		return "concurrency"
 	}
 	return "unknown"
 }
@@ -64,7 +69,8 @@ type Limit struct {
 	// Rate is the N of "N per Window", 1 to MaxRate.
 	Rate int
 
-	// Window is the W of "N per W", MinWindow to MaxWindow, whole milliseconds.
+	// Window is the W of "N per W", MinWindow to MaxWindow, whole milliseconds. It
+	// is 0 for the algorithm Concurrency.
 	Window time.Duration
 
 	// Burst is how much a Bucket holds, 1 to MaxRate; 0 means Rate. It must be 0
@@ -79,6 +85,11 @@ type Limit struct {
 	// attack that refuses newcomers too early; without it a full set forgets the
 	// client that owes least.
 	Protect bool
+
+	// Penalty is how long a client is refused, whatever the limit has room for,
+	// after it refused him: 0 for not at all, else MinWindow to MaxWindow. It
+	// must be 0 for the algorithm Concurrency.
+	Penalty time.Duration
 }
 
 // Validate reports what is out of bounds, and how to mend it. [Table.Take]
@@ -89,10 +100,16 @@ func (l *Limit) Validate() error {
 		return fmt.Errorf("checking limit %q: a name has 1 to %d characters, this one %d", l.Name, MaxName, len(l.Name))
 	case !printable(l.Name):
 		return fmt.Errorf("checking limit %q: it stands in a header field, so write the name in printable ASCII", l.Name)
-	case l.Algorithm > Bucket:
-		return fmt.Errorf("checking limit %q: algorithm %d does not exist; use window or bucket", l.Name, l.Algorithm)
+	case l.Algorithm > Concurrency:
+		return fmt.Errorf("checking limit %q: algorithm %d does not exist; use window, bucket or concurrency", l.Name, l.Algorithm)
 	case l.Rate < 1 || l.Rate > MaxRate:
 		return fmt.Errorf("checking limit %q: rate %d is not between 1 and %d; for more, use a shorter window", l.Name, l.Rate, MaxRate)
+	case l.Algorithm == Concurrency && (l.Window != 0 || l.Burst != 0 || l.Penalty != 0):
+		return fmt.Errorf("checking limit %q: window, burst and penalty have no meaning for concurrency; remove them", l.Name)
+	case l.Algorithm == Concurrency:
+		return nil
+	case l.Penalty != 0 && (l.Penalty < MinWindow || l.Penalty > MaxWindow):
+		return fmt.Errorf("checking limit %q: penalty %s is not between %s and %s", l.Name, l.Penalty, MinWindow, MaxWindow)
 	case l.Window < MinWindow || l.Window > MaxWindow:
 		return fmt.Errorf("checking limit %q: window %s is not between %s and %s", l.Name, l.Window, MinWindow, MaxWindow)
 	case l.Window%time.Millisecond != 0:
@@ -152,8 +169,9 @@ func (l *Limit) capacity() uint64 {
 // usable is Validate without the words and without what only concerns people:
 // whether the arithmetic holds.
 func (l *Limit) usable() bool {
-	return l != nil && uint(l.Rate-1) < MaxRate && uint64(l.Window-MinWindow) <= uint64(MaxWindow-MinWindow) &&
-		(l.Algorithm == Window || l.usableBucket())
+	return l != nil && uint(l.Rate-1) < MaxRate &&
+		(uint64(l.Window-MinWindow) <= uint64(MaxWindow-MinWindow) && (l.Algorithm == Window || l.usableBucket()) ||
+			l.Algorithm == Concurrency)
 }
 
 func (l *Limit) usableBucket() bool {

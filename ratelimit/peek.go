@@ -11,6 +11,10 @@ type State struct {
 	Used, Remaining int
 	// Reset is how long until Remaining next grows, 0 when nothing is owed.
 	Reset time.Duration
+	// Held is what requests on their way hold: of Remaining it is taken off.
+	Held int
+	// Blocked is how long a penalty lasts yet.
+	Blocked time.Duration
 }
 
 // Peek looks at a client's cell without charging it. Of a protected limit whose
@@ -29,8 +33,27 @@ func (t *Table) peek(l *Limit, k Key, shadow bool) State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := t.clock()
+	st := s.look(l, tag, mark, now)
+	held := t.held.of(&Charge{Limit: l, Key: k, Shadow: shadow})
+	st.Held = int(held)
+	st.Remaining = max(0, st.Remaining-int(min(held, capacity)))
+	if l.Algorithm == Concurrency {
+		st.Used, st.Found = st.Held, held > 0
+	}
+	if l.Penalty != 0 {
+		if st.Blocked = s.blocked(tag, mark, now); st.Blocked > 0 {
+			st.Found, st.Remaining = true, 0
+			st.Reset = max(st.Reset, st.Blocked)
+		}
+	}
+	return st
+}
+
+// look reads a cell alone.
+func (s *set) look(l *Limit, tag, mark uint32, now int64) State {
+	capacity := l.capacity()
 	w := s.find(tag, mark)
-	if w < 0 {
+	if w < 0 || l.Algorithm == Concurrency {
 		return State{Remaining: int(capacity)}
 	}
 	c := s.way[w]
@@ -52,8 +75,9 @@ func (t *Table) peek(l *Limit, k Key, shadow bool) State {
 	return State{Found: true, Used: int(debt), Remaining: d.Remaining, Reset: d.Reset}
 }
 
-// Forget clears what a client owes, in the enforced cell and in its shadow, and
-// reports whether there was anything. What newcomers to a full protected set owe
+// Forget clears what a client owes and the penalty, in the enforced cell and in
+// its shadow, and reports whether there was anything. What requests on their way
+// hold stays until they are settled. What newcomers to a full protected set owe
 // together cannot be told apart and stays.
 func (t *Table) Forget(l *Limit, k Key) bool {
 	if !l.usable() {
@@ -68,12 +92,14 @@ func (t *Table) forget(l *Limit, k Key, shadow bool) bool {
 	s := &t.sets[index]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w := s.find(tag, mark)
-	if w < 0 {
-		return false
+	now := t.clock()
+	owed := false
+	for _, mark := range [...]uint32{mark, blockMark(mark)} {
+		if w := s.find(tag, mark); w >= 0 {
+			owed = owed || s.way[w].debt(now) != 0
+			s.claim(w, 0, 0)
+		}
 	}
-	owed := s.way[w].debt(t.clock()) != 0
-	s.claim(w, 0, 0)
 	return owed
 }
 
@@ -81,6 +107,9 @@ func (t *Table) forget(l *Limit, k Key, shadow bool) bool {
 type Stats struct {
 	Slots    int // of both parts
 	Occupied int // cells that owe something, shadows included
+	// Held is what charges hold that are not settled. It is 0 when no request is
+	// on its way.
+	Held int
 
 	// Evicted is how many enforced cells were forgotten while they owed
 	// something, EvictedDebt how much they owed, in tokens: so many charges more
@@ -102,6 +131,7 @@ func (t *Table) Stats() Stats {
 		EvictedDebt:    t.evicts.debt.Load(),
 		EvictedShadows: t.evicts.shadows.Load(),
 		Shared:         t.evicts.shared.Load(),
+		Held:           int(t.held.total()),
 	}
 	for i := range t.sets {
 		st.Occupied += t.occupied(&t.sets[i])

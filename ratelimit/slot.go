@@ -20,6 +20,7 @@ type kind uint32
 const (
 	kindWindow kind = 1
 	kindBucket kind = 2
+	kindBlock  kind = 3
 	kindShadow kind = 8
 	kindMask   kind = 15
 )
@@ -42,7 +43,8 @@ type slot struct {
 	total uint32
 	// data: for a window 16 counters, the low 16 bits of each in words 0-3, the
 	// high 8 in words 4-5. A counter that is not in use is not zeroed. For a
-	// bucket word 0 is the theoretical arrival time in ns, word 1 W in ns.
+	// bucket word 0 is the theoretical arrival time in ns, word 1 W in ns; for a
+	// block word 0 is when it ends.
 	data [6]uint64
 }
 
@@ -122,8 +124,14 @@ func (c *slot) sum(mask uint16) uint32 {
 // debt is what the cell still owes at a time, in tokens rounded up. Without debt
 // it is no different from one that was never charged.
 func (c *slot) debt(now int64) uint32 {
-	if c.kind()&^kindShadow == kindBucket {
+	switch c.kind() &^ kindShadow {
+	case kindBucket:
 		return c.bucketDebt(now)
+	case kindBlock:
+		if int64(c.data[0]) > now {
+			return 1
+		}
+		return 0
 	}
 	return c.windowAt(now, subWindow(c.window)).total
 }

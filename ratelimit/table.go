@@ -42,6 +42,7 @@ type TableConfig struct {
 type Table struct {
 	sets     []set
 	ordinary uint32 // sets before this index are for limits without Protect
+	held     holds
 	shared   []slot // one for each protected set: where newcomers go when it is full
 	seed     maphash.Seed
 	salt     uint64

@@ -18,6 +18,7 @@ type step struct {
 	ms        uint32
 	capacity  uint32
 	way       int8 // of cell in set, -1: not there
+	blocked   bool // by a penalty
 	read      bool // seen is what the cell says, and nothing of this call changes it before the charge
 }
 
@@ -29,8 +30,8 @@ func (s *step) same(o *step) bool {
 // Take asks all limits and charges all of them or none: it reports whether
 // every enforced charge fits. out[i] says what the limit of charges[i] thinks.
 //
-// A refusal charges nothing anywhere, shadows included, and writes to no cell.
-// An admission charges every enforced cell, and those shadows that had room. The
+// A refusal charges nothing anywhere, shadows included, and writes to no cell; the
+// one thing that it may do is begin a penalty. An admission charges every enforced cell, and those shadows that had room. The
 // same cell may come several times and is charged as often.
 //
 // More than [MaxCharges] charges (see [ValidateAll]), or an out of another
@@ -110,6 +111,11 @@ func (t *Table) take(charges []Charge, out []Decision, plan []step) bool {
 			}
 		}
 	}
+	for i := range plan {
+		if !out[i].Admitted {
+			t.punish(&charges[i], &out[i], plan, i, now)
+		}
+	}
 	for _, i := range locks[:n] {
 		t.sets[i].mu.Unlock()
 	}
@@ -124,7 +130,7 @@ func (t *Table) take(charges []Charge, out []Decision, plan []step) bool {
 func (t *Table) check(charges []Charge, out []Decision, plan []step, i int, now int64) {
 	s := &plan[i]
 	c := s.cell
-	if c == nil || s.sub == 0 || c.window != s.ms {
+	if c == nil || s.sub == 0 || c.window != s.ms || charges[i].When != Now || charges[i].Limit.Penalty != 0 {
 		t.checkRare(charges, out, plan, i, now)
 		return
 	}
@@ -140,13 +146,38 @@ func (t *Table) check(charges []Charge, out []Decision, plan []step, i int, now 
 	s.seen.check(&out[i], c, s.sub, uint64(s.capacity), s.pending, charges[i].cost(), now)
 }
 
-// checkRare is check for all but a window's cell that is there.
+// checkRare is check for all but a window's cell that is there and is charged now.
 func (t *Table) checkRare(charges []Charge, out []Decision, plan []step, i int, now int64) {
-	s, d, l, cost := &plan[i], &out[i], charges[i].Limit, charges[i].cost()
+	s, d, c := &plan[i], &out[i], &charges[i]
 	if s.set == nil {
 		*d = Decision{RetryAfter: Never}
 		return
 	}
+	if c.Limit.Algorithm == Concurrency {
+		s.pending = pending(charges, out, plan, i)
+		t.checkConcurrency(c, d, s)
+		return
+	}
+	var held uint64
+	if c.When == Later {
+		held = t.held.of(c)
+	}
+	t.checkCell(charges, out, plan, i, held, now)
+	switch {
+	case !d.Admitted && held > 0 && d.RetryAfter == Never && c.cost() <= uint64(s.capacity):
+		d.RetryAfter = tryAgain
+	case d.Admitted && c.When == Look:
+		d.Remaining += int(c.cost())
+	}
+	if c.Limit.Penalty != 0 {
+		s.holdBack(d, now)
+	}
+}
+
+// checkCell judges a charge by its cell, wherever that is or will be. held is what
+// the client holds.
+func (t *Table) checkCell(charges []Charge, out []Decision, plan []step, i int, held uint64, now int64) {
+	s, d, l, cost := &plan[i], &out[i], charges[i].Limit, charges[i].cost()
 	var view slot // of a shared cell, or one kept for another window, as this limit sees it
 	cell, ms := s.cell, s.ms
 	if shared := t.sharedOf(s.index); cell == nil && shared != nil {
@@ -160,8 +191,9 @@ func (t *Table) checkRare(charges []Charge, out []Decision, plan []step, i int, 
 		}
 	}
 	s.pending = pending(charges, out, plan, i)
+	owed := s.pending + held
 	if l.Algorithm == Bucket && s.way != inShared {
-		checkBucket(d, cell, l, uint64(s.capacity), s.pending, cost, now)
+		checkBucket(d, cell, l, uint64(s.capacity), owed, cost, now)
 		return
 	}
 	if cell == nil {
@@ -171,14 +203,14 @@ func (t *Table) checkRare(charges []Charge, out []Decision, plan []step, i int, 
 		cell = &view
 	}
 	sub := subWindow(ms)
-	cell.windowAt(now, sub).check(d, cell, sub, uint64(s.capacity), s.pending, cost, now)
+	cell.windowAt(now, sub).check(d, cell, sub, uint64(s.capacity), owed, cost, now)
 }
 
 // pending is what the earlier charges of the call that have room will add to
 // the cell of charge i.
 func pending(charges []Charge, out []Decision, plan []step, i int) (n uint64) {
 	for j := range plan[:i] {
-		if out[j].Admitted && plan[j].same(&plan[i]) {
+		if out[j].Admitted && charges[j].When != Look && plan[j].same(&plan[i]) {
 			n += charges[j].cost()
 		}
 	}
@@ -188,6 +220,12 @@ func pending(charges []Charge, out []Decision, plan []step, i int) (n uint64) {
 // charge commits one charge that was admitted.
 func (t *Table) charge(c *Charge, plan []step, i int, now int64) {
 	s, l, cost := &plan[i], c.Limit, c.cost()
+	if c.When != Now || l.Algorithm == Concurrency {
+		if c.holds() {
+			t.held.add(c)
+		}
+		return
+	}
 	if s.way == inShared {
 		t.share(t.sharedOf(s.index), l, cost, now)
 		return
@@ -219,7 +257,7 @@ func (t *Table) charge(c *Charge, plan []step, i int, now int64) {
 func untake(charges []Charge, out []Decision, plan []step) {
 	for i := range out {
 		d := &out[i]
-		if d.Admitted {
+		if d.Admitted && charges[i].When != Look {
 			d.Remaining += int(charges[i].cost())
 		}
 		d.Remaining += int(plan[i].pending)
