@@ -52,12 +52,15 @@ func (a *Admin) serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (app *App) answer(name string, r *http.Request) (any, error) {
+	if name == "limits" {
+		return app.limits(r)
+	}
 	view := app.shared.inventory
 	id, isRoute := strings.CutPrefix(name, "routes/")
 	switch {
 	case name == "apis", name == "hosts", name == "routes", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
 	default:
-		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id} and health", adminPrefix, name))
+		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, limits and health", adminPrefix, name))
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, apiError(http.StatusMethodNotAllowed, fmt.Sprintf("%s%s takes GET only", adminPrefix, name))

@@ -4,13 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 	"github.com/apiguard/caddy-api-guard/policy"
-	"github.com/apiguard/caddy-api-guard/ratelimit"
 )
 
 func (b *builder) version(v *Version, at string) (*catalogue.Version, error) {
@@ -175,102 +173,4 @@ func applyRules(to *policy.Rules, from *Rules, at, source string, floor bool) er
 		return wrong(at+".status", source, "status %d: write 400 or 422", r.Status)
 	}
 	return nil
-}
-
-func (b *builder) limits(from []*Limit, inherited []policy.Limit, at, source string) ([]policy.Limit, error) {
-	var out []policy.Limit
-	seen := map[string]bool{}
-	for i, l := range from {
-		at := fmt.Sprintf("%s.limit[%d]", at, i)
-		where := source
-		if l.Source != "" {
-			where = l.Source
-		}
-		if err := checkName(l.Name, "limit", at, where, seen); err != nil {
-			return nil, err
-		}
-		var base *policy.Limit
-		if j := slices.IndexFunc(inherited, func(o policy.Limit) bool { return o.Name == l.Name }); j >= 0 {
-			base = &inherited[j]
-		}
-		limit, err := b.limit(l, base, at, where)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, limit)
-	}
-	return out, nil
-}
-
-func (b *builder) limit(l *Limit, base *policy.Limit, at, source string) (policy.Limit, error) {
-	out := policy.Limit{Name: l.Name, Mode: policy.Enforce}
-	if b.app.Mode == policy.Monitor.String() {
-		out.Mode = policy.Monitor
-	}
-	if base != nil {
-		out = *base
-	}
-	if l.Rate != "" {
-		n, window, err := parseRate(l.Rate)
-		if err != nil {
-			return out, wrong(at+".rate", source, "%w", err)
-		}
-		if base != nil && float64(n)*base.Window.Seconds() > float64(base.Rate)*window.Seconds() {
-			return out, wrong(at+".rate", source, "limit %q: %s is looser than the inherited %d/%s, which holds too: write a tighter one or another name", l.Name, l.Rate, base.Rate, base.Window)
-		}
-		out.Rate, out.Window = n, window
-	} else if base == nil {
-		return out, wrong(at+".rate", source, "limit %q has no rate: write one such as 5/1m", l.Name)
-	}
-	switch l.Algorithm {
-	case "":
-	case "window":
-		out.Algorithm = ratelimit.Window
-	case "bucket":
-		out.Algorithm = ratelimit.Bucket
-	default:
-		return out, wrong(at+".algorithm", source, "algorithm %q: write window or bucket", l.Algorithm)
-	}
-	if l.Burst != 0 {
-		if l.Burst < 0 || out.Algorithm != ratelimit.Bucket {
-			return out, wrong(at+".burst", source, "burst %d: it is a positive number and belongs to algorithm bucket", l.Burst)
-		}
-		out.Burst = l.Burst
-	}
-	switch l.Headers {
-	case "":
-	case "on", "off":
-		out.HideFields = l.Headers == "off"
-	default:
-		return out, wrong(at+".headers", source, "headers %q: write on or off", l.Headers)
-	}
-	if l.Mode != "" {
-		mode, err := policy.ParseMode(l.Mode)
-		if err != nil {
-			return out, wrong(at+".mode", source, "%w", err)
-		}
-		if base != nil && mode.Looser(base.Mode) {
-			return out, wrong(at+".mode", source, "%s is looser than the inherited %s: the policy is a floor, a version may only be stricter", mode, base.Mode)
-		}
-		out.Mode = mode
-	}
-	out.Protect = out.Protect || l.Protect
-	if len(l.Operations) > 0 {
-		out.Operations = l.Operations
-	}
-	if len(l.Key) > 0 {
-		out.Key = nil
-	}
-	for i, key := range l.Key {
-		part, err := policy.ParseKeyPart(key)
-		if err != nil {
-			return out, wrong(fmt.Sprintf("%s.key[%d]", at, i), source, "%w", err)
-		}
-		out.Key = append(out.Key, part)
-	}
-	arithmetic := ratelimit.Limit{Name: out.Name, Rate: out.Rate, Window: out.Window, Burst: out.Burst, Algorithm: out.Algorithm}
-	if err := arithmetic.Validate(); err != nil {
-		return out, wrong(at, source, "%w", err)
-	}
-	return out, nil
 }

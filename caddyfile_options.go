@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -128,13 +129,47 @@ func (p *parser) limit(l *Limit, at string) error {
 			}
 			return nil
 		},
-		"rate":      p.one(&l.Rate),
-		"algorithm": p.one(&l.Algorithm),
-		"burst":     p.number(&l.Burst),
-		"protect":   p.flag(&l.Protect),
-		"headers":   p.one(&l.Headers),
-		"mode":      p.one(&l.Mode),
+		"rate":        p.one(&l.Rate),
+		"algorithm":   p.one(&l.Algorithm),
+		"burst":       p.number(&l.Burst),
+		"count":       func() error { return p.count(l, at) },
+		"penalty":     p.one(&l.Penalty),
+		"cost":        p.positive(&l.Cost),
+		"concurrency": p.positive(&l.Concurrency),
+		"protect":     p.flag(&l.Protect),
+		"headers":     p.one(&l.Headers),
+		"mode":        p.one(&l.Mode),
 	}, "operations")
+}
+
+// count reads `count <what> [<status>...]`.
+func (p *parser) count(l *Limit, at string) error {
+	p.mark(at + ".statuses")
+	if !p.d.NextArg() {
+		return p.d.ArgErr()
+	}
+	l.Count = p.d.Val()
+	for _, text := range p.d.RemainingArgs() {
+		status, err := strconv.Atoi(text)
+		if err != nil {
+			return p.d.Errf("count %s: %q is no status: write numbers such as 401 403 422", l.Count, text)
+		}
+		l.Statuses = append(l.Statuses, status)
+	}
+	return nil
+}
+
+// positive reads one whole number from 1 on.
+func (p *parser) positive(to *int) func() error {
+	return func() error {
+		if err := p.number(to)(); err != nil {
+			return err
+		}
+		if *to < 1 {
+			return p.d.Errf("%d: write a number from 1 on, or leave the line out", *to)
+		}
+		return nil
+	}
 }
 
 // operations reads operationIds and templates. "METHOD /template" may be written

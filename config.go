@@ -92,7 +92,9 @@ type Limit struct {
 
 	// What requests are counted by: placeholders, which together make one key.
 	// IPv6 addresses count by their /64. A part that is missing from a request is
-	// one shared bucket. Default: {client_ip}.
+	// one shared bucket. {http.api_guard.body./pointer} is a value of the JSON body,
+	// which is then read before anything is passed on; it needs operations.
+	// Default: {client_ip}.
 	Key []string `json:"key,omitempty"`
 
 	// How many requests in how long: "5/1m", with s, m, h or d.
@@ -105,6 +107,32 @@ type Limit struct {
 
 	// How many tokens a bucket holds. Default: the rate's number.
 	Burst int `json:"burst,omitempty"`
+
+	// What uses it up. "requests": each request. "failures": answers of upstream
+	// with one of `statuses`, and requests that got none; a request on its way
+	// counts as if it failed, so that no more guesses are out at a time than may
+	// fail. "unknown": requests for paths and methods that no document has.
+	// "violations": requests that the rules target and request refuse, or in
+	// monitor would. A limit that is used up refuses every request that it binds,
+	// whatever it counts. Default: requests.
+	Count string `json:"count,omitempty"`
+
+	// The statuses that count as failures, 200 to 599. Only with count failures.
+	// Default: 401 and 403.
+	Statuses []int `json:"statuses,omitempty"`
+
+	// How long a key is refused after the limit refused it, whatever the limit has
+	// room for: "15m", with s, m, h or d, from 1s to 31d. Refusals within it do not
+	// prolong it. Default: none.
+	Penalty string `json:"penalty,omitempty"`
+
+	// How much of the rate a request takes, 1 to what the limit holds. Default:
+	// what the operation's document says with `x-api-guard-cost`, else 1.
+	Cost int `json:"cost,omitempty"`
+
+	// How many requests of a key may be on their way at one time, besides the rate
+	// or instead of one. Default: any number.
+	Concurrency int `json:"concurrency,omitempty"`
 
 	// Keep its buckets in a part of the table of their own, where a flood of other
 	// keys evicts none of them: newcomers share a bucket when it is full. For

@@ -26,6 +26,7 @@ type exchange struct {
 	verdict  policy.Verdict
 	response response
 	tee      *teeBody
+	keyBody  keyBody
 	facts    *facts
 	observed bool
 	logged   bool // the server has an access log
@@ -38,17 +39,20 @@ var exchanges = sync.Pool{New: func() any {
 	x := new(exchange)
 	x.request.Expand = x.expand
 	x.request.HasBody = x.hasBody
+	x.request.ReadBody = x.readBody
 	x.request.Trusted = x.trusted
 	x.response.exchange = x
 	return x
 }}
 
 func (x *exchange) release() {
-	expand, hasBody, trusted := x.request.Expand, x.request.HasBody, x.request.Trusted
+	x.verdict.Close() // however the request ended, panics included
+	expand, hasBody, trusted, readBody := x.request.Expand, x.request.HasBody, x.request.Trusted, x.request.ReadBody
 	x.app, x.w, x.r, x.replacer, x.tee, x.facts, x.observed = nil, nil, nil, nil, nil, nil, false
 	x.removed, x.wouldRemove = nil, nil
 	x.query = catalogue.Query{}
-	x.request = policy.Request{Expand: expand, HasBody: hasBody, Trusted: trusted}
+	x.request = policy.Request{Expand: expand, HasBody: hasBody, Trusted: trusted, ReadBody: readBody}
+	x.keyBody = keyBody{}
 	x.response.reset(x)
 	x.verdict.Release()
 	exchanges.Put(x)
@@ -69,6 +73,7 @@ func (x *exchange) trusted() bool {
 // refuse answers in upstream's place.
 func (x *exchange) refuse() error {
 	v := &x.verdict
+	v.Refused()
 	h := x.w.Header()
 	x.decorate(h)
 	v.SetRefusal(h)

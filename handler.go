@@ -133,6 +133,7 @@ func (x *exchange) forward(next caddyhttp.Handler) error {
 	}
 	status := x.response.status
 	if !x.response.wroteHeader {
+		x.settleUnanswered(err)
 		// Caddy's error routes answer, or net/http with an empty 200, on the same
 		// header map.
 		x.decorate(x.w.Header())

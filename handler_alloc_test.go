@@ -15,7 +15,20 @@ import (
 )
 
 func TestADocumentedGetAllocatesNothing(t *testing.T) {
-	app := mustProvision(t, smallApp(t))
+	if n := allocationsOfAGet(t, mustProvision(t, smallApp(t))); n >= 1 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestALimitOnFailuresCostsAnAllowedGetNoAllocation(t *testing.T) {
+	app := limitedApp(t, &Limit{Name: "guesses", Rate: "5/1h", Count: "failures", Concurrency: 9, Headers: "off"})
+	if n := allocationsOfAGet(t, app); n >= 1 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func allocationsOfAGet(t *testing.T, app *App) float64 {
+	t.Helper()
 	w := httptest.NewRecorder()
 	repl := caddy.NewReplacer()
 	r := caddyhttp.PrepareRequest(get("/v1/things/7?q=abc"), repl, w, new(caddyhttp.Server))
@@ -27,7 +40,5 @@ func TestADocumentedGetAllocatesNothing(t *testing.T) {
 	for range 100 { // so that the replacer's list of providers has room
 		_ = h.ServeHTTP(w, r, next)
 	}
-	if n := testing.AllocsPerRun(100, func() { _ = h.ServeHTTP(w, r, next) }); n >= 1 {
-		t.Errorf("%v allocations", n)
-	}
+	return testing.AllocsPerRun(100, func() { _ = h.ServeHTTP(w, r, next) })
 }

@@ -36,6 +36,11 @@ func (w *response) WriteHeader(status int) {
 
 func (w *response) begin(status int) {
 	w.wroteHeader, w.status = true, status
+	// Before the client sees anything, since it may guess again as soon as it does.
+	w.exchange.verdict.Answered(status)
+	if w.exchange.tee == nil {
+		w.exchange.verdict.Judged()
+	}
 	w.exchange.decorate(w.ResponseWriter.Header())
 	if w.exchange.tee == nil {
 		// Now, not when the answer ends: a stream may go on for hours.

@@ -70,3 +70,12 @@ func parseRate(s string) (n int, window time.Duration, err error) {
 	}
 	return n, window, nil
 }
+
+// parsePenalty reads a duration with s, m, h or d.
+func parsePenalty(s string) (time.Duration, error) {
+	_, d, err := parseRate("1/" + s)
+	if err != nil {
+		return 0, fmt.Errorf("reading penalty %q: write a duration such as 15m, with s, m, h or d", s)
+	}
+	return d, nil
+}

@@ -167,4 +167,3 @@ func TestWatchLooksAtEveryTick(t *testing.T) {
 	cancel()
 	<-done
 }
-

@@ -77,6 +77,11 @@ func TestCaddyfilesAdaptToTheirGoldens(t *testing.T) {
 	}
 }
 
+// inherits is a limit of an API and the same one in a version.
+func inherits(above, below string) string {
+	return "limit own {\nrate 5/1m\n" + above + "\n}\nversion v0 {\nhosts b.example.com\nlimit own {\n" + below + "\n}\n}"
+}
+
 // wrongOptions are lines of the block where they stand, in a Caddyfile whose
 // lines are counted, and what the error must say besides the line.
 var wrongOptions = []struct {
@@ -104,6 +109,24 @@ var wrongOptions = []struct {
 	{"a rate in weeks", "limit", "rate 5/1w", []string{"5/1w"}},
 	{"an algorithm that does not exist", "limit", "algorithm leaky", []string{"leaky", "window", "bucket"}},
 	{"a burst for a window", "limit", "burst 9", []string{"burst", "bucket"}},
+	{"a count of nothing known", "limit", "count clicks", []string{"clicks", "failures"}},
+	{"a status that is no number", "limit", "count failures many", []string{"many", "401"}},
+	{"a status that is none", "limit", "count failures 42", []string{"42"}},
+	{"a status twice", "limit", "count failures 401 401", []string{"401"}},
+	{"statuses of what is no failure", "limit", "count unknown 404", []string{"failures"}},
+	{"a penalty without a unit", "limit", "penalty 15", []string{"15", "15m"}},
+	{"a penalty of a year", "limit", "penalty 365d", []string{"penalty"}},
+	{"a cost of nothing", "limit", "cost 0", []string{"1"}},
+	{"a cost that the limit does not hold", "limit", "cost 6", []string{"cost 6"}},
+	{"a concurrency of nothing", "limit", "concurrency 0", []string{"1"}},
+	{"a penalty without a rate", "policy", "limit empty {\nconcurrency 2\npenalty 1m\n}", []string{"penalty", "rate"}},
+	{"a count without a rate", "policy", "limit empty {\nconcurrency 2\ncount failures\n}", []string{"count", "rate"}},
+	{"a key from the body of every request", "limit", "key {http.api_guard.body./email}", []string{"operations"}},
+	{"a key that is no pointer", "limit", "key {http.api_guard.body.email}", []string{"/email"}},
+	{"a shorter penalty in a version", "api", inherits("penalty 1h", "penalty 1m"), []string{"1m", "looser", "1h"}},
+	{"a higher concurrency in a version", "api", inherits("concurrency 2", "concurrency 3"), []string{"3", "looser", "2"}},
+	{"a lower cost in a version", "api", inherits("cost 2", "cost 1"), []string{"1", "looser", "2"}},
+	{"another count in a version", "version", "limit guarded {\ncount unknown\n}", []string{"guarded", "unknown"}},
 	{"a limit without a rate", "policy", "limit empty {\nkey {client_ip}\n}", []string{"empty", "rate"}},
 	{"two limits of one name", "limits", "limit guarded {\nrate 1/1m\n}", []string{"guarded"}},
 	{"a date that is none", "version", "deprecated soon", []string{"soon", "2027-03-31"}},

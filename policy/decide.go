@@ -22,6 +22,10 @@ type Request struct {
 	// Trusted says whether a trusted proxy sent the request. It is asked only when
 	// a header field depends on it.
 	Trusted func() bool
+	// ReadBody reads the body for a limit that counts by what is in it, as far as
+	// the largest body that is judged; false when it is larger or cannot be read.
+	// It is asked only when such a limit binds the request.
+	ReadBody func(limit int64) ([]byte, bool)
 	// HasBody says whether a body follows, whatever its length. It is asked only
 	// when the operation is known and nothing was refused yet, since it may wait
 	// for the body's first byte.
@@ -33,6 +37,8 @@ type Request struct {
 	// enforced.
 	Problem target.Problem
 	Match   catalogue.Match // of Target
+
+	bodyLimit int64 // of ReadBody
 }
 
 // Outcome is what becomes of a request.
@@ -76,6 +82,9 @@ type Verdict struct {
 	others    []conformance.BodyPlan
 	announce  bool
 	bound     int
+	table     *ratelimit.Table
+	open      uint32 // the charges that are not settled, a bit each
+	violated  bool   // the rules target or request do not let it pass, in whatever mode
 	limits    [MaxLimits]*bound
 	charges   [MaxLimits]ratelimit.Charge
 	decisions [MaxLimits]ratelimit.Decision
@@ -89,11 +98,15 @@ func (v *Verdict) reset() {
 	v.State, v.Errors, v.Allow, v.Accept, v.Unchecked = 0, nil, "", "", ""
 	v.Body, v.others = conformance.BodyPlan{}, nil
 	v.vary, v.announce, v.bound = nil, false, 0
+	v.table, v.open, v.violated = nil, 0, false
 }
 
 // Object records that a rule would not let the request pass and reports whether
 // it is refused. Of several rules in monitor the first one is kept.
 func (v *Verdict) Object(rule Rule, mode Mode, reason Reason, status int) (refused bool) {
+	if mode != Off && (rule == RuleTarget || rule == RuleRequest && reason != ReasonInternalError) {
+		v.violated = true
+	}
 	switch {
 	case mode == Off:
 		return false
@@ -126,6 +139,7 @@ func (p *Policy) Decide(r *Request, v *Verdict) {
 		v.vary = p.hosts[m.Host.Index].vary
 	}
 	if p.malformed(r) && v.Object(RuleTarget, p.targetMode(v, m), ReasonMalformedTarget, http.StatusBadRequest) {
+		p.chargeViolation(v.scope.limits, r)
 		return
 	}
 	if m.Outcome == catalogue.UnknownHost {
@@ -134,9 +148,11 @@ func (p *Policy) Decide(r *Request, v *Verdict) {
 	}
 	if m.Outcome == catalogue.NearMiss && v.object(RuleTarget, ReasonAmbiguousTarget) ||
 		m.Outcome == catalogue.Ambiguous && v.object(RuleTarget, ReasonVersionAmbiguous) {
+		p.chargeViolation(v.scope.limits, r)
 		return
 	}
-	if !p.charge(v.scope.limits, r, v) {
+	r.bodyLimit = v.scope.rules.MaxBody
+	if !p.charge(v.scope, r, v) {
 		// Charges in monitor never make the table refuse: this one is enforced.
 		v.Object(RuleLimit, Enforce, ReasonQuotaExceeded, http.StatusTooManyRequests)
 		return

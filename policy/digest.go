@@ -16,8 +16,8 @@ func (p *Policy) Digest(v *catalogue.Version) string {
 	fmt.Fprintf(h, "%v %d %d %d\n", s.rules.modes, s.rules.MaxBody, s.rules.UnknownParameters, s.rules.InvalidStatus)
 	for i := range s.limits {
 		l := &s.limits[i]
-		fmt.Fprintf(h, "%q %d %d %d %d %v %d\n", l.arithmetic.Name, l.arithmetic.Rate, l.arithmetic.Window,
-			l.arithmetic.Burst, l.arithmetic.Algorithm, l.key, l.mode)
+		fmt.Fprintf(h, "%q %d %d %d %d %v %d %d %v %d %d\n", l.arithmetic.Name, l.arithmetic.Rate, l.arithmetic.Window,
+			l.arithmetic.Burst, l.arithmetic.Algorithm, l.key, l.mode, l.count, l.failures, l.arithmetic.Penalty, l.cost)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

@@ -11,7 +11,8 @@ import (
 // KeyPart is one part of what a limit counts by.
 type KeyPart struct {
 	kind keyKind
-	// name is the canonical header name, or the text with its placeholders.
+	// name is the canonical header name, the JSON pointer, or the text with its
+	// placeholders.
 	name string
 }
 
@@ -22,9 +23,13 @@ const (
 	keyHeader
 	keyConstant
 	keyPlaceholder
+	keyBody
 )
 
-const headerPlaceholder = "{http.request.header."
+const (
+	headerPlaceholder = "{http.request.header."
+	bodyPlaceholder   = "{http.api_guard.body."
+)
 
 // ParseKeyPart reads one argument of `key`: text with Caddy placeholders in
 // their long form. The two forms that most limits use, the client's address and
@@ -35,8 +40,8 @@ func ParseKeyPart(s string) (KeyPart, error) {
 		return KeyPart{}, fmt.Errorf("reading key: it is empty; write a placeholder such as {client_ip}")
 	case s == "{client_ip}" || s == "{http.vars.client_ip}":
 		return KeyPart{kind: keyClientIP}, nil
-	case strings.HasPrefix(s, "{http.api_guard.body."):
-		return KeyPart{}, fmt.Errorf("reading key %q: keys from the request body are not available in this version", s)
+	case strings.Contains(s, bodyPlaceholder):
+		return parseBodyKey(s)
 	case strings.HasPrefix(s, headerPlaceholder) && strings.IndexByte(s, '}') == len(s)-1:
 		name := s[len(headerPlaceholder) : len(s)-1]
 		if name == "" || strings.ContainsAny(name, "*{") {
@@ -77,6 +82,8 @@ func (k KeyPart) add(kb *ratelimit.KeyBuilder, r *Request) {
 		}
 	case keyConstant:
 		kb.String(k.name)
+	case keyBody:
+		k.addBody(kb, r)
 	case keyPlaceholder:
 		value, ok := "", false
 		if r.Expand != nil {

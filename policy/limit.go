@@ -25,6 +25,16 @@ type Limit struct {
 	Mode       Mode
 	HideFields bool // `headers off`
 	Protect    bool // buckets in a part of the table that no flood of other keys evicts
+
+	Count    Count
+	Failures []int // statuses of upstream that CountFailures counts
+	// Penalty is how long a key is refused after the limit refused it.
+	Penalty time.Duration
+	// Cost is what a request takes; 0: what its operation's document says, else 1.
+	Cost uint32
+	// Concurrency is how many requests may be on their way at one time; 0: any
+	// number. Without a rate it is all that the limit says.
+	Concurrency int
 }
 
 // ByClient reports whether the limit counts by the client's address.
@@ -51,6 +61,44 @@ type bound struct {
 	// mask is 0 when the limit binds every request, else the bit of
 	// catalogue.Match.Bound that says whether it binds this one.
 	mask uint64
+
+	count    Count
+	failures []int
+	cost     uint32 // 0: the operation's
+}
+
+// newBounds is what a limit says: its rate, and what may be on its way at one
+// time, which is counted apart under the same key.
+func newBounds(l *Limit, mask uint64, scope ...string) ([]bound, error) {
+	var out []bound
+	if l.Rate != 0 || l.Concurrency == 0 {
+		b, err := newBound(l, mask, scope...)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, b)
+	}
+	if l.Concurrency == 0 {
+		return out, nil
+	}
+	b := bound{
+		arithmetic: ratelimit.Limit{
+			Name:      l.Name,
+			Space:     ratelimit.SpaceOf(append([]string{"concurrency", l.Name}, scope...)...),
+			Rate:      l.Concurrency,
+			Algorithm: ratelimit.Concurrency,
+			Protect:   l.Protect,
+		},
+		key: keyOrClient(l.Key), mode: l.Mode, hideFields: l.HideFields, mask: mask, cost: 1,
+	}
+	return append(out, b), b.arithmetic.Validate()
+}
+
+func keyOrClient(key []KeyPart) []KeyPart {
+	if len(key) == 0 {
+		return []KeyPart{{kind: keyClientIP}}
+	}
+	return key
 }
 
 // newBound gives a limit its bucket space. The space belongs to the API (and to
@@ -68,14 +116,15 @@ func newBound(l *Limit, mask uint64, scope ...string) (bound, error) {
 			Burst:     l.Burst,
 			Algorithm: l.Algorithm,
 			Protect:   l.Protect,
+			Penalty:   l.Penalty,
 		},
-		key:        l.Key,
+		key:        keyOrClient(l.Key),
 		mode:       l.Mode,
 		hideFields: l.HideFields,
 		mask:       mask,
-	}
-	if len(b.key) == 0 {
-		b.key = []KeyPart{{kind: keyClientIP}}
+		count:      l.Count,
+		failures:   l.Failures,
+		cost:       l.Cost,
 	}
 	return b, b.arithmetic.Validate()
 }
@@ -87,15 +136,29 @@ func linkKeys(limits []bound) {
 	}
 }
 
+func (b *bound) binds(r *Request) bool {
+	return b.mode != Off && (b.mask == 0 || r.Match.Bound&b.mask != 0)
+}
+
+// keyFor is the bucket of a request.
+func (b *bound) keyFor(table *ratelimit.Table, r *Request) ratelimit.Key {
+	kb := table.Key(b.arithmetic.Space)
+	for _, part := range b.key {
+		part.add(&kb, r)
+	}
+	return kb.Sum()
+}
+
 // charge asks the table for every limit that binds the request, all or none.
-func (p *Policy) charge(limits []bound, r *Request, v *Verdict) (admitted bool) {
+func (p *Policy) charge(s *scope, r *Request, v *Verdict) (admitted bool) {
+	limits := s.limits
 	n := 0
 	var kb ratelimit.KeyBuilder
 	built := false // whether kb is the key of limits[i]
 	for i := range limits {
 		l := &limits[i]
 		built = built && l.sameKey
-		if l.mode == Off || l.mask != 0 && r.Match.Bound&l.mask == 0 {
+		if !l.binds(r) {
 			continue
 		}
 		if !built {
@@ -107,7 +170,7 @@ func (p *Policy) charge(limits []bound, r *Request, v *Verdict) (admitted bool) 
 		}
 		v.limits[n] = l
 		v.charges[n] = ratelimit.Charge{
-			Limit: &l.arithmetic, Key: kb.SumIn(l.arithmetic.Space), Cost: 1, Shadow: l.mode == Monitor,
+			Limit: &l.arithmetic, Key: kb.SumIn(l.arithmetic.Space), Cost: l.costOf(s.costs, r), Shadow: l.mode == Monitor, When: l.when(r),
 		}
 		n++
 	}
@@ -115,7 +178,12 @@ func (p *Policy) charge(limits []bound, r *Request, v *Verdict) (admitted bool) 
 	if n == 0 {
 		return true
 	}
-	return p.table.Take(v.charges[:n], v.decisions[:n])
+	if !p.table.Take(v.charges[:n], v.decisions[:n]) {
+		return false
+	}
+	v.table = p.table
+	v.leaveOpen()
+	return true
 }
 
 // Limited is one limit's decision about a request.

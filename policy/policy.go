@@ -42,7 +42,9 @@ type Version struct {
 type scope struct {
 	rules  Rules
 	limits []bound
-	life   life
+	// costs, of an API, are what its operations cost.
+	costs []operationCost
+	life  life
 	// vary, of a host, are the header fields that select a version there.
 	vary []string
 	// protocols are those that a request may upgrade to.
@@ -68,6 +70,7 @@ type Policy struct {
 	apis      map[*catalogue.API]*scope
 	versions  map[*catalogue.Version]*scope
 	routes    []route // by catalogue.Route.Index
+	listed    []listed
 }
 
 // Catalogue is the catalogue that requests are matched in before Decide.
@@ -99,7 +102,8 @@ func New(cfg Config) (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.catalogue = cat
+	p.catalogue, p.listed = cat, bindings.listed
+	cat.Problems = append(cat.Problems, bindings.problems...)
 	p.linkSuccessors()
 	p.addHosts(cfg.Rules)
 	p.addRoutes()
@@ -112,7 +116,11 @@ func (p *Policy) addAPI(cfg *Config, api *API, bs *bindings) error {
 		return err
 	}
 	linkKeys(shared)
-	p.apis[api.Declared] = &scope{rules: api.Rules, limits: shared}
+	costs, err := bs.costs(api.Declared, shared)
+	if err != nil {
+		return err
+	}
+	p.apis[api.Declared] = &scope{rules: api.Rules, limits: shared, costs: costs}
 	for i, declared := range api.Declared.Versions {
 		v := &api.Versions[i]
 		own, err := bs.bind(api.Declared, v.Limits, 0, api.Declared.Name, declared.Name)
@@ -125,7 +133,7 @@ func (p *Policy) addAPI(cfg *Config, api *API, bs *bindings) error {
 			return &catalogue.Error{API: api.Declared.Name, Version: declared.Name,
 				Err: fmt.Errorf("%d limits hold for it, %d are allowed: merge some", len(limits), MaxLimits)}
 		}
-		p.versions[declared] = &scope{rules: v.Rules, limits: limits, protocols: v.Upgrades}
+		p.versions[declared] = &scope{rules: v.Rules, limits: limits, costs: costs, protocols: v.Upgrades}
 	}
 	return nil
 }
@@ -141,6 +149,7 @@ func (p *Policy) addHosts(rules Rules) {
 			of := p.apis[api]
 			s.rules.stricter(&of.rules)
 			s.limits = append(s.limits, of.limits...)
+			s.costs = append(s.costs, of.costs...)
 		}
 		if len(s.limits) > MaxLimits {
 			// More APIs on one host than a request can be charged for: the first
@@ -223,6 +232,19 @@ func successorURI(api *catalogue.API, v *catalogue.Version) string {
 type bindings struct {
 	list     []catalogue.Binding
 	resolved map[string]bool // references of the policy's limits that some API resolves
+	listed   []listed
+	problems []catalogue.Problem
+}
+
+// add binds operations to a bit of catalogue.Match.Bound, and returns it.
+func (bs *bindings) add(api *catalogue.API, name string, operations []string) (mask uint64, err error) {
+	bit := uint(len(bs.list))
+	if bit >= MaxBoundLimits {
+		return 0, &catalogue.Error{API: api.Name, Limit: name,
+			Err: fmt.Errorf("more than %d limits and costs name operations: merge some", MaxBoundLimits)}
+	}
+	bs.list = append(bs.list, catalogue.Binding{API: api, Bit: bit, Name: name, Operations: operations})
+	return 1 << bit, nil
 }
 
 // bind compiles the limits of one scope. The first inherited ones come from the
@@ -240,19 +262,17 @@ func (bs *bindings) bind(api *catalogue.API, limits []Limit, inherited int, scop
 		}
 		var mask uint64
 		if len(operations) > 0 {
-			bit := uint(len(bs.list))
-			if bit >= MaxBoundLimits {
-				return nil, &catalogue.Error{API: api.Name, Limit: l.Name,
-					Err: fmt.Errorf("more than %d limits name operations: merge some", MaxBoundLimits)}
+			var err error
+			if mask, err = bs.add(api, l.Name, operations); err != nil {
+				return nil, err
 			}
-			bs.list = append(bs.list, catalogue.Binding{API: api, Bit: bit, Name: l.Name, Operations: operations})
-			mask = 1 << bit
 		}
-		b, err := newBound(l, mask, append([]string{level}, scope...)...)
+		both, err := newBounds(l, mask, append([]string{level}, scope...)...)
 		if err != nil {
 			return nil, &catalogue.Error{API: api.Name, Limit: l.Name, Err: err}
 		}
-		out = append(out, b)
+		out = append(out, both...)
+		bs.listed = append(bs.listed, listed{limit: *l, scope: scope, operations: operations, bounds: both})
 	}
 	return out, nil
 }

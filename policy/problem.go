@@ -56,7 +56,7 @@ func (v *Verdict) appendViolated(dst []byte) []byte {
 	dst = append(dst, `,"violated-policies":[`...)
 	first := true
 	for i := range v.bound {
-		if v.charges[i].Shadow || v.decisions[i].Admitted || v.limits[i].hideFields {
+		if v.charges[i].Shadow || v.decisions[i].Admitted || v.limits[i].hideFields || v.violatedBefore(i) {
 			continue
 		}
 		if !first {
@@ -66,6 +66,17 @@ func (v *Verdict) appendViolated(dst []byte) []byte {
 		dst = strconv.AppendQuote(dst, v.charges[i].Limit.Name)
 	}
 	return append(dst, ']')
+}
+
+// violatedBefore reports whether a limit of the same name is in the list already:
+// a rate and a concurrency bear one.
+func (v *Verdict) violatedBefore(i int) bool {
+	for j := range i {
+		if !v.charges[j].Shadow && !v.decisions[j].Admitted && !v.limits[j].hideFields && v.charges[j].Limit.Name == v.charges[i].Limit.Name {
+			return true
+		}
+	}
+	return false
 }
 
 func appendErrors(dst []byte, errs []conformance.Error) []byte {

@@ -1,0 +1,77 @@
+package apiguard
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/apiguard/caddy-api-guard/policy"
+)
+
+// limitList answers /api_guard/limits. It never lists keys: who is limited is
+// asked for one at a time.
+type limitList struct {
+	Items    any       `json:"items"`
+	Next     string    `json:"next"`
+	AsOf     time.Time `json:"as_of"`
+	Complete bool      `json:"complete"`
+	Gaps     []string  `json:"gaps"`
+}
+
+// limits answers without parameters with the limits in force, with limit and key
+// with the state of that key's buckets; DELETE forgets them.
+func (app *App) limits(r *http.Request) (any, error) {
+	query := r.URL.Query()
+	for parameter, values := range query {
+		switch parameter {
+		case "key":
+			continue
+		case "limit", "api", "version":
+		default:
+			return nil, apiError(http.StatusBadRequest, fmt.Sprintf("unknown query parameter %q: %slimits takes limit, key, api and version", parameter, adminPrefix))
+		}
+		if len(values) > 1 {
+			return nil, apiError(http.StatusBadRequest, fmt.Sprintf("%s is given %d times: give it once", parameter, len(values)))
+		}
+	}
+	limit, api, version := query.Get("limit"), query.Get("api"), query.Get("version")
+	list := limitList{AsOf: time.Now().UTC(), Complete: true, Gaps: []string{}}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		if len(query) == 0 {
+			list.Items = app.now.Load().policy.Limits()
+			return list, nil
+		}
+		if err := needsKey(query); err != nil {
+			return nil, err
+		}
+		buckets, err := app.now.Load().policy.Buckets(limit, api, version, query["key"])
+		list.Items = buckets
+		return list, limitError(err)
+	case http.MethodDelete:
+		if err := needsKey(query); err != nil {
+			return nil, err
+		}
+		forgotten, err := app.now.Load().policy.Forget(limit, api, version, query["key"])
+		return struct {
+			Forgotten int `json:"forgotten"`
+		}{forgotten}, limitError(err)
+	default:
+		return nil, apiError(http.StatusMethodNotAllowed, adminPrefix+"limits takes GET and DELETE only")
+	}
+}
+
+func needsKey(query map[string][]string) error {
+	if query["limit"] == nil || query["key"] == nil {
+		return apiError(http.StatusBadRequest, "a bucket has a limit and a key: give limit, and key once for each part that the limit counts by")
+	}
+	return nil
+}
+
+func limitError(err error) error {
+	if errors.Is(err, policy.ErrNoLimit) {
+		return apiError(http.StatusNotFound, "there is no limit of that name there; GET without parameters lists them")
+	}
+	return badRequest(err)
+}

@@ -1,0 +1,65 @@
+package apiguard
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// statusClientClosed is what reverse_proxy says when the client went away.
+const statusClientClosed = 499
+
+// settleUnanswered settles what limits count by the answer when the next handler
+// has written none. It may have said a status with its error, which Caddy's error
+// routes answer with; one that says that upstream did not answer, or that the
+// client went away, is a failure: nobody knows what upstream would have said.
+func (x *exchange) settleUnanswered(err error) {
+	status := http.StatusOK // net/http's, for a handler that does nothing
+	if err != nil {
+		status = http.StatusInternalServerError
+		var handlerError caddyhttp.HandlerError
+		if errors.As(err, &handlerError) && handlerError.StatusCode != 0 {
+			status = handlerError.StatusCode
+		}
+	}
+	if x.r.Context().Err() != nil || status == statusClientClosed || status >= 500 {
+		x.verdict.Unanswered()
+		return
+	}
+	x.verdict.Answered(status)
+}
+
+// keyBody is the body as a limit's key has read it.
+type keyBody struct {
+	asked, whole bool
+	bytes        []byte
+}
+
+// readBody reads the body, at most limit bytes of it, for a limit that counts by
+// what is in it, and puts back what it read, errors included: who reads it next
+// finds it as it came.
+func (x *exchange) readBody(limit int64) ([]byte, bool) {
+	k, r := &x.keyBody, x.r
+	if k.asked {
+		return k.bytes, k.whole
+	}
+	k.asked = true
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || r.ContentLength > limit || isGRPC(r.Header) {
+		return nil, false
+	}
+	read, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	rest := io.Reader(http.NoBody)
+	switch {
+	case err != nil:
+		rest = failing{err}
+	case int64(len(read)) > limit:
+		rest = r.Body
+	default:
+		k.bytes, k.whole = read, true
+	}
+	r.Body = replay{Reader: io.MultiReader(bytes.NewReader(read), rest), Closer: r.Body}
+	return k.bytes, k.whole
+}

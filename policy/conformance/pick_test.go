@@ -1,0 +1,42 @@
+package conformance
+
+import (
+	"bytes"
+	"compress/gzip"
+	"net/http"
+	"testing"
+)
+
+func TestPickFollowsAPointerToAScalar(t *testing.T) {
+	const body = `{"a":{"b/c":[1,{"~":"deep"}],"t":true},"n":-0.50,"big":123456789012345678901234567890,"e":"","o":{}}`
+	for pointer, want := range map[string]string{
+		"/a/b~1c/1/~0": "deep", "/a/b~1c/0": "1", "/a/t": "true", "/n": "-1/2", "/big": "123456789012345678901234567890", "/e": "",
+	} {
+		if got, ok := Pick([]byte(body), nil, 1<<20, pointer); !ok || got != want {
+			t.Errorf("%s: %q %v, want %q", pointer, got, ok, want)
+		}
+	}
+	for _, pointer := range []string{"/x", "/a", "/o", "/a/b~1c/2", "/a/b~1c/01", "/a/b~1c/-", "/n/x", "/a/b~1c"} {
+		if got, ok := Pick([]byte(body), nil, 1<<20, pointer); ok {
+			t.Errorf("%s: %q", pointer, got)
+		}
+	}
+	for _, body := range []string{"", "{", `{"a":1,"a":2}`, `{"a":1} x`, "\xef\xbb\xbf{\"a\":1}", `{"a":1e9999}`} {
+		if got, ok := Pick([]byte(body), nil, 1<<20, "/a"); ok {
+			t.Errorf("%q: %q", body, got)
+		}
+	}
+}
+
+func TestPickReadsACodedBody(t *testing.T) {
+	var coded bytes.Buffer
+	w := gzip.NewWriter(&coded)
+	_, _ = w.Write([]byte(`{"a":"x"}`))
+	_ = w.Close()
+	if got, ok := Pick(coded.Bytes(), http.Header{"Content-Encoding": {"gzip"}}, 1<<20, "/a"); !ok || got != "x" {
+		t.Errorf("%q %v", got, ok)
+	}
+	if _, ok := Pick(coded.Bytes(), http.Header{"Content-Encoding": {"br"}}, 1<<20, "/a"); ok {
+		t.Error("an unknown coding is read")
+	}
+}
