@@ -23,7 +23,8 @@ func (x *exchange) hasBody() bool {
 		return true
 	}
 	var first [1]byte
-	n, err := io.ReadFull(r.Body, first[:])
+	n, err := io.ReadFull(x.time(r.Body), first[:])
+	x.untime()
 	if n == 0 && errors.Is(err, io.EOF) {
 		r.Body = replay{Reader: http.NoBody, Closer: r.Body}
 		return false
@@ -55,9 +56,12 @@ func (x *exchange) judgeBody() {
 		v.JudgeResult(conformance.Result{Reason: conformance.BodyTooLarge})
 		return
 	}
-	body, err := readAtMost(r.Body, r.ContentLength, limit)
+	body, err := readAtMost(x.time(r.Body), r.ContentLength, limit)
+	x.untime()
 	var tooLarge *http.MaxBytesError
 	switch {
+	case x.body.late:
+		x.refuseLate()
 	case errors.Is(err, errTooLarge) || errors.As(err, &tooLarge):
 		v.JudgeResult(conformance.Result{Reason: conformance.BodyTooLarge})
 	case err != nil:
@@ -74,12 +78,24 @@ func (x *exchange) judgeBody() {
 
 var errTooLarge = errors.New("body over the limit")
 
+// firstRead is how much memory a body's announced length alone gets.
+const firstRead = 64 << 10
+
 // readAtMost reads a whole body of length bytes (-1: unknown) and at most limit.
+// Memory follows what arrives: many clients that announce a lot and send nothing
+// must not hold the limit each.
 func readAtMost(body io.Reader, length, limit int64) ([]byte, error) {
 	if length >= 0 {
-		buf := make([]byte, length)
-		_, err := io.ReadFull(body, buf)
-		return buf, err
+		buf := make([]byte, min(length, firstRead))
+		for read := 0; ; {
+			n, err := io.ReadFull(body, buf[read:])
+			if read += n; err != nil || int64(read) == length {
+				return buf[:read], err
+			}
+			grown := make([]byte, min(length, 2*int64(read)))
+			copy(grown, buf)
+			buf = grown
+		}
 	}
 	buf, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if err == nil && int64(len(buf)) > limit {

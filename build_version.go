@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 	"github.com/apiguard/caddy-api-guard/policy"
 )
@@ -154,6 +156,22 @@ func applyRules(to *policy.Rules, from *Rules, at, source string, floor bool) er
 	}
 	if r.MaxBody > 0 {
 		to.MaxBody = int64(r.MaxBody)
+	}
+	for _, t := range []struct {
+		field string
+		value caddy.Duration
+		to    *time.Duration
+	}{{"body_idle_timeout", r.BodyIdleTimeout, &to.BodyIdleTimeout}, {"body_timeout", r.BodyTimeout, &to.BodyTimeout}} {
+		value := time.Duration(t.value)
+		switch {
+		case value == 0:
+		case value < 0 || value > time.Hour:
+			return wrong(at+"."+t.field, source, "%s: write a duration of more than 0 and at most 1h, such as 10s", value)
+		case floor && value > *t.to:
+			return wrong(at+"."+t.field, source, "%s is looser than the inherited %s: the policy is a floor", value, *t.to)
+		default:
+			*t.to = value
+		}
 	}
 	if r.UnknownParameters != "" {
 		mode, err := policy.ParseMode(r.UnknownParameters)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -154,6 +155,22 @@ func (p *parser) number(to *int) func() error {
 		if _, err := fmt.Sscanf(text, "%d", to); err != nil || fmt.Sprint(*to) != text {
 			return p.d.Errf("%q is no whole number", text)
 		}
+		return nil
+	}
+}
+
+// duration reads one duration other than 0.
+func (p *parser) duration(to *caddy.Duration) func() error {
+	return func() error {
+		var text string
+		if !p.d.AllArgs(&text) {
+			return p.d.ArgErr()
+		}
+		parsed, err := caddy.ParseDuration(text)
+		if err != nil || parsed == 0 {
+			return p.d.Errf("%q is no duration: write one such as 10s", text)
+		}
+		*to = caddy.Duration(parsed)
 		return nil
 	}
 }

@@ -97,6 +97,8 @@ func (p *parser) request(r *Rules, at string) error {
 			r.Request.MaxBody = size
 			return nil
 		},
+		"body_idle_timeout":  p.duration(&r.Request.BodyIdleTimeout),
+		"body_timeout":       p.duration(&r.Request.BodyTimeout),
 		"unknown_parameters": p.one(&r.Request.UnknownParameters),
 		"status":             p.number(&r.Request.Status),
 	})

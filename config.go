@@ -3,6 +3,8 @@ package apiguard
 import (
 	"bytes"
 	"encoding/json"
+
+	"github.com/caddyserver/caddy/v2"
 )
 
 // Rules are the rule lines that may stand in `policy`, in an API and in a
@@ -57,6 +59,12 @@ type RequestRule struct {
 	// larger one is refused with 413. It binds bodies that are judged only;
 	// other bodies stream. Default: 1MiB.
 	MaxBody Size `json:"max_body,omitempty"`
+
+	// How long to wait for more of a body that is read to be judged, such as "10s",
+	// and how long for the whole of it. A slower body is refused with 408; both
+	// bind bodies that are judged only. Defaults: 10s and 60s.
+	BodyIdleTimeout caddy.Duration `json:"body_idle_timeout,omitempty"`
+	BodyTimeout     caddy.Duration `json:"body_timeout,omitempty"`
 
 	// What to do with query parameters that the document does not have.
 	// Default: monitor.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -27,9 +28,12 @@ type exchange struct {
 	response response
 	tee      *teeBody
 	keyBody  keyBody
+	body     timedBody
 	facts    *facts
 	observed bool
 	logged   bool // the server has an access log
+	// readTimeout is the server's own, 0 for none
+	readTimeout time.Duration
 	// what the rules headers and upgrade removed, or would have
 	removed, wouldRemove []string
 	fields               [2][]byte // RateLimit-Policy, RateLimit
@@ -49,7 +53,8 @@ func (x *exchange) release() {
 	x.verdict.Close() // however the request ended, panics included
 	expand, hasBody, trusted, readBody := x.request.Expand, x.request.HasBody, x.request.Trusted, x.request.ReadBody
 	x.app, x.w, x.r, x.replacer, x.tee, x.facts, x.observed = nil, nil, nil, nil, nil, nil, false
-	x.removed, x.wouldRemove = nil, nil
+	x.removed, x.wouldRemove, x.logged, x.readTimeout = nil, nil, false, 0
+	x.body = timedBody{}
 	x.query = catalogue.Query{}
 	x.request = policy.Request{Expand: expand, HasBody: hasBody, Trusted: trusted, ReadBody: readBody}
 	x.keyBody = keyBody{}

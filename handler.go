@@ -73,7 +73,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // begin takes over a request.
 func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request) {
 	x.app, x.w, x.r = h.app.now.Load(), w, r
-	x.logged = h.server != nil && h.server.Logs != nil
+	if h.server != nil {
+		x.logged, x.readTimeout = h.server.Logs != nil, time.Duration(h.server.ReadTimeout)
+	}
 	x.replacer = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	x.request.Now = time.Now()
 	x.request.Method = r.Method
@@ -95,6 +97,7 @@ func (x *exchange) decide() {
 	if x.verdict.Outcome != policy.Refuse && x.verdict.Body.Action == conformance.Judge {
 		x.judgeBody()
 	}
+	x.refuseLate()
 }
 
 // match finds the canonical target and what the catalogue has for it.

@@ -50,7 +50,8 @@ func (x *exchange) readBody(limit int64) ([]byte, bool) {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || r.ContentLength > limit || isGRPC(r.Header) {
 		return nil, false
 	}
-	read, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	read, err := io.ReadAll(io.LimitReader(x.time(r.Body), limit+1))
+	x.untime()
 	rest := io.Reader(http.NoBody)
 	switch {
 	case err != nil:

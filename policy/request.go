@@ -67,6 +67,12 @@ func (v *Verdict) JudgeBody(body []byte) {
 // JudgeResult judges a body that could not be read.
 func (v *Verdict) JudgeResult(result conformance.Result) { v.judge(&result) }
 
+// BodyTimedOut refuses a request whose body did not arrive in time. What was not
+// read cannot be passed on, so that it is no matter of mode.
+func (v *Verdict) BodyTimedOut() {
+	v.Object(RuleRequest, Enforce, ReasonBodyTimeout, reasonText[ReasonBodyTimeout].status)
+}
+
 // Release drops what the verdict holds of a request, so that it can be kept for
 // another one.
 func (v *Verdict) Release() {

@@ -1,6 +1,9 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Mode says what a rule does with a request that it would refuse.
 type Mode uint8
@@ -68,6 +71,9 @@ type Rules struct {
 	// MaxBody is the largest body that is judged, in bytes, before and after
 	// decoding.
 	MaxBody int64
+	// BodyIdleTimeout is how long the guard waits for more of a body that it reads,
+	// BodyTimeout how long for the whole of it.
+	BodyIdleTimeout, BodyTimeout time.Duration
 	// UnknownParameters is the mode for query parameters that no document has.
 	UnknownParameters Mode
 	// InvalidStatus is the status of a request that does not conform.
@@ -76,7 +82,10 @@ type Rules struct {
 
 // DefaultRules is the policy of a configuration that says nothing.
 func DefaultRules() Rules {
-	r := Rules{MaxBody: 1 << 20, UnknownParameters: Monitor, InvalidStatus: 400}
+	r := Rules{
+		MaxBody: 1 << 20, BodyIdleTimeout: 10 * time.Second, BodyTimeout: time.Minute,
+		UnknownParameters: Monitor, InvalidStatus: 400,
+	}
 	r.modes[RuleUnknownRoute] = Monitor
 	return r
 }

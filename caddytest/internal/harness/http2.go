@@ -103,6 +103,15 @@ func (h *HTTP2) Send(t testing.TB, call Call) uint32 {
 // SendFields opens a stream with exactly these fields and returns its number.
 func (h *HTTP2) SendFields(t testing.TB, fields []hpack.HeaderField, body []byte) uint32 {
 	t.Helper()
+	id := h.SendHead(t, fields, len(body) == 0)
+	h.sendBody(t, id, h.opened[id], body)
+	return id
+}
+
+// SendHead opens a stream with exactly these fields, and with no more to come
+// when end is set, and returns its number.
+func (h *HTTP2) SendHead(t testing.TB, fields []hpack.HeaderField, end bool) uint32 {
+	t.Helper()
 	h.deadline()
 	h.block.Reset()
 	for _, f := range fields {
@@ -115,15 +124,13 @@ func (h *HTTP2) SendFields(t testing.TB, fields []hpack.HeaderField, body []byte
 		id = 1
 	}
 	h.last = id
-	s := &stream{window: initialWindow}
-	h.opened[id] = s
+	h.opened[id] = &stream{window: initialWindow}
 	err := h.framer.WriteHeaders(http2.HeadersFrameParam{
-		StreamID: id, BlockFragment: h.block.Bytes(), EndHeaders: true, EndStream: len(body) == 0,
+		StreamID: id, BlockFragment: h.block.Bytes(), EndHeaders: true, EndStream: end,
 	})
 	if err != nil {
 		t.Fatalf("sending headers: %v", err)
 	}
-	h.sendBody(t, id, s, body)
 	return id
 }
 
