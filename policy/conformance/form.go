@@ -1,6 +1,9 @@
 package conformance
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // A body of application/x-www-form-urlencoded is an object whose members are
 // written as an exploded query parameter writes them: arrays as repeated names,
@@ -26,6 +29,11 @@ func (h *hint) nested() bool { return h.types != anyType && h.types&typeObject !
 // checkForm judges a form.
 func (p *BodyPlan) checkForm(r *run, body string) (result Result) {
 	result.Unchecked = p.media.schema.unchecked()
+	if strings.IndexByte(body, ';') >= 0 {
+		// A separator to HTML 4.01 (appendix B.2.2), data to the URL Standard and to
+		// Go a reason to drop the pair. Who writes forms encodes it.
+		return invalid(Error{In: InBody, Keyword: faultEncoding.keyword(), Detail: faultEncoding.detail()})
+	}
 	b := reading{r: r, enc: encodedForm}
 	for _, b.prefer = range [...]preference{preferSpecific, preferText} {
 		b.begin()

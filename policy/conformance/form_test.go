@@ -17,7 +17,7 @@ func TestFormsAreJudgedAsObjects(t *testing.T) {
 	o := formOperation(t, `{"schema":{"type":"object","required":["name"],"additionalProperties":false,"properties":{
 		"name":{"type":"string","maxLength":10},"age":{"type":"integer","minimum":0},"ok":{"type":"boolean"},
 		"ids":{"type":"array","items":{"type":"integer"},"maxItems":2},"code":{"type":"string","enum":["1","2"]}}}}`)
-	for _, body := range []string{"name=a", "name=a+b&age=5", "n%61me=%C3%A9", "name=5&ok=true", "ids=1&name=a&ids=2", "name=a&code=1", "&name=a&"} {
+	for _, body := range []string{"name=a", "name=a+b&age=5", "n%61me=%C3%A9", "name=a%3Bb", "name=5&ok=true", "ids=1&name=a&ids=2", "name=a&code=1", "&name=a&"} {
 		p := o.Body(formHeader, true)
 		if r := p.Check([]byte(body)); p.Action != Judge || r.Reason != OK || r.Unchecked != "" {
 			t.Errorf("%q: got %+v, want it to pass", body, r)
@@ -26,7 +26,7 @@ func TestFormsAreJudgedAsObjects(t *testing.T) {
 	for body, keyword := range map[string]string{
 		"age=5": "required", "name=a&name=b": "repeated", "name=a&n%61me=b": "repeated", "name=a&age=x": "type", "name=a&age=-1": "minimum",
 		"name=a&role=admin": "additionalProperties", "name=a&ids=1&ids=2&ids=3": "maxItems", "name=a&ids=x": "type",
-		"name=a&ids=1&ids%zz=x": "encoding", "name=%FF": "encoding", "name=%zz": "encoding", "name=a&ok=1": "type", "name=a&code=3": "enum", `{"name":"a"}`: "additionalProperties",
+		"name=a&ids=1&ids%zz=x": "encoding", "name=%FF": "encoding", "name=a;age=5": "encoding", "name=%zz": "encoding", "name=a&ok=1": "type", "name=a&code=3": "enum", `{"name":"a"}`: "additionalProperties",
 	} {
 		p := o.Body(formHeader, true)
 		if r := p.Check([]byte(body)); r.Reason != Invalid || r.Errors[0].Keyword != keyword {

@@ -3,13 +3,19 @@ package target
 import "net/http"
 
 // HeaderProblem judges what in a request's header could make the upstream get
-// another request than the judged one: ConnectionHeader, TrailerAnnounced or
-// nothing. header has canonical keys, as net/http reads it; announced is
+// another request than the judged one: ConnectionHeader, TrailerAnnounced,
+// UnknownExpectation, RepeatedLength or nothing. header has canonical keys, as net/http reads it; announced is
 // net/http's Request.Trailer before the body was read, into which net/http moves
 // the Trailer field of a chunked request. It allocates nothing.
 func HeaderProblem(header, announced http.Header) Problem {
 	if len(announced) > 0 || len(header["Trailer"]) > 0 {
 		return TrailerAnnounced
+	}
+	if lines := header["Expect"]; len(lines) > 0 && (len(lines) > 1 || !equalFold(lines[0], "100-continue")) {
+		return UnknownExpectation
+	}
+	if len(header["Content-Length"]) > 1 {
+		return RepeatedLength
 	}
 	for _, line := range header["Connection"] {
 		if !onlyHopByHop(line) {

@@ -78,3 +78,24 @@ func TestStandardMethodsAreExact(t *testing.T) {
 		}
 	}
 }
+
+func TestExpectationsAndLengthsThatCanBeReadInTwoWays(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		header  http.Header
+		problem Problem
+	}{
+		{"to continue", http.Header{"Expect": {"100-continue"}}, ""},
+		{"to continue, in other letters", http.Header{"Expect": {"100-Continue"}}, ""},
+		{"a word before it", http.Header{"Expect": {"y 100-continue"}}, UnknownExpectation},
+		{"a list", http.Header{"Expect": {"100-continue, x"}}, UnknownExpectation},
+		{"two lines", http.Header{"Expect": {"100-continue", "100-continue"}}, UnknownExpectation},
+		{"nothing", http.Header{"Expect": {""}}, UnknownExpectation},
+		{"one length", http.Header{"Content-Length": {"5"}}, ""},
+		{"two lengths", http.Header{"Content-Length": {"5", "31"}}, RepeatedLength},
+	} {
+		if problem := HeaderProblem(tt.header, nil); problem != tt.problem {
+			t.Errorf("%s: problem %q, want %q", tt.name, problem, tt.problem)
+		}
+	}
+}

@@ -124,4 +124,12 @@ const (
 	// TrailerAnnounced: the request announces trailer fields, which arrive after
 	// the decision (RFC 9110 section 6.5.1).
 	TrailerAnnounced Problem = "trailer-announced"
+	// UnknownExpectation: Expect with anything but "100-continue". net/http answers
+	// 417 to most of them, yet takes a value that merely contains the word and
+	// passes it on, where it may mean another thing (RFC 9110 section 10.1.1).
+	UnknownExpectation Problem = "unknown-expectation"
+	// RepeatedLength: more than one Content-Length, which HTTP/2 requests can still
+	// have when they arrive here; the first one may be the wrong one (RFC 9110
+	// section 8.6, RFC 9113 section 8.1.1).
+	RepeatedLength Problem = "repeated-length"
 )
