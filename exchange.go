@@ -13,6 +13,7 @@ import (
 	"github.com/apiguard/caddy-api-guard/inventory"
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 	"github.com/apiguard/caddy-api-guard/policy"
+	"github.com/apiguard/caddy-api-guard/policy/target"
 )
 
 // exchange is one request on its way through the guard. It is reused, so that a
@@ -82,6 +83,9 @@ func (x *exchange) refuse() error {
 	h := x.w.Header()
 	x.decorate(h)
 	v.SetRefusal(h)
+	if x.app.Refusals == refusalsHandleErrors {
+		x.disarm()
+	}
 	x.publish()
 	x.observe(v.Status, nil)
 	if x.app.Refusals == refusalsHandleErrors {
@@ -95,6 +99,19 @@ func (x *exchange) refuse() error {
 	// An answer that the client no longer reads is no error of ours.
 	_, _ = x.w.Write(body)
 	return nil
+}
+
+// disarm makes a refused request harmless for error routes, which may proxy it: it
+// has the canonical target and no header field that was to be removed. A target
+// that has no canonical form becomes "/".
+func (x *exchange) disarm() {
+	if x.verdict.Reason == policy.ReasonMalformedTarget {
+		x.request.Target = target.Target{Host: x.request.Target.Host, Authority: x.request.Target.Authority, Path: "/"}
+		x.write()
+	} else {
+		x.rewrite()
+	}
+	x.strip()
 }
 
 var errRefused = errors.New("refused by api_guard")

@@ -1,6 +1,7 @@
 package apiguard
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -156,12 +157,28 @@ func (x *exchange) rewrite() {
 	if !t.Changed || x.request.Problem != "" || x.verdict.Rules().Mode(policy.RuleTarget) != policy.Enforce {
 		return
 	}
+	x.write()
+}
+
+// write makes the target and host of the request, and of the original request that
+// Caddy keeps, the canonical ones.
+func (x *exchange) write() {
+	t := &x.request.Target
 	t.WriteTo(x.r.URL)
 	x.r.RequestURI = x.r.URL.RequestURI()
 	x.r.Host = t.Authority
-	if original, ok := x.r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && original.URL != nil {
+	ctx := x.r.Context()
+	original, ok := ctx.Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	if !ok {
+		return
+	}
+	if original.URL != nil {
 		t.WriteTo(original.URL)
 	}
+	// {http.request.orig_uri} reads the copy that the context holds, through this
+	// very request: both are replaced in place.
+	original.RequestURI, original.Host = x.r.RequestURI, t.Authority
+	*x.r = *x.r.WithContext(context.WithValue(ctx, caddyhttp.OriginalRequestCtxKey, original))
 }
 
 // strip removes the header fields that the policy does not let pass.

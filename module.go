@@ -73,6 +73,7 @@ type App struct {
 	// The catalogue: what exists.
 	API []*API `json:"api,omitempty"`
 
+	ctx      caddy.Context
 	logger   *zap.Logger
 	shared   *shared // nil until acquired; stays when released, since requests may still read it
 	released sync.Once
@@ -88,7 +89,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision reads the documents and compiles the policy. It opens no store and
 // no connection, since `caddy validate` provisions while a service runs.
 func (app *App) Provision(ctx caddy.Context) error {
-	app.logger = ctx.Logger()
+	app.ctx, app.logger = ctx, ctx.Logger()
 	shared, err := acquireShared(app)
 	if err != nil {
 		return err
@@ -106,6 +107,7 @@ func (app *App) Provision(ctx caddy.Context) error {
 func (app *App) Start() error {
 	app.shared.start(app)
 	app.now.Load().announce()
+	app.warnOfGaps()
 	if app.Watch {
 		app.watching = startWatching(app)
 	}
