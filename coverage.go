@@ -4,6 +4,7 @@ import (
 	"net"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 )
@@ -58,12 +59,15 @@ func guardsAll(routes caddyhttp.RouteList) bool {
 func onlyStatic(routes caddyhttp.RouteList) bool {
 	for _, route := range routes {
 		for _, handler := range route.Handlers {
-			switch h := handler.(type) {
-			case *caddyhttp.StaticResponse:
-			case *caddyhttp.Subroute:
-				if !onlyStatic(h.Routes) {
-					return false
-				}
+			if sub, ok := handler.(*caddyhttp.Subroute); ok && onlyStatic(sub.Routes) {
+				continue
+			}
+			module, ok := handler.(caddy.Module)
+			if !ok {
+				return false
+			}
+			switch module.CaddyModule().ID {
+			case "http.handlers.static_response", "http.handlers.error", "http.handlers.headers", "http.handlers.vars":
 			default:
 				return false
 			}

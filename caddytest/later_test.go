@@ -232,7 +232,7 @@ func TestAListenerWithoutAGuardedCatchAllIsNamedAtTheStart(t *testing.T) {
 		"guarded":                    site + "http://:<http> {\nimport guarded\n}\n",
 		"the catch-all alone":        "http://:<http> {\nimport guarded\n}\n",
 		"in a route block":           site + "http://:<http> {\nroute {\napi_guard\nreverse_proxy 127.0.0.1:<upstream>\n}\n}\n",
-		"nothing but static answers": "http://:<http> {\nimport guarded\n}\nhttps://status.example.com:<https> {\ntls internal\nrespond 204\n}\n",
+		"nothing but static answers": "http://:<http> {\nimport guarded\n}\nhttps://status.example.com:<https> {\ntls internal\nheader X-A 1\nrespond 204\n}\n",
 	} {
 		if log := start(closed); strings.Contains(log, warning) {
 			t.Errorf("%s: warned all the same:\n%s", name, log)
