@@ -61,12 +61,11 @@ func claims(v *Version, at string, out *catalogue.Version) error {
 	}
 	for i, s := range v.Select {
 		at := fmt.Sprintf("%s.select[%d]", at, i)
-		claim := catalogue.Claim{Select: &catalogue.Selector{
-			Kind: catalogue.SelectHeader, Name: http.CanonicalHeaderKey(s.Header), Value: strings.TrimSpace(s.Value),
-		}}
-		if s.Header == "" || claim.Select.Value == "" {
-			return wrong(at+".header", v.Source, "a selector needs a header name and a value")
+		selector, err := s.selector(v, at)
+		if err != nil {
+			return err
 		}
+		claim := catalogue.Claim{Select: selector}
 		if s.Path != "" {
 			prefix, ok := cleanPrefix(s.Path)
 			if !ok {

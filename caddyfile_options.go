@@ -260,17 +260,32 @@ func (p *parser) path(v *Version, at string) error {
 	return nil
 }
 
-// selector reads `select header <name> <value>`.
+// selector reads `select header|query <name> <value>`, `select accept <type>` or
+// `select date <header>`.
 func (p *parser) selector(v *Version, prefix, at string) error {
-	var kind, name, value string
-	if !p.d.AllArgs(&kind, &name, &value) {
+	if !p.d.NextArg() {
 		return p.d.ArgErr()
 	}
-	if kind != "header" {
-		return p.d.Errf("select %q: write select header <name> <value>", kind)
+	s := &Selector{Path: prefix}
+	var into []*string
+	kind := p.d.Val()
+	switch kind {
+	case "header":
+		into = []*string{&s.Header, &s.Value}
+	case "query":
+		into = []*string{&s.Query, &s.Value}
+	case "accept":
+		into = []*string{&s.Accept}
+	case "date":
+		into = []*string{&s.Date}
+	default:
+		return p.d.Errf("select %q: write header, query, accept or date", kind)
+	}
+	if !p.d.AllArgs(into...) {
+		return p.d.ArgErr()
 	}
 	p.mark(fmt.Sprintf("%s.select[%d]", at, len(v.Select)))
-	v.Select = append(v.Select, &Selector{Path: prefix, Header: name, Value: value})
+	v.Select = append(v.Select, s)
 	return nil
 }
 

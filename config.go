@@ -237,9 +237,20 @@ type Selector struct {
 	// The path prefix that it is restricted to. Default: the version's documents
 	// give it.
 	Path string `json:"path,omitempty"`
-	// The header field and the value that it must have.
+	// The header field and the value that it must have. Several lines that name
+	// different versions are refused.
 	Header string `json:"header,omitempty"`
 	Value  string `json:"value,omitempty"`
+	// The query parameter that must have the value, in place of a header.
+	Query string `json:"query,omitempty"`
+	// The media type that Accept must list, with its parameters:
+	// "application/vnd.example.v2+json" or "application/json;version=2". Wildcards
+	// and types of no version name none.
+	Accept string `json:"accept,omitempty"`
+	// The header field that carries a day (YYYY-MM-DD): of the versions that have
+	// this selector the newest answers whose own day is not after it. A version's
+	// day is what its name begins with, such as "2026-03-10".
+	Date string `json:"date,omitempty"`
 }
 
 // Inventory is where and how much of the inventory is kept.

@@ -176,11 +176,26 @@ func (p *Policy) addHosts(rules Rules) {
 func (p *Policy) addVary(h *catalogue.Host, v *catalogue.Version) {
 	s := p.hosts[h.Index]
 	for _, c := range v.Claims {
-		if c.Select != nil && c.Select.Kind == catalogue.SelectHeader && !slices.Contains(s.vary, c.Select.Name) {
-			s.vary = append(s.vary, c.Select.Name)
+		if c.Select == nil {
+			continue
+		}
+		if name := c.Select.Vary(); name != "" && !slices.Contains(s.vary, name) {
+			s.vary = append(s.vary, name)
 			slices.Sort(s.vary)
 		}
 	}
+}
+
+// selectingQuery are the query parameters that pick the version: declared by the
+// configuration, whether the document has them or not.
+func selectingQuery(v *catalogue.Version) []string {
+	var names []string
+	for _, c := range v.Claims {
+		if c.Select != nil && c.Select.Kind == catalogue.SelectQuery {
+			names = append(names, c.Select.Name)
+		}
+	}
+	return names
 }
 
 func (p *Policy) addRoutes() {
@@ -194,7 +209,7 @@ func (p *Policy) addRoutes() {
 		}
 		for _, op := range append([]*spec.Operation{r.Operation}, r.Alternatives...) {
 			p.routes[i].operations = append(p.routes[i].operations,
-				conformance.New(op, r.Params, conformance.Config{MaxBody: s.rules.MaxBody}))
+				conformance.New(op, r.Params, conformance.Config{MaxBody: s.rules.MaxBody, Query: selectingQuery(r.Version)}))
 		}
 	}
 }

@@ -132,8 +132,8 @@ func (r reach) String() string {
 	if r.base == "" {
 		text += "/"
 	}
-	if r.selector.Kind == SelectHeader {
-		text += ", header " + r.selector.Name + ": " + r.selector.Value
+	if r.selector.Kind != 0 {
+		text += ", " + r.selector.String()
 	}
 	return text
 }

@@ -3,11 +3,8 @@ package catalogue
 import (
 	"errors"
 	"fmt"
-	"net/textproto"
 	"slices"
 	"strings"
-
-	"golang.org/x/net/http/httpguts"
 
 	"github.com/apiguard/caddy-api-guard/inventory/spec"
 )
@@ -47,7 +44,7 @@ func (b *builder) reaches(api *API, v *Version) ([]reach, error) {
 	}
 	var all []reach
 	for _, claim := range claims {
-		selector, err := canonicalSelector(claim.Select)
+		selector, err := canonicalSelector(claim.Select, v.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -175,23 +172,6 @@ func merge(all []reach) []reach {
 		}
 	}
 	return out
-}
-
-func canonicalSelector(s *Selector) (Selector, error) {
-	if s == nil {
-		return Selector{}, nil
-	}
-	if s.Kind != SelectHeader {
-		return Selector{}, errors.New("selecting by this kind of value is not supported")
-	}
-	if !httpguts.ValidHeaderFieldName(s.Name) {
-		return Selector{}, fmt.Errorf("the selector's header %q is no field name", s.Name)
-	}
-	value := trimSpace(s.Value)
-	if value == "" {
-		return Selector{}, fmt.Errorf("the selector of header %q has no value; `default` is for requests without one", s.Name)
-	}
-	return Selector{Kind: s.Kind, Name: textproto.CanonicalMIMEHeaderKey(s.Name), Value: value}, nil
 }
 
 // trimSpace removes optional white space (RFC 9110 5.6.3).

@@ -47,6 +47,10 @@ func (b *builder) compileBase(host *Host, at *baseBuild) (*prefix, error) {
 		if c.selector.Kind == 0 {
 			members = at.explicit(c.members)
 		}
+		if c.selector.Kind == SelectDate {
+			// A day must not lead from a version that is served to one that is not yet.
+			members = slices.DeleteFunc(slices.Clone(members), func(m member) bool { return m.version.State == StateDesign })
+		}
 		if len(members) == 0 {
 			continue
 		}
@@ -57,7 +61,7 @@ func (b *builder) compileBase(host *Host, at *baseBuild) (*prefix, error) {
 		if c.selector.Kind == 0 {
 			p.plain = g
 		} else {
-			p.table(c.selector.Name).values[c.selector.Value] = g
+			p.table(c.selector).add(c.selector.Value, g)
 		}
 	}
 	if at.fallback != nil {
@@ -93,14 +97,14 @@ func (at *baseBuild) names(api *API) bool {
 	})
 }
 
-// table finds or makes the table of a header.
-func (p *prefix) table(header string) *selectorTable {
+// table finds or makes the table of a kind of value.
+func (p *prefix) table(s Selector) *selectorTable {
 	for i := range p.selectors {
-		if p.selectors[i].header == header {
+		if p.selectors[i].kind == s.Kind && p.selectors[i].name == s.Name {
 			return &p.selectors[i]
 		}
 	}
-	p.selectors = append(p.selectors, selectorTable{header: header, values: make(map[string]*group)})
+	p.selectors = append(p.selectors, selectorTable{kind: s.Kind, name: s.Name, values: make(map[string]*group)})
 	return &p.selectors[len(p.selectors)-1]
 }
 

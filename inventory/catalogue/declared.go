@@ -36,7 +36,7 @@ type Version struct {
 
 	Documents []*spec.Document
 
-	State       State // StateBeta or StateActive; the rest follows from the dates
+	State       State // StateDesign, StateBeta or StateActive; the rest follows from the dates
 	Deprecated  time.Time
 	Sunset      time.Time
 	Successor   string // name of a version of the same API, or a URL
@@ -55,26 +55,14 @@ type Claim struct {
 	Select *Selector
 }
 
-// SelectorKind says where a selector's value stands in the request.
-type SelectorKind uint8
-
-const (
-	SelectHeader SelectorKind = iota + 1
-)
-
-// Selector picks a version by a value of the request.
-type Selector struct {
-	Kind  SelectorKind
-	Name  string // canonical header name
-	Value string
-}
-
 // State is where a version stands in its life.
 type State uint8
 
 const (
 	StateActive State = iota
 	StateBeta
+	// StateDesign: it is declared and not served yet.
+	StateDesign
 	StateDeprecated
 	StateRetired
 
@@ -86,6 +74,8 @@ func (s State) String() string {
 	switch s {
 	case StateBeta:
 		return "beta"
+	case StateDesign:
+		return "design"
 	case StateDeprecated:
 		return "deprecated"
 	case StateRetired:

@@ -26,7 +26,7 @@ func (c *Catalogue) match(q *Query, m *Match) {
 	var near candidates
 	near.collect(h.exact, nil, q.Path, 0, 0, 0)
 	var cl claims
-	cl.resolve(h.prefixes, &near, q.Header)
+	cl.resolve(h.prefixes, &near, q)
 	cl.settle(q, m)
 	switch m.Outcome {
 	case Found:
@@ -47,6 +47,11 @@ func (cl *claims) settle(q *Query, m *Match) {
 		return
 	}
 	m.Base = cl.prefix.base
+	if cl.tooMany {
+		// What was not read may name any version.
+		m.ambiguous(cl.prefix.guards[0].api)
+		return
+	}
 	if cl.n == 0 {
 		m.API = cl.prefix.guards[0].api
 		return
@@ -167,7 +172,7 @@ func (h *hostEntry) nearMiss(q *Query, m *Match, exact *claims) bool {
 	var near candidates
 	near.collect(h.folded, h.merged, q.Path, 0, 0, 0)
 	var cl claims
-	cl.resolve(h.prefixes, &near, q.Header)
+	cl.resolve(h.prefixes, &near, q)
 	if cl.n == 0 || cl.contradiction() {
 		return false
 	}

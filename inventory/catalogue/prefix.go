@@ -1,5 +1,10 @@
 package catalogue
 
+import (
+	"cmp"
+	"slices"
+)
+
 // prefix is a base path of a host and who claims it.
 type prefix struct {
 	base      string
@@ -9,10 +14,41 @@ type prefix struct {
 	fallback  *group // the default version
 }
 
-// selectorTable maps the values of one header.
+// selectorTable has the versions that are picked by one kind of value: one header
+// field, one query parameter, or Accept.
 type selectorTable struct {
-	header string
-	values map[string]*group
+	kind   SelectorKind
+	name   string
+	values map[string]*group // SelectHeader, SelectQuery
+	days   []dayGroup        // SelectDate: the oldest first
+	types  []mediaGroup      // SelectAccept: those with the most parameters first
+}
+
+type dayGroup struct {
+	day   string
+	group *group
+}
+
+type mediaGroup struct {
+	media media
+	group *group
+}
+
+// add files a version under its value.
+func (t *selectorTable) add(value string, g *group) {
+	switch t.kind {
+	case SelectDate:
+		t.days = append(t.days, dayGroup{value, g})
+		slices.SortFunc(t.days, func(a, b dayGroup) int { return cmp.Compare(a.day, b.day) })
+	case SelectAccept:
+		m, _ := parseMedia(value) // canonical, so that it parses
+		t.types = append(t.types, mediaGroup{m, g})
+		slices.SortStableFunc(t.types, func(a, b mediaGroup) int {
+			return len(b.media.parameters) - len(a.media.parameters)
+		})
+	default:
+		t.values[value] = g
+	}
 }
 
 // group is one claim and the versions that share it.

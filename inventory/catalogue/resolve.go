@@ -1,12 +1,11 @@
 package catalogue
 
-import "net/http"
-
 const (
 	// maxNamed is how many different claims of one request are told apart. A
 	// request that makes more is ambiguous in any case.
 	maxNamed = 4
-	// maxSelectorLines is how many lines of a selector's header are read.
+	// maxSelectorLines is how many values of one selector are read: lines of a header
+	// field, repeated query parameters, elements of Accept.
 	maxSelectorLines = 64
 )
 
@@ -24,12 +23,12 @@ type claims struct {
 // resolve finds who claims the request: by a selector or by the longest path
 // without one; else the default version of a prefix whose selectors the request
 // does not carry at all.
-func (cl *claims) resolve(prefixes []*prefix, c *candidates, header http.Header) {
+func (cl *claims) resolve(prefixes []*prefix, c *candidates, q *Query) {
 	for i := range c.list[:c.n] {
 		p := prefixes[c.list[i].prefix]
 		end := int(c.list[i].end)
 		for j := range p.selectors {
-			cl.selected(p, end, &p.selectors[j], header)
+			cl.selected(p, end, &p.selectors[j], q)
 		}
 		if p.plain != nil && (cl.prefix == nil || cl.prefix == p) {
 			cl.name(p, end, p.plain)
@@ -43,7 +42,7 @@ func (cl *claims) resolve(prefixes []*prefix, c *candidates, header http.Header)
 		if cl.prefix == nil {
 			cl.prefix, cl.end = p, int(c.list[i].end)
 		}
-		if p.carried(header) {
+		if p.carried(q) {
 			// A value that nobody has is not the default's.
 			cl.prefix, cl.end = p, int(c.list[i].end)
 			return
@@ -57,30 +56,54 @@ func (cl *claims) resolve(prefixes []*prefix, c *candidates, header http.Header)
 }
 
 // selected names the versions whose value the request carries.
-func (cl *claims) selected(p *prefix, end int, t *selectorTable, header http.Header) {
-	lines := header[t.header]
-	if len(lines) > maxSelectorLines {
-		cl.tooMany = true
-		lines = lines[:maxSelectorLines]
-	}
-	for _, line := range lines {
-		if g := t.values[trimSpace(line)]; g != nil {
-			cl.name(p, end, g)
+func (cl *claims) selected(p *prefix, end int, t *selectorTable, q *Query) {
+	switch t.kind {
+	case SelectQuery:
+		values := queryValues{rest: q.RawQuery, name: t.name}
+		n := 0
+		for value, ok := values.next(); ok; value, ok = values.next() {
+			if n++; n > maxSelectorLines {
+				cl.tooMany = true
+				return
+			}
+			cl.name(p, end, t.values[string(value)])
+		}
+	case SelectAccept:
+		ranges := mediaRanges{lines: q.Header["Accept"]}
+		for r, ok := ranges.next(); ok; r, ok = ranges.next() {
+			cl.name(p, end, t.accepted(r))
+		}
+		cl.tooMany = cl.tooMany || ranges.tooMany()
+	default:
+		lines := q.Header[t.name]
+		if len(lines) > maxSelectorLines {
+			cl.tooMany = true
+			lines = lines[:maxSelectorLines]
+		}
+		for _, line := range lines {
+			if t.kind == SelectDate {
+				cl.name(p, end, t.dated(trimSpace(line)))
+			} else {
+				cl.name(p, end, t.values[trimSpace(line)])
+			}
 		}
 	}
 }
 
-func (p *prefix) carried(header http.Header) bool {
+func (p *prefix) carried(q *Query) bool {
 	for i := range p.selectors {
-		if len(header[p.selectors[i].header]) > 0 {
+		if p.selectors[i].carried(q) {
 			return true
 		}
 	}
 	return false
 }
 
-// name records a claim.
+// name records a claim. A nil group is a value that nobody has.
 func (cl *claims) name(p *prefix, end int, g *group) {
+	if g == nil {
+		return
+	}
 	if cl.prefix == nil {
 		cl.prefix, cl.end = p, end
 	}

@@ -14,6 +14,9 @@ type Config struct {
 	// MaxBody is the size in bytes up to which a body is judged, as received and
 	// after its content coding is undone. Default (0 or less): 1 MiB.
 	MaxBody int64
+	// Query are names of query parameters that are declared besides those of the
+	// description, such as the one that picks the version.
+	Query []string
 }
 
 // Operation judges requests to one documented operation. It may be used by

@@ -73,7 +73,7 @@ func (o *Operation) prepareParameters() *parameterRules {
 				p.byName[q.name] = i
 			}
 		}
-		p.keys = o.queryKeys()
+		p.keys = append(o.queryKeys(), o.cfg.Query...)
 	})
 	return p
 }
