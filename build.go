@@ -41,6 +41,8 @@ var namePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 type builder struct {
 	app  *App
 	load func(file string) (*spec.Document, error) // nil: leave documents out
+
+	byAudience map[string]policy.Audience
 }
 
 func (b *builder) build() (policy.Config, error) {
@@ -54,6 +56,9 @@ func (b *builder) build() (policy.Config, error) {
 		cfg.Rules.SetAll(mode)
 	}
 	if err := app.checkOptions(); err != nil {
+		return cfg, err
+	}
+	if err := b.audiences(); err != nil {
 		return cfg, err
 	}
 	if app.Policy != nil {
@@ -155,6 +160,9 @@ func (b *builder) api(cfg *policy.Config, api *API, at string) (policy.API, erro
 			version.Rules.SetMode(policy.RuleUnknownRoute, max(policy.Monitor, version.Rules.Mode(policy.RuleUnknownRoute)))
 		}
 		if version.Limits, err = b.limits(v.Limit, inherited, at, v.Source); err != nil {
+			return out, err
+		}
+		if version.Audience, err = b.audience(v, at); err != nil {
 			return out, err
 		}
 		cv, err := b.version(v, at)

@@ -134,6 +134,7 @@ func applyRules(to *policy.Rules, from *Rules, at, source string, floor bool) er
 		{policy.RuleTarget, from.Target},
 		{policy.RuleUnknownHost, from.UnknownHost},
 		{policy.RuleUnknownRoute, from.UnknownRoute},
+		{policy.RuleAudience, from.Audience},
 		{policy.RuleLifecycle, from.Lifecycle},
 		{policy.RuleHeaders, from.Headers},
 		{policy.RuleUpgrade, from.Upgrade},

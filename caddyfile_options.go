@@ -23,6 +23,7 @@ func (p *parser) app(app *App) error {
 		"table_slots": p.number(&app.TableSlots),
 		"watch":       p.flag(&app.Watch),
 		"inventory":   func() error { return p.inventory(app) },
+		"audience":    func() error { return p.audience(app) },
 		"policy": func() error {
 			app.Policy = new(Policy)
 			if err := p.noArgs(); err != nil {
@@ -36,7 +37,7 @@ func (p *parser) app(app *App) error {
 			app.API = append(app.API, api)
 			return p.api(api, at)
 		},
-	}, "api")
+	}, "api", "audience")
 }
 
 func (p *parser) noArgs() error {
@@ -63,6 +64,7 @@ func (p *parser) rules(r *Rules, at string) options {
 		"target":        p.one(&r.Target),
 		"unknown_host":  p.one(&r.UnknownHost),
 		"unknown_route": p.one(&r.UnknownRoute),
+		"audience":      p.one(&r.Audience),
 		"lifecycle":     p.one(&r.Lifecycle),
 		"headers":       p.one(&r.Headers),
 		"upgrade":       p.one(&r.Upgrade),
@@ -233,6 +235,7 @@ func (p *parser) version(v *Version, at string) error {
 	opts["sunset"] = p.one(&v.Sunset)
 	opts["successor"] = p.one(&v.Successor)
 	opts["docs"] = p.one(&v.Docs)
+	opts["audience"] = p.some(&v.Audience)
 	opts["environment"] = p.one(&v.Environment)
 	opts["owner"] = p.one(&v.Owner)
 	return p.block(at, opts, "limit", "select", "spec", "multi_segment")

@@ -27,6 +27,10 @@ type Rules struct {
 	// unless the version itself says otherwise.
 	UnknownRoute string `json:"unknown_route,omitempty"`
 
+	// What to do with calls to a version from outside its audience: 403. In a
+	// version `audience` names the audiences instead. Default: enforce.
+	Audience string `json:"audience,omitempty"`
+
 	// What to do with calls to a version past its sunset: 410.
 	// Default: enforce.
 	Lifecycle string `json:"lifecycle,omitempty"`
@@ -222,6 +226,8 @@ type Version struct {
 	Successor string `json:"successor,omitempty"`
 	// Where people read about it: a URL, sent in the Link field.
 	Docs string `json:"docs,omitempty"`
+	// Who may reach it: names of declared audiences. Default: everybody.
+	Audience []string `json:"audience,omitempty"`
 	// Which environment its hosts are: "production", "staging", "test", ….
 	Environment string `json:"environment,omitempty"`
 	// The team that answers for it. Default: the API's owner.

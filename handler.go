@@ -45,7 +45,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.app = app.(*App)
 	h.server, _ = ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if h.server != nil && h.app.now.Load().byClient && !h.app.LaxProxies && h.server.TrustedProxiesStrict == 0 && trustsProxies(h.server) {
-		return errors.New("limits count by {client_ip}, and this server has trusted_proxies without trusted_proxies_strict: " +
+		return errors.New("limits or audiences go by {client_ip}, and this server has trusted_proxies without trusted_proxies_strict: " +
 			"a client could choose its own address. Add trusted_proxies_strict to the servers option, or lax_proxies to api_guard")
 	}
 	return nil

@@ -17,7 +17,7 @@ type inForce struct {
 	recorder  *inventory.Recorder
 	allowed   [][catalogue.NumStates]published
 	documents *documents
-	byClient  bool // some limit counts by the client's address
+	byClient  bool // some limit or audience goes by the client's address
 }
 
 // compile reads the documents and makes what requests are judged by. Nothing that
@@ -39,21 +39,29 @@ func (app *App) compile() (_ *inForce, err error) {
 			now.byClient = now.byClient || l.ByClient()
 		}
 	}
+	for _, api := range cfg.APIs {
+		for _, v := range api.Versions {
+			now.byClient = now.byClient || len(v.Audience) > 0
+		}
+	}
 	if now.policy, err = policy.New(cfg); err != nil {
 		return nil, app.locate(err)
 	}
 	cat := now.policy.Catalogue()
 	now.allowed = allowedFacts(cat)
-	now.recorder = app.shared.inventory.Bind(cat, now.meta()...)
+	now.recorder = app.shared.inventory.Bind(cat, now.meta(&cfg)...)
 	return now, nil
 }
 
 // meta is what the inventory shows of each version besides its declaration.
-func (now *inForce) meta() []inventory.VersionMeta {
+func (now *inForce) meta(cfg *policy.Config) []inventory.VersionMeta {
 	var out []inventory.VersionMeta
-	for _, api := range now.policy.Catalogue().APIs {
-		for _, v := range api.Versions {
-			out = append(out, inventory.VersionMeta{API: api.Name, Version: v.Name, PolicyDigest: now.policy.Digest(v)})
+	for _, api := range cfg.APIs {
+		for i, v := range api.Declared.Versions {
+			out = append(out, inventory.VersionMeta{
+				API: api.Declared.Name, Version: v.Name, PolicyDigest: now.policy.Digest(v),
+				Audience: policy.AudienceNames(api.Versions[i].Audience),
+			})
 		}
 	}
 	return out

@@ -49,7 +49,7 @@ type App struct {
 	// "urn:api-guard:".
 	TypeBase string `json:"type_base,omitempty"`
 
-	// Accept limits keyed on {client_ip} on a server that has trusted_proxies
+	// Accept limits keyed on {client_ip}, and audiences, on a server that has trusted_proxies
 	// without trusted_proxies_strict, although clients can then choose their
 	// address. Default: that is a configuration error.
 	LaxProxies bool `json:"lax_proxies,omitempty"`
@@ -66,6 +66,9 @@ type App struct {
 
 	// Where the inventory is kept.
 	Inventory *Inventory `json:"inventory,omitempty"`
+
+	// Named networks, which versions may be reserved for.
+	Audience []*Audience `json:"audience,omitempty"`
 
 	// What holds for every API.
 	Policy *Policy `json:"policy,omitempty"`

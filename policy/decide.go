@@ -151,6 +151,9 @@ func (p *Policy) Decide(r *Request, v *Verdict) {
 		p.chargeViolation(v.scope.limits, r)
 		return
 	}
+	if !v.scope.audience.admit(r.Client) && v.object(RuleAudience, ReasonAudienceDenied) {
+		return
+	}
 	r.bodyLimit = v.scope.rules.MaxBody
 	if !p.charge(v.scope, r, v) {
 		// Charges in monitor never make the table refuse: this one is enforced.

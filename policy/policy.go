@@ -32,6 +32,8 @@ type API struct {
 type Version struct {
 	Rules  Rules
 	Limits []Limit
+	// Audience is who may reach the version; everybody when there is none.
+	Audience []Audience
 	// Upgrades are protocols that any operation of the version may upgrade to.
 	Upgrades []string
 }
@@ -45,6 +47,8 @@ type scope struct {
 	// costs, of an API, are what its operations cost.
 	costs []operationCost
 	life  life
+	// audience are the networks that may reach the version.
+	audience networks
 	// vary, of a host, are the header fields that select a version there.
 	vary []string
 	// protocols are those that a request may upgrade to.
@@ -133,7 +137,7 @@ func (p *Policy) addAPI(cfg *Config, api *API, bs *bindings) error {
 			return &catalogue.Error{API: api.Declared.Name, Version: declared.Name,
 				Err: fmt.Errorf("%d limits hold for it, %d are allowed: merge some", len(limits), MaxLimits)}
 		}
-		p.versions[declared] = &scope{rules: v.Rules, limits: limits, costs: costs, protocols: v.Upgrades}
+		p.versions[declared] = &scope{rules: v.Rules, limits: limits, costs: costs, protocols: v.Upgrades, audience: networksOf(v.Audience)}
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ const (
 	ReasonUnknownHost          Reason = "unknown-host"
 	ReasonUnknownRoute         Reason = "unknown-route"
 	ReasonMethodNotAllowed     Reason = "method-not-allowed"
+	ReasonAudienceDenied       Reason = "audience-denied"
 	ReasonQuotaExceeded        Reason = "quota-exceeded"
 	ReasonVersionRetired       Reason = "version-retired"
 	ReasonRequestInvalid       Reason = "request-invalid"
@@ -36,6 +37,7 @@ var reasonText = map[Reason]struct {
 	ReasonUnknownHost:          {http.StatusMisdirectedRequest, "Unknown host", "No API is served under this host name."},
 	ReasonUnknownRoute:         {http.StatusNotFound, "Unknown route", "No version of this API documents this path."},
 	ReasonMethodNotAllowed:     {http.StatusMethodNotAllowed, "Method not allowed", "The path is documented, but not with this method. The Allow header lists those that are."},
+	ReasonAudienceDenied:       {http.StatusForbidden, "Not for this network", "This version of the API is not served to the network that the request came from."},
 	ReasonQuotaExceeded:        {http.StatusTooManyRequests, "Quota exceeded", "A rate limit of this API is used up. Wait as long as Retry-After says."},
 	ReasonVersionRetired:       {http.StatusGone, "Version retired", "This version of the API is no longer served. The Link header names its successor where there is one."},
 	ReasonRequestInvalid:       {http.StatusBadRequest, "Invalid request", "The request is not what the API's description asks for; errors says where."},

@@ -41,6 +41,7 @@ const (
 	RuleNone Rule = iota
 	RuleTarget
 	RuleUnknownHost
+	RuleAudience
 	RuleLimit
 	RuleLifecycle
 	RuleUnknownRoute
@@ -53,6 +54,7 @@ const (
 var ruleNames = [numRules]string{
 	RuleTarget:       "target",
 	RuleUnknownHost:  "unknown_host",
+	RuleAudience:     "audience",
 	RuleLimit:        "limit",
 	RuleLifecycle:    "lifecycle",
 	RuleUnknownRoute: "unknown_route",

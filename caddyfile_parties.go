@@ -1,0 +1,17 @@
+package apiguard
+
+import "fmt"
+
+// audience reads `audience <name> <network>...`.
+func (p *parser) audience(app *App) error {
+	a := &Audience{Source: p.source()}
+	at := fmt.Sprintf("audience[%d]", len(app.Audience))
+	if !p.d.NextArg() {
+		return p.d.ArgErr()
+	}
+	a.Name = p.d.Val()
+	a.Networks = p.d.RemainingArgs()
+	p.mark(at)
+	app.Audience = append(app.Audience, a)
+	return nil
+}

@@ -1,0 +1,172 @@
+package caddytest
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
+)
+
+// dated is an API whose versions are days in a header, as GitHub has them, with a
+// fall-back; one that is picked by query or Accept; and one for some networks.
+const dated = `
+		audience office 10.0.0.0/8
+		policy {
+			unknown_route enforce
+			request enforce {
+				unknown_parameters enforce
+			}
+		}
+		api dated {
+			version 2022-11-28 {
+				hosts dated.example.com
+				select date X-GitHub-Api-Version
+				default
+				spec orders.yaml
+			}
+			version 2026-03-10 {
+				hosts dated.example.com
+				select date X-GitHub-Api-Version
+				spec orders.yaml
+			}
+		}
+		api varied {
+			version v1 {
+				hosts varied.example.com
+				select query api-version 1
+				select accept "application/json; version=1"
+				default
+				spec orders.yaml
+			}
+			version v2 {
+				hosts varied.example.com
+				select query api-version 2
+				select accept "application/json; version=2"
+				spec orders.yaml
+			}
+			version admin {
+				hosts admin.example.com
+				audience office
+				spec orders.yaml
+			}
+		}
+`
+
+func startDated(t *testing.T, changes ...string) (*harness.Caddy, *harness.Upstream) {
+	t.Helper()
+	up := harness.NewUpstream(t)
+	return harness.Start(t, harness.Config{
+		Guard: strings.NewReplacer(changes...).Replace(dated), Sites: everyHost, Upstream: up,
+		Files: map[string]string{"orders.yaml": ordersDocument},
+	}), up
+}
+
+func TestVersionsArePickedByDateQueryAndMediaType(t *testing.T) {
+	t.Parallel()
+	caddy, up := startDated(t)
+	type field = harness.Field
+	for _, row := range []struct {
+		name, host, target string
+		fields             []field
+		version            string // or the reason of a refusal
+		status             int
+		vary               string
+	}{
+		{"the fall-back", "dated.example.com", "/orders", nil, "2022-11-28", 200, "X-Github-Api-Version"},
+		{"a version's own day", "dated.example.com", "/orders", []field{{Name: "X-GitHub-Api-Version", Value: "2026-03-10"}}, "2026-03-10", 200, "X-Github-Api-Version"},
+		{"the day before", "dated.example.com", "/orders", []field{{Name: "X-GitHub-Api-Version", Value: "2026-03-09"}}, "2022-11-28", 200, "X-Github-Api-Version"},
+		{"a day before all", "dated.example.com", "/orders", []field{{Name: "X-GitHub-Api-Version", Value: "2022-11-27"}}, "unknown-route", 404, "X-Github-Api-Version"},
+		{"no day", "dated.example.com", "/orders", []field{{Name: "X-GitHub-Api-Version", Value: "latest"}}, "unknown-route", 404, "X-Github-Api-Version"},
+		{"two days", "dated.example.com", "/orders", []field{{Name: "X-GitHub-Api-Version", Value: "2022-11-28"}, {Name: "X-GitHub-Api-Version", Value: "2026-03-10"}}, "version-ambiguous", 400, "X-Github-Api-Version"},
+		{"a query value that its document does not have", "varied.example.com", "/orders?api-version=2", nil, "v2", 200, "Accept"},
+		{"its twin that selects nothing", "varied.example.com", "/orders?apiversion=2", nil, "request-invalid", 400, "Accept"},
+		{"a query value of nobody", "varied.example.com", "/orders?api-version=3", nil, "unknown-route", 404, "Accept"},
+		{"a media type", "varied.example.com", "/orders", []field{{Name: "Accept", Value: `text/html, application/json;version="2";q=0.9`}}, "v2", 200, "Accept"},
+		{"any media type", "varied.example.com", "/orders", []field{{Name: "Accept", Value: "*/*"}}, "v1", 200, "Accept"},
+		{"query and media type that disagree", "varied.example.com", "/orders?api-version=1", []field{{Name: "Accept", Value: "application/json;version=2"}}, "version-ambiguous", 400, "Accept"},
+		{"query and media type that agree", "varied.example.com", "/orders?api-version=2", []field{{Name: "Accept", Value: "application/json;version=2"}}, "v2", 200, "Accept"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			call, trace := as(get(row.host, row.target))
+			for _, f := range row.fields {
+				call = call.With(f.Name, f.Value)
+			}
+			got := caddy.Do1(t, call)
+			if vary := strings.Join(got.Header.Values("Vary"), ","); !strings.EqualFold(vary, row.vary) {
+				t.Errorf("Vary is %q, want %q", vary, row.vary)
+			}
+			if row.status != 200 {
+				refused(t, got, row.status, row.version)
+				if n := len(up.Requests("X-Trace", trace)); n != 0 {
+					t.Errorf("%d requests reached the upstream", n)
+				}
+				return
+			}
+			seen := up.Requests("X-Trace", trace)
+			if got.Status != 200 || len(seen) != 1 || seen[0].Target() != row.target {
+				t.Fatalf("%v, %d requests upstream", got, len(seen))
+			}
+			if fields := caddy.Logged(t, "X-Trace", trace); fields["version"] != row.version {
+				t.Errorf("the access log says %v, want version %s", fields, row.version)
+			}
+		})
+	}
+}
+
+func TestAVersionForAnAudienceRefusesOtherNetworks(t *testing.T) {
+	t.Parallel()
+	caddy, up := startDated(t)
+	for client, status := range map[string]int{"10.1.2.3": 200, "192.0.2.9": 403, "fd00::1": 403} {
+		trace := "audience " + client
+		got := caddy.Do1(t, get("admin.example.com", "/orders").With("X-Forwarded-For", client).With("X-Trace", url.QueryEscape(trace)))
+		n := len(up.Requests("X-Trace", url.QueryEscape(trace)))
+		if status == 200 {
+			if got.Status != 200 || n != 1 {
+				t.Errorf("%s: %v, %d requests upstream", client, got, n)
+			}
+			continue
+		}
+		refused(t, got, 403, "audience-denied")
+		if n != 0 {
+			t.Errorf("%s: %d requests upstream", client, n)
+		}
+	}
+	var apis struct {
+		Items []struct {
+			Versions []struct{ Version, Audience string }
+		}
+	}
+	caddy.Query(t, "/api_guard/apis", &apis)
+	for _, api := range apis.Items {
+		for _, v := range api.Versions {
+			if want := map[bool]string{true: "office"}[v.Version == "admin"]; v.Audience != want {
+				t.Errorf("/api_guard/apis says that version %s has audience %q, want %q", v.Version, v.Audience, want)
+			}
+		}
+	}
+}
+
+func TestAnAudienceNeedsAddressesThatAClientCannotChoose(t *testing.T) {
+	t.Parallel()
+	validate := func(guard, globals string) (string, bool) {
+		up := harness.NewUpstream(t)
+		return harness.Command(t, harness.Config{
+			Guard: guard, Globals: globals, Untrusted: true, Sites: everyHost, Upstream: up,
+		}, "validate", "--config", "CADDYFILE", "--adapter", "caddyfile")
+	}
+	guard := "audience office 10.0.0.0/8\napi a {\nversion v1 {\nhosts a.example.com\naudience office\n}\n}\n"
+	loose := "servers {\ntrusted_proxies static 127.0.0.1/32\n}\n"
+	strict := "servers {\ntrusted_proxies static 127.0.0.1/32\ntrusted_proxies_strict\n}\n"
+	if text, ok := validate(guard, loose); ok || !strings.Contains(text, "trusted_proxies_strict") {
+		t.Errorf("taken: %v: %s", ok, text)
+	}
+	for name, twin := range map[string][2]string{
+		"strict": {guard, strict}, "lax_proxies": {"lax_proxies\n" + guard, loose},
+		"no audience in use": {strings.Replace(guard, "\naudience office\n", "\n", 1), loose}, "no proxies": {guard, ""},
+	} {
+		if text, ok := validate(twin[0], twin[1]); !ok {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}
