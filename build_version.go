@@ -83,8 +83,13 @@ func dates(v *Version, at string, out *catalogue.Version) error {
 	case "", "active":
 	case "beta":
 		out.State = catalogue.StateBeta
+	case "design":
+		out.State = catalogue.StateDesign
+		if v.Deprecated != "" || v.Sunset != "" || len(v.Brownout) > 0 {
+			return wrong(at+".state", v.Source, "state design: the version is not served yet, so it has no deprecated, sunset or brownout")
+		}
 	default:
-		return wrong(at+".state", v.Source, "state %q: write active or beta; deprecated and retired follow from the dates", v.State)
+		return wrong(at+".state", v.Source, "state %q: write active, beta or design; deprecated and retired follow from the dates", v.State)
 	}
 	for _, d := range []struct {
 		field, value string
@@ -102,6 +107,25 @@ func dates(v *Version, at string, out *catalogue.Version) error {
 	if !out.Sunset.IsZero() && out.Sunset.Before(out.Deprecated) {
 		// RFC 9745, section 4: the sunset must not be before the deprecation.
 		return wrong(at+".sunset", v.Source, "sunset %s is before deprecated %s: a version is deprecated first", v.Sunset, v.Deprecated)
+	}
+	return brownouts(v, at, out)
+}
+
+func brownouts(v *Version, at string, out *catalogue.Version) error {
+	for i, b := range v.Brownout {
+		at := fmt.Sprintf("%s.brownout[%d]", at, i)
+		from, err := parseDate(b.From)
+		if err != nil {
+			return wrong(at+".from", v.Source, "%w", err)
+		}
+		length, err := caddy.ParseDuration(b.Duration)
+		if err != nil || length <= 0 {
+			return wrong(at+".duration", v.Source, "reading duration %q: write a positive one such as 2h, 30m or 1d", b.Duration)
+		}
+		if !out.Sunset.IsZero() && !from.Before(out.Sunset) {
+			return wrong(at+".from", v.Source, "brownout %s begins when the version is retired already: sunset is %s", b.From, v.Sunset)
+		}
+		out.Brownouts = append(out.Brownouts, catalogue.Window{From: from, To: from.Add(length)})
 	}
 	return nil
 }

@@ -233,12 +233,13 @@ func (p *parser) version(v *Version, at string) error {
 	opts["state"] = p.one(&v.State)
 	opts["deprecated"] = p.one(&v.Deprecated)
 	opts["sunset"] = p.one(&v.Sunset)
+	opts["brownout"] = func() error { return p.brownout(v, at) }
 	opts["successor"] = p.one(&v.Successor)
 	opts["docs"] = p.one(&v.Docs)
 	opts["audience"] = p.some(&v.Audience)
 	opts["environment"] = p.one(&v.Environment)
 	opts["owner"] = p.one(&v.Owner)
-	return p.block(at, opts, "limit", "select", "spec", "multi_segment")
+	return p.block(at, opts, "limit", "select", "spec", "multi_segment", "brownout")
 }
 
 // path reads `path <prefix>`, or `path <prefix> { select … }` for a prefix and a

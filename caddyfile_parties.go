@@ -15,3 +15,14 @@ func (p *parser) audience(app *App) error {
 	app.Audience = append(app.Audience, a)
 	return nil
 }
+
+// brownout reads `brownout <time> <duration>`.
+func (p *parser) brownout(v *Version, at string) error {
+	b := new(Brownout)
+	if !p.d.AllArgs(&b.From, &b.Duration) {
+		return p.d.ArgErr()
+	}
+	p.mark(fmt.Sprintf("%s.brownout[%d]", at, len(v.Brownout)))
+	v.Brownout = append(v.Brownout, b)
+	return nil
+}

@@ -213,7 +213,8 @@ type Version struct {
 	// Protocols that any of its operations may upgrade to: "websocket".
 	Upgrades []string `json:"upgrades,omitempty"`
 
-	// "active" or "beta"; the other states follow from the dates.
+	// "active", "beta" or "design" (declared, and refused with 404 as if it were
+	// not there); the other states follow from the dates.
 	// Default: active.
 	State string `json:"state,omitempty"`
 
@@ -221,6 +222,10 @@ type Version struct {
 	// ("2027-03-31", 00:00 UTC) or a time by RFC 3339.
 	Deprecated string `json:"deprecated,omitempty"`
 	Sunset     string `json:"sunset,omitempty"`
+
+	// Times in which it answers what it will when it is retired, so that its
+	// callers notice before: 410.
+	Brownout []*Brownout `json:"brownout,omitempty"`
 
 	// The version of this API that takes its place, or a URL.
 	Successor string `json:"successor,omitempty"`
@@ -235,6 +240,14 @@ type Version struct {
 	Rules
 
 	Source string `json:"source,omitempty"`
+}
+
+// Brownout is a time in which a version answers as if it were retired.
+type Brownout struct {
+	// When it begins: a day, or a time by RFC 3339.
+	From string `json:"from"`
+	// How long it lasts, such as "2h", "30m" or "1d".
+	Duration string `json:"duration"`
 }
 
 // Selector picks a version by a value of the request, or restricts the path it

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
 )
@@ -168,5 +169,79 @@ func TestAnAudienceNeedsAddressesThatAClientCannotChoose(t *testing.T) {
 		if text, ok := validate(twin[0], twin[1]); !ok {
 			t.Errorf("%s: %s", name, text)
 		}
+	}
+}
+
+// aging is an API whose versions are in a brownout, not there yet, and of
+// operations that end before their version. <from> is now.
+const aging = `
+		api aging {
+			version brown {
+				hosts brown.example.com
+				spec orders.yaml
+				brownout <from> 1h
+				sunset 2099-01-01
+				successor stays
+				docs https://docs.example.com/orders
+			}
+			version soon {
+				hosts soon.example.com
+				spec orders.yaml
+				state design
+			}
+			version stays {
+				hosts stays.example.com
+				spec ends.yaml
+				brownout 2099-01-01 1h
+				docs https://docs.example.com/orders
+			}
+		}
+`
+
+const endsDocument = `
+openapi: 3.1.0
+info: {title: ends, version: "1"}
+paths:
+  /orders: {get: {responses: {"200": {description: ok}}}}
+  /marked: {get: {deprecated: true, x-sunset: 2099-06-01, responses: {"200": {description: ok}}}}
+  /ended: {get: {deprecated: true, x-sunset: "2026-01-01", responses: {"200": {description: ok}}}}
+`
+
+func TestBrownoutsDesignsAndEndedOperationsAreRefused(t *testing.T) {
+	t.Parallel()
+	up := harness.NewUpstream(t)
+	caddy := harness.Start(t, harness.Config{
+		Guard: strings.ReplaceAll(aging, "<from>", time.Now().Add(-time.Minute).UTC().Format(time.RFC3339)),
+		Sites: everyHost, Upstream: up, Files: map[string]string{"orders.yaml": ordersDocument, "ends.yaml": endsDocument},
+	})
+	for _, row := range []struct {
+		host, target string
+		status       int
+		reason       string
+		sunset       time.Time
+		links        []string
+	}{
+		{"brown.example.com", "/orders", 410, "version-brownout", day(2099, 1, 1), []string{"sunset", "successor-version"}},
+		{"soon.example.com", "/orders", 404, "unknown-route", time.Time{}, nil},
+		{"soon.example.com", "/ORDERS", 404, "unknown-route", time.Time{}, nil},
+		{"stays.example.com", "/orders", 200, passed, time.Time{}, nil},
+		{"stays.example.com", "/marked", 200, passed, day(2099, 6, 1), []string{"sunset"}},
+		{"stays.example.com", "/ended", 410, "version-retired", day(2026, 1, 1), []string{"sunset"}},
+	} {
+		t.Run(row.host+row.target, func(t *testing.T) {
+			call, trace := as(get(row.host, row.target))
+			got := caddy.Do1(t, call)
+			if row.reason != passed {
+				refused(t, got, row.status, row.reason)
+			}
+			if n := len(up.Requests("X-Trace", trace)); got.Status != row.status || (n == 1) != (row.status == 200) {
+				t.Errorf("%v, %d requests upstream", got, n)
+			}
+			wantLifecycle(t, got.Header, time.Time{}, row.sunset)
+			wantLinks(t, got.Header, row.links...)
+			if row.links == nil {
+				wantNoHeader(t, got.Header, "Link")
+			}
+		})
 	}
 }

@@ -121,6 +121,11 @@ func (l *lens) look(e *entry) view {
 	}
 	if v.place != nil {
 		life := v.place.version.StateAt(now)
+		if documented {
+			if sunset := e.slot.route.Operation.Sunset; !sunset.IsZero() && !now.Before(sunset) {
+				life = catalogue.StateRetired
+			}
+		}
 		if documented && e.slot.route.Operation.Deprecated && life != catalogue.StateRetired {
 			life = catalogue.StateDeprecated
 		}

@@ -79,8 +79,12 @@ type Verdict struct {
 	vary      []string
 	// others are plans for the body of further operations that the head may be
 	// meant for.
-	others    []conformance.BodyPlan
-	announce  bool
+	others []conformance.BodyPlan
+	// tells says that the answer carries fields about versions: the rule lifecycle
+	// is enforced.
+	tells     bool
+	life      *life // of what was matched; nil outside of versions
+	brownout  bool
 	bound     int
 	table     *ratelimit.Table
 	open      uint32 // the charges that are not settled, a bit each
@@ -97,8 +101,9 @@ func (v *Verdict) reset() {
 	v.Outcome, v.Rule, v.Reason, v.Status = Allow, RuleNone, "", 0
 	v.State, v.Errors, v.Allow, v.Accept, v.Unchecked = 0, nil, "", "", ""
 	v.Body, v.others = conformance.BodyPlan{}, nil
-	v.vary, v.announce, v.bound = nil, false, 0
+	v.vary, v.bound = nil, 0
 	v.table, v.open, v.violated = nil, 0, false
+	v.tells, v.life, v.brownout = false, nil, false
 }
 
 // Object records that a rule would not let the request pass and reports whether
@@ -135,6 +140,8 @@ func (p *Policy) Decide(r *Request, v *Verdict) {
 	v.reset()
 	m := &r.Match
 	v.scope, v.protocols = p.scopeOf(m)
+	v.tells = v.scope.rules.modes[RuleLifecycle] == Enforce
+	v.live(p, m, r.Now)
 	if m.Host != nil {
 		v.vary = p.hosts[m.Host.Index].vary
 	}
@@ -146,12 +153,13 @@ func (p *Policy) Decide(r *Request, v *Verdict) {
 		v.object(RuleUnknownHost, ReasonUnknownHost)
 		return
 	}
-	if m.Outcome == catalogue.NearMiss && v.object(RuleTarget, ReasonAmbiguousTarget) ||
+	design := v.State == catalogue.StateDesign
+	if m.Outcome == catalogue.NearMiss && !design && v.object(RuleTarget, ReasonAmbiguousTarget) ||
 		m.Outcome == catalogue.Ambiguous && v.object(RuleTarget, ReasonVersionAmbiguous) {
 		p.chargeViolation(v.scope.limits, r)
 		return
 	}
-	if !v.scope.audience.admit(r.Client) && v.object(RuleAudience, ReasonAudienceDenied) {
+	if !design && !v.scope.audience.admit(r.Client) && v.object(RuleAudience, ReasonAudienceDenied) {
 		return
 	}
 	r.bodyLimit = v.scope.rules.MaxBody
@@ -166,16 +174,15 @@ func (p *Policy) Decide(r *Request, v *Verdict) {
 			break
 		}
 	}
-	if m.Version != nil {
-		v.State = m.Version.StateAt(r.Now)
-		v.announce = v.scope.rules.modes[RuleLifecycle] == Enforce
+	if v.unborn() {
+		return
 	}
 	if m.Outcome != catalogue.Found && preflight(r) {
 		// A CORS preflight carries neither credentials nor a body and is judged by
 		// host and limits alone (Fetch standard, section 4.8).
 		return
 	}
-	if v.State == catalogue.StateRetired && v.object(RuleLifecycle, ReasonVersionRetired) {
+	if v.ended() {
 		return
 	}
 	switch m.Outcome {

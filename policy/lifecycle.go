@@ -39,15 +39,17 @@ func newLife(v *catalogue.Version, successor string) life {
 }
 
 // SetLifecycle writes the lifecycle fields of the version that the request
-// reached, when the rule is enforced and the version's dates say so. They replace
+// reached, or of the operation whose document ends it earlier, when the rule is enforced and
+// the dates say so. They replace
 // what upstream says of itself: the configuration is the source of truth. Link
 // is added to, since upstream's links are its own.
 func (v *Verdict) SetLifecycle(h http.Header) {
-	if !v.announce {
+	if !v.tells || v.life == nil {
 		return
 	}
-	l := &v.scope.life
-	if l.deprecation != "" && v.State >= catalogue.StateDeprecated {
+	l := v.life
+	// A brownout answers what retirement will, which comes after the deprecation.
+	if l.deprecation != "" && (v.State >= catalogue.StateDeprecated || v.brownout) {
 		h["Deprecation"] = []string{l.deprecation}
 	}
 	if l.sunset != "" {
@@ -62,7 +64,7 @@ func (v *Verdict) SetLifecycle(h http.Header) {
 // that a cache does not give one version's answer to another's caller (RFC 9110,
 // section 12.5.5). In monitor no field is added.
 func (v *Verdict) SetVary(h http.Header) {
-	if len(v.vary) == 0 || v.scope.rules.modes[RuleLifecycle] != Enforce {
+	if !v.tells {
 		return
 	}
 	for _, name := range v.vary {

@@ -61,6 +61,7 @@ type route struct {
 	// apart by what no request carries.
 	operations []*conformance.Operation
 	protocols  []string
+	life       *operationLife // nil: as the version's
 	spans      []spanParam
 }
 
@@ -210,6 +211,7 @@ func (p *Policy) addRoutes() {
 			scope:     s,
 			protocols: slices.Concat(s.protocols, upgradesOf(r.Operation)),
 			spans:     spanParams(r),
+			life:      newOperationLife(r.Version, r.Operation, successorURI(r.API, r.Version)),
 		}
 		for _, op := range append([]*spec.Operation{r.Operation}, r.Alternatives...) {
 			p.routes[i].operations = append(p.routes[i].operations,

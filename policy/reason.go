@@ -16,6 +16,7 @@ const (
 	ReasonAudienceDenied       Reason = "audience-denied"
 	ReasonQuotaExceeded        Reason = "quota-exceeded"
 	ReasonVersionRetired       Reason = "version-retired"
+	ReasonVersionBrownout      Reason = "version-brownout"
 	ReasonRequestInvalid       Reason = "request-invalid"
 	ReasonBodyTooLarge         Reason = "body-too-large"
 	ReasonMediaTypeUnsupported Reason = "media-type-unsupported"
@@ -39,7 +40,8 @@ var reasonText = map[Reason]struct {
 	ReasonMethodNotAllowed:     {http.StatusMethodNotAllowed, "Method not allowed", "The path is documented, but not with this method. The Allow header lists those that are."},
 	ReasonAudienceDenied:       {http.StatusForbidden, "Not for this network", "This version of the API is not served to the network that the request came from."},
 	ReasonQuotaExceeded:        {http.StatusTooManyRequests, "Quota exceeded", "A rate limit of this API is used up. Wait as long as Retry-After says."},
-	ReasonVersionRetired:       {http.StatusGone, "Version retired", "This version of the API is no longer served. The Link header names its successor where there is one."},
+	ReasonVersionRetired:       {http.StatusGone, "Version retired", "This version of the API, or this operation of it, is no longer served. The Link header names its successor where there is one."},
+	ReasonVersionBrownout:      {http.StatusGone, "Version in a brownout", "This version of the API is about to be retired and is not served for a while, so that its callers notice. The Link header names its successor where there is one."},
 	ReasonRequestInvalid:       {http.StatusBadRequest, "Invalid request", "The request is not what the API's description asks for; errors says where."},
 	ReasonBodyTooLarge:         {http.StatusRequestEntityTooLarge, "Body too large", "The request body is larger than this API accepts."},
 	ReasonMediaTypeUnsupported: {http.StatusUnsupportedMediaType, "Unsupported media type", "The request body's media type or coding is not one that the operation accepts. The Accept header lists those that are."},

@@ -39,6 +39,7 @@ type Version struct {
 	State       State // StateDesign, StateBeta or StateActive; the rest follows from the dates
 	Deprecated  time.Time
 	Sunset      time.Time
+	Brownouts   []Window
 	Successor   string // name of a version of the same API, or a URL
 	Docs        string // URL for people
 	Environment string
@@ -97,6 +98,19 @@ func (v *Version) StateAt(t time.Time) State {
 	default:
 		return v.State
 	}
+}
+
+// Window is a time from From on, until before To.
+type Window struct{ From, To time.Time }
+
+// BrownoutAt reports whether the version takes a rest at t.
+func (v *Version) BrownoutAt(t time.Time) bool {
+	for i := range v.Brownouts {
+		if w := &v.Brownouts[i]; !t.Before(w.From) && t.Before(w.To) {
+			return true
+		}
+	}
+	return false
 }
 
 // Binding ties a named group of operations (a limit's `operations`) to an API.

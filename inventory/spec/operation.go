@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
@@ -58,6 +59,7 @@ func (d *Document) collectPath(template string, item *openapi3.PathItem) {
 			Method:       method,
 			Template:     template,
 			Deprecated:   op.Deprecated,
+			Sunset:       d.sunsetOf(at, op),
 			Servers:      own,
 			MultiSegment: multi,
 			Path:         item,
@@ -82,6 +84,27 @@ func (d *Document) serversOf(where string, entries openapi3.Servers, inherited [
 
 func (d *Document) problem(where, reason string) {
 	d.Problems = append(d.Problems, Problem{Where: where, Reason: reason})
+}
+
+// sunsetOf reads x-sunset: a day, which begins at 00:00 UTC, or a time by RFC
+// 3339. One that is neither is a problem of the operation, not an end.
+func (d *Document) sunsetOf(at string, op *openapi3.Operation) time.Time {
+	var text string
+	switch value := op.Extensions["x-sunset"].(type) {
+	case nil:
+		return time.Time{}
+	case time.Time:
+		return value.UTC()
+	case string:
+		text = value
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC()
+		}
+	}
+	d.problem(at, fmt.Sprintf("x-sunset %q is no date: write a day such as 2027-03-31, or a time such as 2027-03-31T14:00:00Z", text))
+	return time.Time{}
 }
 
 // multiSegment names the path parameters that say x-multi-segment. What an

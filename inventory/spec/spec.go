@@ -5,6 +5,8 @@
 package spec
 
 import (
+	"time"
+
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
@@ -52,6 +54,8 @@ type Operation struct {
 	Method     string // upper case for the standard methods, as written for others
 	Template   string // the key in `paths`, e.g. "/orders/{id}"
 	Deprecated bool
+	// Sunset is when the operation ends (`x-sunset`); zero when it says nothing.
+	Sunset time.Time
 
 	// Servers are the servers in force for this operation: its own, else the
 	// path item's, else the document's.
