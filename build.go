@@ -61,6 +61,9 @@ func (b *builder) build() (policy.Config, error) {
 	if err := b.audiences(); err != nil {
 		return cfg, err
 	}
+	if err := b.integrations(&cfg); err != nil {
+		return cfg, err
+	}
 	if app.Policy != nil {
 		if err := applyRules(&cfg.Rules, &app.Policy.Rules, "policy", "", false); err != nil {
 			return cfg, err
@@ -163,6 +166,9 @@ func (b *builder) api(cfg *policy.Config, api *API, at string) (policy.API, erro
 			return out, err
 		}
 		if version.Audience, err = b.audience(v, at); err != nil {
+			return out, err
+		}
+		if version.Exceptions, err = b.exceptions(v, at); err != nil {
 			return out, err
 		}
 		cv, err := b.version(v, at)

@@ -24,6 +24,8 @@ func (p *parser) app(app *App) error {
 		"watch":       p.flag(&app.Watch),
 		"inventory":   func() error { return p.inventory(app) },
 		"audience":    func() error { return p.audience(app) },
+		"integration": func() error { return p.integration(app) },
+		"consumers":   func() error { return p.consumers(app) },
 		"policy": func() error {
 			app.Policy = new(Policy)
 			if err := p.noArgs(); err != nil {
@@ -37,7 +39,7 @@ func (p *parser) app(app *App) error {
 			app.API = append(app.API, api)
 			return p.api(api, at)
 		},
-	}, "api", "audience")
+	}, "api", "audience", "integration")
 }
 
 func (p *parser) noArgs() error {
@@ -237,9 +239,10 @@ func (p *parser) version(v *Version, at string) error {
 	opts["successor"] = p.one(&v.Successor)
 	opts["docs"] = p.one(&v.Docs)
 	opts["audience"] = p.some(&v.Audience)
+	opts["exception"] = func() error { return p.exception(v, at) }
 	opts["environment"] = p.one(&v.Environment)
 	opts["owner"] = p.one(&v.Owner)
-	return p.block(at, opts, "limit", "select", "spec", "multi_segment", "brownout")
+	return p.block(at, opts, "limit", "select", "spec", "multi_segment", "brownout", "exception")
 }
 
 // path reads `path <prefix>`, or `path <prefix> { select … }` for a prefix and a

@@ -26,3 +26,48 @@ func (p *parser) brownout(v *Version, at string) error {
 	v.Brownout = append(v.Brownout, b)
 	return nil
 }
+
+// integration reads `integration <name> { … }`.
+func (p *parser) integration(app *App) error {
+	in := &Integration{Source: p.source()}
+	at := fmt.Sprintf("integration[%d]", len(app.Integration))
+	app.Integration = append(app.Integration, in)
+	if err := p.named(&in.Name, at); err != nil {
+		return err
+	}
+	return p.block(at, options{
+		"consumer": p.some(&in.Consumer),
+		"purpose":  p.one(&in.Purpose),
+		"data":     p.some(&in.Data),
+		"owner":    p.one(&in.Owner),
+		"until":    p.one(&in.Until),
+	}, "consumer")
+}
+
+// consumers reads `consumers <placeholder>...`.
+func (p *parser) consumers(app *App) error {
+	if err := p.some(&app.Consumers)(); err != nil {
+		return err
+	}
+	for i, text := range app.Consumers {
+		app.Consumers[i] = expandShorthands(text)
+		p.mark(fmt.Sprintf("consumers[%d]", i))
+	}
+	return nil
+}
+
+// exception reads `exception <name> { … }`.
+func (p *parser) exception(v *Version, at string) error {
+	e := &Exception{Source: p.source()}
+	at = fmt.Sprintf("%s.exception[%d]", at, len(v.Exception))
+	v.Exception = append(v.Exception, e)
+	if err := p.named(&e.Name, at); err != nil {
+		return err
+	}
+	return p.block(at, options{
+		"consumer": p.one(&e.Consumer),
+		"rule":     p.one(&e.Rule),
+		"until":    p.one(&e.Until),
+		"reason":   p.one(&e.Reason),
+	})
+}

@@ -233,6 +233,8 @@ type Version struct {
 	Docs string `json:"docs,omitempty"`
 	// Who may reach it: names of declared audiences. Default: everybody.
 	Audience []string `json:"audience,omitempty"`
+	// Rules that do not hold for some integrations, for a while.
+	Exception []*Exception `json:"exception,omitempty"`
 	// Which environment its hosts are: "production", "staging", "test", ….
 	Environment string `json:"environment,omitempty"`
 	// The team that answers for it. Default: the API's owner.

@@ -20,6 +20,7 @@ type facts struct {
 	api, version, state, operation string
 	verdict, rule, reason          string
 	unchecked                      string
+	consumer                       string
 	// header fields that the rules headers and upgrade removed, or would have
 	removed, wouldRemove []string
 }
@@ -41,6 +42,8 @@ func (f *facts) lookup(key string) (any, bool) {
 		return f.state, true
 	case "operation":
 		return f.operation, true
+	case "consumer":
+		return f.consumer, true
 	case "verdict":
 		return f.verdict, true
 	case "rule":
@@ -55,7 +58,7 @@ func (f *facts) lookup(key string) (any, bool) {
 func (f *facts) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	for _, field := range [...]struct{ name, value string }{
 		{"api", f.api}, {"version", f.version}, {"state", f.state}, {"operation", f.operation},
-		{"verdict", f.verdict}, {"rule", f.rule}, {"reason", f.reason}, {"unchecked", f.unchecked},
+		{"verdict", f.verdict}, {"rule", f.rule}, {"reason", f.reason}, {"unchecked", f.unchecked}, {"consumer", f.consumer},
 	} {
 		if field.value != "" {
 			enc.AddString(field.name, field.value)
@@ -112,7 +115,7 @@ func operationName(route *catalogue.Route) string {
 func (x *exchange) publish() {
 	v, m := &x.verdict, &x.request.Match
 	var p published
-	if m.Route != nil && v.Outcome == policy.Allow && v.Unchecked == "" && x.tee == nil && len(x.removed)+len(x.wouldRemove) == 0 {
+	if m.Route != nil && v.Outcome == policy.Allow && v.Unchecked == "" && v.Consumer == "" && x.tee == nil && len(x.removed)+len(x.wouldRemove) == 0 {
 		p = x.app.allowed[m.Route.Index][v.State]
 	} else {
 		p = publishedOf(x.makeFacts())
@@ -131,6 +134,7 @@ func (x *exchange) makeFacts() *facts {
 	m := &x.request.Match
 	f := new(facts)
 	f.judged(&x.verdict)
+	f.consumer = x.verdict.Consumer
 	f.removed, f.wouldRemove = x.removed, x.wouldRemove
 	if m.API != nil {
 		f.api = m.API.Name

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -70,6 +71,13 @@ type App struct {
 	// Named networks, which versions may be reserved for.
 	Audience []*Audience `json:"audience,omitempty"`
 
+	// Declared third parties, for which exceptions may be made.
+	Integration []*Integration `json:"integration,omitempty"`
+
+	// Placeholders of values by which integrations are recognised, besides the
+	// token of Authorization and API keys: "{http.auth.user.id}".
+	Consumers []string `json:"consumers,omitempty"`
+
 	// What holds for every API.
 	Policy *Policy `json:"policy,omitempty"`
 
@@ -110,6 +118,7 @@ func (app *App) Provision(ctx caddy.Context) error {
 func (app *App) Start() error {
 	app.shared.start(app)
 	app.now.Load().announce()
+	app.logExceptions(time.Now())
 	app.warnOfGaps()
 	if app.Watch {
 		app.watching = startWatching(app)

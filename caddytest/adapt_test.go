@@ -166,6 +166,20 @@ var wrongOptions = []struct {
 	{"an audience that nobody declared", "version", "audience internal", []string{"internal", "not declared"}},
 	{"a mode for a version's audience", "version", "audience off", []string{"off", "not declared"}},
 	{"a looser audience rule in an API", "api", "audience monitor", []string{"monitor", "stricter"}},
+	{"an integration without a credential", "top", "integration acme {\npurpose x\n}", []string{"acme", "sha256:"}},
+	{"an integration with a bare credential", "top", "integration acme {\nconsumer s3cret\n}", []string{"acme", "sha256:"}},
+	{"an integration with half a digest", "top", "integration acme {\nconsumer sha256:9f86d0\n}", []string{"64"}},
+	{"an integration with an end that is none", "top", acme("until never"), []string{"never"}},
+	{"two integrations of one credential", "top", acme("") + "\n" + strings.Replace(acme(""), "acme", "other", 1), []string{"acme", "other", "credential"}},
+	{"consumers that are no placeholder", "top", "consumers alice", []string{"alice", "placeholder"}},
+	{"an exception for nobody", "version", "exception x {\nconsumer acme\nrule request\nuntil 2027-06-30\nreason y\n}", []string{"acme", "integration"}},
+	{"an exception from a rule that is judged before the version is known", "version", partnerException("rule target"), []string{"target", "lifecycle"}},
+	{"an exception from no rule", "version", partnerException(""), []string{"rule"}},
+	{"an exception without an end", "version", strings.Replace(partnerException("rule request"), "until 2027-06-30", "", 1), []string{"until"}},
+	{"an exception with an end that is none", "version", strings.Replace(partnerException("rule request"), "2027-06-30", "never", 1), []string{"never"}},
+	{"an exception without a reason", "version", strings.Replace(partnerException("rule request"), "reason why", "", 1), []string{"reason"}},
+	{"two exceptions of one name", "version", partnerException("rule request") + "\n" + partnerException("rule audience"), []string{"declared twice"}},
+	{"an unknown option in an exception", "version", "exception x {\nnonsense 1\n}", []string{"nonsense"}},
 	{"hosts without a host", "version", "hosts", nil},
 	{"a path that is none", "version", "path v2", []string{"v2"}},
 	{"two versions of one name", "versions", "version v1 {\nhosts b.example.com\n}", []string{"v1"}},
@@ -176,9 +190,22 @@ var wrongOptions = []struct {
 	{"a block for the directive", "site", "api_guard {\nmode monitor\n}", []string{"api_guard"}},
 }
 
+// acme is an integration with further lines.
+func acme(lines string) string {
+	return "integration acme {\nconsumer sha256:" + strings.Repeat("ab", 32) + "\n" + lines + "\n}"
+}
+
+// partnerException is an exception for the integration of wrongFile.
+func partnerException(rule string) string {
+	return "exception x {\nconsumer partner\n" + rule + "\nuntil 2027-06-30\nreason why\n}"
+}
+
 // wrongFile is the Caddyfile that wrongOptions go into.
 const wrongFile = `{
 	api_guard {
+		integration partner {
+			consumer sha256:cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd
+		}
 		<top>
 		policy {
 			<policy>

@@ -42,6 +42,7 @@ var unusable = []struct {
 	{"two versions of one query value", "api orders {\nversion v1 {\nhosts api.example.com\nselect query v 1\n}\nversion v2 {\nhosts api.example.com\nselect query v 1\n}\n}", nil, []string{"v1", "v2", "query parameter v=1"}},
 	{"two versions of one media type", "api orders {\nversion v1 {\nhosts api.example.com\nselect accept a/b;v=1\n}\nversion v2 {\nhosts api.example.com\nselect accept \"A/B; V=1\"\n}\n}", nil, []string{"v1", "v2", "Accept: a/b;v=1"}},
 	{"two versions of one day", "api orders {\nversion 2026-01-01 {\nhosts api.example.com\nselect date V\n}\nversion 2026-01-01.b {\nhosts api.example.com\nselect date v\n}\n}", nil, []string{"2026-01-01.b", "date 2026-01-01"}},
+	{"consumers without an integration", "consumers {http.auth.user.id}\napi orders {\nversion v1 {\nhosts api.example.com\n}\n}", nil, []string{"Caddyfile:", "consumers", "integration"}},
 	{"two defaults on one host", "api orders {\nversion v1 {\nhosts api.example.com\nselect header V 1\ndefault\n}\nversion v2 {\nhosts api.example.com\nselect header V 2\ndefault\n}\n}", nil, []string{"v1", "v2", "default"}},
 }
 

@@ -1,6 +1,8 @@
 package caddytest
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/url"
 	"strings"
 	"testing"
@@ -243,5 +245,44 @@ func TestBrownoutsDesignsAndEndedOperationsAreRefused(t *testing.T) {
 				wantNoHeader(t, got.Header, "Link")
 			}
 		})
+	}
+}
+
+func TestAnExceptionIsForTheOneWhoPresentsTheCredential(t *testing.T) {
+	t.Parallel()
+	up := harness.NewUpstream(t)
+	sum := sha256.Sum256([]byte("acme-key"))
+	exception := func(name, until string) string {
+		return "version " + name + " {\nhosts " + name + ".example.com\nspec orders.yaml\nexception import {\nconsumer acme\nrule request\nuntil " + until + "\nreason \"CHG-1\"\n}\n}\n"
+	}
+	caddy := harness.Start(t, harness.Config{
+		Guard: "integration acme {\nconsumer sha256:" + hex.EncodeToString(sum[:]) + "\n}\napi orders {\n" +
+			exception("lasting", time.Now().UTC().Format(time.DateOnly)) + exception("over", "2026-01-31") + "}\n",
+		Sites: everyHost, Upstream: up, Files: map[string]string{"orders.yaml": ordersDocument},
+	})
+	bad := `{"sku":"ABC-1234","quantity":"3"}`
+	call, trace := as(post("lasting.example.com", "/orders", bad).With("Authorization", "Bearer acme-key"))
+	got := caddy.Do1(t, call)
+	seen := up.Requests("X-Trace", trace)
+	if got.Status != 200 || len(seen) != 1 || string(seen[0].Body) != bad {
+		t.Fatalf("%v, %d requests upstream", got, len(seen))
+	}
+	if fields := caddy.Logged(t, "X-Trace", trace); fields["consumer"] != "acme" || fields["verdict"] != "allow" {
+		t.Errorf("the access log says %v", fields)
+	}
+	for name, twin := range map[string]harness.Call{
+		"another credential":        post("lasting.example.com", "/orders", bad).With("Authorization", "Bearer acme-Key"),
+		"no credential":             post("lasting.example.com", "/orders", bad),
+		"an exception that is over": post("over.example.com", "/orders", bad).With("Authorization", "Bearer acme-key"),
+	} {
+		call, trace := as(twin)
+		refused(t, caddy.Do1(t, call), 400, "request-invalid")
+		if n := len(up.Requests("X-Trace", trace)); n != 0 {
+			t.Errorf("%s: %d requests upstream", name, n)
+		}
+	}
+	log := caddy.Log()
+	if !strings.Contains(log, "an exception has ended") || !strings.Contains(log, "an exception is in force") || strings.Contains(log, "acme-key") {
+		t.Errorf("the log does not tell of the exceptions, or has a credential: %s", log)
 	}
 }

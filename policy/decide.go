@@ -65,6 +65,9 @@ type Verdict struct {
 
 	// State is the state of the version that the request reached.
 	State catalogue.State
+	// Consumer is the integration that the request comes from; empty when it is
+	// from none that is recognised.
+	Consumer string
 	// Errors say what does not conform, for ReasonRequestInvalid.
 	Errors []conformance.Error
 	// Allow and Accept are the values of those headers, for 405 and 415.
@@ -75,6 +78,7 @@ type Verdict struct {
 	Body conformance.BodyPlan
 
 	scope     *scope
+	excepted  scope // what scope points to when an exception holds
 	protocols []string
 	vary      []string
 	// others are plans for the body of further operations that the head may be
@@ -100,6 +104,7 @@ func (v *Verdict) Rules() *Rules { return &v.scope.rules }
 func (v *Verdict) reset() {
 	v.Outcome, v.Rule, v.Reason, v.Status = Allow, RuleNone, "", 0
 	v.State, v.Errors, v.Allow, v.Accept, v.Unchecked = 0, nil, "", "", ""
+	v.Consumer = ""
 	v.Body, v.others = conformance.BodyPlan{}, nil
 	v.vary, v.bound = nil, 0
 	v.table, v.open, v.violated = nil, 0, false
@@ -142,6 +147,8 @@ func (p *Policy) Decide(r *Request, v *Verdict) {
 	v.scope, v.protocols = p.scopeOf(m)
 	v.tells = v.scope.rules.modes[RuleLifecycle] == Enforce
 	v.live(p, m, r.Now)
+	v.Consumer = p.consumers.recognise(r)
+	v.except(r.Now)
 	if m.Host != nil {
 		v.vary = p.hosts[m.Host.Index].vary
 	}

@@ -15,6 +15,9 @@ func (p *Policy) Digest(v *catalogue.Version) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%v %d %d %d\n", s.rules.modes, s.rules.MaxBody, s.rules.UnknownParameters, s.rules.InvalidStatus)
 	fmt.Fprintf(h, "%v\n", s.audience)
+	for _, e := range s.exceptions {
+		fmt.Fprintf(h, "%q %q %d %d\n", e.Name, e.Consumer, e.Rule, e.Until.Unix())
+	}
 	for i := range s.limits {
 		l := &s.limits[i]
 		fmt.Fprintf(h, "%q %d %d %d %d %v %d %d %v %d %d\n", l.arithmetic.Name, l.arithmetic.Rate, l.arithmetic.Window,

@@ -18,6 +18,11 @@ type Config struct {
 	Limits []Limit
 	APIs   []API
 	Table  *ratelimit.Table
+
+	Integrations []Integration
+	// Consumers are placeholders of values that integrations are recognised by,
+	// besides the token of Authorization and API keys.
+	Consumers []string
 }
 
 // API is one API with the rules and limits of its own.
@@ -34,6 +39,8 @@ type Version struct {
 	Limits []Limit
 	// Audience is who may reach the version; everybody when there is none.
 	Audience []Audience
+	// Exceptions are for integrations of the configuration.
+	Exceptions []Exception
 	// Upgrades are protocols that any operation of the version may upgrade to.
 	Upgrades []string
 }
@@ -48,7 +55,8 @@ type scope struct {
 	costs []operationCost
 	life  life
 	// audience are the networks that may reach the version.
-	audience networks
+	audience   networks
+	exceptions []Exception
 	// vary, of a host, are the header fields that select a version there.
 	vary []string
 	// protocols are those that a request may upgrade to.
@@ -70,6 +78,7 @@ type route struct {
 type Policy struct {
 	table     *ratelimit.Table
 	catalogue *catalogue.Catalogue
+	consumers consumers
 	nowhere   scope
 	hosts     []*scope // by catalogue.Host.Index: requests that nobody claims
 	apis      map[*catalogue.API]*scope
@@ -85,10 +94,11 @@ func (p *Policy) Catalogue() *catalogue.Catalogue { return p.catalogue }
 // operation that is wrong.
 func New(cfg Config) (*Policy, error) {
 	p := &Policy{
-		table:    cfg.Table,
-		nowhere:  scope{rules: cfg.Rules},
-		apis:     make(map[*catalogue.API]*scope),
-		versions: make(map[*catalogue.Version]*scope),
+		table:     cfg.Table,
+		consumers: newConsumers(&cfg),
+		nowhere:   scope{rules: cfg.Rules},
+		apis:      make(map[*catalogue.API]*scope),
+		versions:  make(map[*catalogue.Version]*scope),
 	}
 	var bindings bindings
 	for i := range cfg.APIs {
@@ -138,7 +148,7 @@ func (p *Policy) addAPI(cfg *Config, api *API, bs *bindings) error {
 			return &catalogue.Error{API: api.Declared.Name, Version: declared.Name,
 				Err: fmt.Errorf("%d limits hold for it, %d are allowed: merge some", len(limits), MaxLimits)}
 		}
-		p.versions[declared] = &scope{rules: v.Rules, limits: limits, costs: costs, protocols: v.Upgrades, audience: networksOf(v.Audience)}
+		p.versions[declared] = &scope{rules: v.Rules, limits: limits, costs: costs, protocols: v.Upgrades, audience: networksOf(v.Audience), exceptions: v.Exceptions}
 	}
 	return nil
 }

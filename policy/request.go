@@ -77,7 +77,7 @@ func (v *Verdict) BodyTimedOut() {
 // another one.
 func (v *Verdict) Release() {
 	v.reset()
-	v.scope = nil
+	v.scope, v.excepted = nil, scope{}
 }
 
 // judge turns a conformance result into the verdict.

@@ -1,0 +1,157 @@
+package apiguard
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/apiguard/caddy-api-guard/policy"
+)
+
+// Integration is a declared third party, and how it is recognised.
+type Integration struct {
+	Name string `json:"name"`
+	// "sha256:" and the SHA-256, in hex, of a credential that it presents: the
+	// token of Authorization, an API key, or a value of `consumers`. The
+	// credential itself never stands in the configuration.
+	Consumer []string `json:"consumer"`
+	// What it is for, which classes of data it gets, and the team that answers for
+	// it. They are logged with its exceptions.
+	Purpose string   `json:"purpose,omitempty"`
+	Data    []string `json:"data,omitempty"`
+	Owner   string   `json:"owner,omitempty"`
+	// The last day of it (to its end, UTC), or the time of its end. From then on it
+	// is recognised no more. Default: no end.
+	Until string `json:"until,omitempty"`
+
+	Source string `json:"source,omitempty"`
+}
+
+// Exception switches one rule of a version off for one integration, until a day.
+type Exception struct {
+	Name string `json:"name"`
+	// The integration that it is for.
+	Consumer string `json:"consumer"`
+	// audience, lifecycle, unknown_route, request, headers or upgrade.
+	Rule string `json:"rule"`
+	// The last day of it (to its end, UTC), or the time of its end.
+	Until string `json:"until"`
+	// Why, for those who review it.
+	Reason string `json:"reason"`
+
+	Source string `json:"source,omitempty"`
+}
+
+// parseUntil reads the end of something: a day counts to its end.
+func parseUntil(s string) (time.Time, error) {
+	t, err := parseDate(s)
+	if err == nil && len(s) == len(time.DateOnly) {
+		t = t.AddDate(0, 0, 1)
+	}
+	return t, err
+}
+
+// integrations checks the declared integrations and the places of credentials.
+func (b *builder) integrations(cfg *policy.Config) error {
+	for i, text := range b.app.Consumers {
+		if !strings.HasPrefix(text, "{") || !strings.HasSuffix(text, "}") || strings.Contains(text, "client_ip") {
+			return wrong(fmt.Sprintf("consumers[%d]", i), "", "%q: write a placeholder that a credential or a user stands in, such as {http.auth.user.id}", text)
+		}
+	}
+	if len(b.app.Consumers) > 0 && len(b.app.Integration) == 0 {
+		return wrong("consumers", "", "no integration is declared that could be recognised by them: add an integration, or leave consumers out")
+	}
+	cfg.Consumers = b.app.Consumers
+	seen, credentials := map[string]bool{}, map[[sha256.Size]byte]string{}
+	for i, in := range b.app.Integration {
+		at := fmt.Sprintf("integration[%d]", i)
+		if err := checkName(in.Name, "integration", at, in.Source, seen); err != nil {
+			return err
+		}
+		out := policy.Integration{Name: in.Name}
+		if len(in.Consumer) == 0 {
+			return wrong(at+".consumer", in.Source, "integration %q has no consumer: write sha256: and the SHA-256 of its credential in hex", in.Name)
+		}
+		for j, text := range in.Consumer {
+			digits, ok := strings.CutPrefix(text, "sha256:")
+			sum, err := hex.DecodeString(digits)
+			if !ok || err != nil || len(sum) != sha256.Size {
+				// Not quoted: it may be the credential itself.
+				return wrong(fmt.Sprintf("%s.consumer[%d]", at, j), in.Source, "consumer of integration %q: write sha256: and 64 hex digits, the SHA-256 of its credential", in.Name)
+			}
+			key := [sha256.Size]byte(sum)
+			if other, taken := credentials[key]; taken {
+				return wrong(fmt.Sprintf("%s.consumer[%d]", at, j), in.Source, "integrations %q and %q have the same credential", other, in.Name)
+			}
+			credentials[key] = in.Name
+			out.Credentials = append(out.Credentials, key)
+		}
+		if in.Until != "" {
+			until, err := parseUntil(in.Until)
+			if err != nil {
+				return wrong(at+".until", in.Source, "%w", err)
+			}
+			out.Until = until
+		}
+		cfg.Integrations = append(cfg.Integrations, out)
+	}
+	return nil
+}
+
+// exceptions checks the exceptions of a version.
+func (b *builder) exceptions(v *Version, at string) ([]policy.Exception, error) {
+	var out []policy.Exception
+	seen := map[string]bool{}
+	for i, e := range v.Exception {
+		at := fmt.Sprintf("%s.exception[%d]", at, i)
+		if err := checkName(e.Name, "exception", at, e.Source, seen); err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(b.app.Integration, func(in *Integration) bool { return in.Name == e.Consumer }) {
+			return nil, wrong(at+".consumer", e.Source, "exception %q: consumer %q is no declared integration", e.Name, e.Consumer)
+		}
+		rule, err := policy.ParseExceptable(e.Rule)
+		if err != nil {
+			return nil, wrong(at+".rule", e.Source, "exception %q: %w", e.Name, err)
+		}
+		if e.Until == "" {
+			return nil, wrong(at+".until", e.Source, "exception %q has no end: write until <date>", e.Name)
+		}
+		until, err := parseUntil(e.Until)
+		if err != nil {
+			return nil, wrong(at+".until", e.Source, "exception %q: %w", e.Name, err)
+		}
+		if strings.TrimSpace(e.Reason) == "" {
+			return nil, wrong(at+".reason", e.Source, "exception %q has no reason: write why it is granted", e.Name)
+		}
+		out = append(out, policy.Exception{Name: e.Name, Consumer: e.Consumer, Rule: rule, Until: until})
+	}
+	return out, nil
+}
+
+// logExceptions says at each start which exceptions loosen the policy, and which
+// have ended and can go.
+func (app *App) logExceptions(now time.Time) {
+	for _, api := range app.API {
+		for _, v := range api.Version {
+			for _, e := range v.Exception {
+				in := app.Integration[slices.IndexFunc(app.Integration, func(in *Integration) bool { return in.Name == e.Consumer })]
+				fields := []zap.Field{
+					zap.String("api", api.Name), zap.String("version", v.Name), zap.String("exception", e.Name),
+					zap.String("consumer", e.Consumer), zap.String("rule", e.Rule), zap.String("until", e.Until), zap.String("reason", e.Reason),
+					zap.String("purpose", in.Purpose), zap.String("owner", in.Owner), zap.Strings("data", in.Data),
+				}
+				if until, err := parseUntil(e.Until); err == nil && !now.Before(until) {
+					app.logger.Warn("an exception has ended: take it out", fields...)
+					continue
+				}
+				app.logger.Info("an exception is in force", fields...)
+			}
+		}
+	}
+}
