@@ -12,6 +12,16 @@ import (
 // statusClientClosed is what reverse_proxy says when the client went away.
 const statusClientClosed = 499
 
+// settleAnswered settles what limits count by the answer. Nobody answers 499 but
+// reverse_proxy, to a client that went away before upstream spoke.
+func (x *exchange) settleAnswered(status int) {
+	if status == statusClientClosed {
+		x.verdict.Unanswered()
+		return
+	}
+	x.verdict.Answered(status)
+}
+
 // settleUnanswered settles what limits count by the answer when the next handler
 // has written none. It may have said a status with its error, which Caddy's error
 // routes answer with; one that says that upstream did not answer, or that the

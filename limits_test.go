@@ -47,15 +47,16 @@ func TestNothingIsPendingHoweverAThousandExchangesEnd(t *testing.T) {
 			w.WriteHeader(http.StatusEarlyHints)
 			panic(http.ErrAbortHandler)
 		}, true},
-		"a WebSocket":               {func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(101); return nil }, false},
-		"a panic":                   {func(http.ResponseWriter, *http.Request) error { panic("broken") }, true},
-		"a panic after the header":  {func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(200); panic("broken") }, false},
-		"an upstream that is down":  {func(http.ResponseWriter, *http.Request) error { return caddyhttp.Error(502, errors.New("refused")) }, true},
-		"a client that went away":   {func(http.ResponseWriter, *http.Request) error { return caddyhttp.Error(499, context.Canceled) }, true},
-		"an error of a route below": {func(http.ResponseWriter, *http.Request) error { return caddyhttp.Error(404, errors.New("none")) }, false},
-		"a 401 of a route below":    {func(http.ResponseWriter, *http.Request) error { return caddyhttp.Error(401, errors.New("none")) }, true},
-		"an error without a status": {func(http.ResponseWriter, *http.Request) error { return io.ErrUnexpectedEOF }, true},
-		"nothing at all":            {func(http.ResponseWriter, *http.Request) error { return nil }, false},
+		"a WebSocket":                                {func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(101); return nil }, false},
+		"a panic":                                    {func(http.ResponseWriter, *http.Request) error { panic("broken") }, true},
+		"a panic after the header":                   {func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(200); panic("broken") }, false},
+		"an upstream that is down":                   {func(http.ResponseWriter, *http.Request) error { return caddyhttp.Error(502, errors.New("refused")) }, true},
+		"a client that went away":                    {func(http.ResponseWriter, *http.Request) error { return caddyhttp.Error(499, context.Canceled) }, true},
+		"a client that went away, said as an answer": {func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(499); return nil }, true},
+		"an error of a route below":                  {func(http.ResponseWriter, *http.Request) error { return caddyhttp.Error(404, errors.New("none")) }, false},
+		"a 401 of a route below":                     {func(http.ResponseWriter, *http.Request) error { return caddyhttp.Error(401, errors.New("none")) }, true},
+		"an error without a status":                  {func(http.ResponseWriter, *http.Request) error { return io.ErrUnexpectedEOF }, true},
+		"nothing at all":                             {func(http.ResponseWriter, *http.Request) error { return nil }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app := limitedApp(t, &Limit{Name: "guesses", Rate: "5000/1h", Count: "failures", Concurrency: 1})

@@ -37,7 +37,7 @@ func (w *response) WriteHeader(status int) {
 func (w *response) begin(status int) {
 	w.wroteHeader, w.status = true, status
 	// Before the client sees anything, since it may guess again as soon as it does.
-	w.exchange.verdict.Answered(status)
+	w.exchange.settleAnswered(status)
 	if w.exchange.tee == nil {
 		w.exchange.verdict.Judged()
 	}

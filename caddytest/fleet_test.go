@@ -108,7 +108,7 @@ func fleetConfig(up *harness.Upstream, changes ...string) harness.Config {
 
 // protocols are the ways to send a call.
 func protocols(c *harness.Caddy) map[string]harness.Do {
-	return map[string]harness.Do{"HTTP/1.1": c.Do1, "HTTP/2": c.Do2}
+	return map[string]harness.Do{"HTTP/1.1": c.Do1, "HTTP/2": c.Do2, "HTTP/3": c.Do3}
 }
 
 // as gives the call a client address and a trace: the address is new, and both

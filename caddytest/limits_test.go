@@ -134,14 +134,14 @@ var spellings = []harness.Call{
 	post("api.example.com", "//v2/password-reset", guess),
 }
 
-// absolute are spellings that HTTP/2 does not have.
+// absolute are spellings that HTTP/2 and HTTP/3 do not have.
 var absolute = []harness.Call{
 	post("api.example.com", "http://api.example.com/v2/password-reset", guess),
 	post("api.example.com", "http://legacy.example.com/internal/password-reset", guess),
 	post("legacy.example.com", "http://BETA.example.com:80/v3/%70assword-reset", guess),
 }
 
-// storm sends fifty guesses of one client at once, over both protocols and all
+// storm sends fifty guesses of one client at once, over all protocols and
 // spellings, and returns how many of each status came back.
 func storm(t *testing.T, caddy *harness.Caddy) (client string, statuses map[int]int) {
 	t.Helper()
@@ -154,8 +154,8 @@ func storm(t *testing.T, caddy *harness.Caddy) (client string, statuses map[int]
 	for n := range 50 {
 		call := guesses[n%len(guesses)].With("X-Forwarded-For", client).With("X-Trace", client)
 		do := caddy.Do1
-		if n%len(guesses) < len(spellings) && n%2 == 1 {
-			do = caddy.Do2
+		if n%len(guesses) < len(spellings) {
+			do = []harness.Do{caddy.Do1, caddy.Do2, caddy.Do3}[n%3]
 		}
 		sent.Go(func() {
 			<-start

@@ -66,7 +66,8 @@ func (a Answer) String() string {
 	return fmt.Sprintf("%d %v %s", a.Status, a.Header, body)
 }
 
-// Do sends a call in some protocol. [Caddy.Do1] and [Caddy.Do2] are the two.
+// Do sends a call in some protocol. [Caddy.Do1], [Caddy.Do2] and [Caddy.Do3]
+// are the three.
 type Do func(testing.TB, Call) Answer
 
 // clients counts the client addresses that were given out.

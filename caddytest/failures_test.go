@@ -1,0 +1,209 @@
+package caddytest
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
+)
+
+const wrongGuess = "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+
+// startGuessing runs the fleet with its limit on failures.
+func startGuessing(t *testing.T, changes ...string) (*harness.Caddy, *harness.Upstream) {
+	t.Helper()
+	return startFleet(t, append([]string{"rate 5/1m", "rate 5/1m\ncount failures\npenalty 15m"}, changes...)...)
+}
+
+// bucket is what the admin API says of one client.
+type bucket struct {
+	Used, Remaining, Pending int
+	Blocked                  float64
+	Concurrent               *int
+}
+
+func bucketOf(t *testing.T, caddy *harness.Caddy, client string) bucket {
+	t.Helper()
+	var list struct{ Items []bucket }
+	caddy.Query(t, "/api_guard/limits?limit=password_reset&key="+client, &list)
+	if len(list.Items) != 1 {
+		t.Fatalf("%d buckets", len(list.Items))
+	}
+	return list.Items[0]
+}
+
+func TestTwoHundredWrongGuessesAtASlowUpstreamAreFive(t *testing.T) {
+	t.Parallel()
+	for name, algorithm := range map[string]string{"window": "", "bucket": "\nalgorithm bucket\nburst 5"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			caddy, up := startGuessing(t, "operations verifyResetToken", "operations verifyResetToken"+algorithm)
+			slow := make(chan struct{})
+			up.Answer(func(harness.Recorded) string {
+				<-slow
+				return wrongGuess
+			})
+			call, client := as(post("api.example.com", "/v2/password-reset", guess))
+			var mu sync.Mutex
+			statuses := map[int]int{}
+			var sent sync.WaitGroup
+			for range 200 {
+				sent.Go(func() {
+					got := caddy.Do1(t, call)
+					mu.Lock()
+					defer mu.Unlock()
+					statuses[got.Status]++
+				})
+			}
+			harness.Await(t, "200 guesses to be refused or to wait for the upstream", func() (string, bool) {
+				mu.Lock()
+				defer mu.Unlock()
+				reached := len(up.Requests("X-Trace", client))
+				return fmt.Sprint(statuses, " and ", reached, " upstream"), statuses[429]+reached >= 200
+			})
+			close(slow)
+			sent.Wait()
+			if n := len(up.Requests("X-Trace", client)); n != 5 || statuses[403] != 5 || statuses[429] != 195 {
+				t.Errorf("%d reached the upstream, want 5; statuses %v", n, statuses)
+			}
+			if b := bucketOf(t, caddy, client); b.Used != 5 || b.Pending != 0 {
+				t.Errorf("the bucket is %+v", b)
+			}
+		})
+	}
+}
+
+func TestRightGuessesAreFreeAndWrongOnesBlock(t *testing.T) {
+	t.Parallel()
+	caddy, up := startGuessing(t)
+	call, client := as(post("api.example.com", "/v2/password-reset", guess))
+	for range 20 {
+		if got := caddy.Do1(t, call); got.Status != 200 {
+			t.Fatalf("a right guess: %v", got)
+		}
+	}
+	up.Answer(func(harness.Recorded) string { return wrongGuess })
+	doors := []harness.Call{
+		post("beta.example.com", "/v3/password-reset", guess), post("legacy.example.com", "/v1/password-reset", guess),
+		post("legacy.example.com", "/internal/password-reset", guess), post("next.example.com", "/password-reset", guess),
+		post("api.example.com", "/v2/%70assword-reset", guess),
+	}
+	for i, door := range doors {
+		door.Fields = append(door.Fields, call.Fields[1:]...)
+		do := []harness.Do{caddy.Do1, caddy.Do2, caddy.Do3}[i%3]
+		if got := do(t, door); got.Status != 403 {
+			t.Fatalf("wrong guess %d: %v", i+1, got)
+		}
+	}
+	up.Answer(nil)
+	got := caddy.Do1(t, call)
+	refused(t, got, 429, "quota-exceeded")
+	wantRetryAfter(t, got.Header, 900)
+	if b := bucketOf(t, caddy, client); b.Used != 5 || b.Blocked < 800 || b.Blocked > 900 {
+		t.Errorf("the bucket is %+v", b)
+	}
+	if status, body := caddy.Ask(t, "DELETE", "/api_guard/limits?limit=password_reset&key="+client); status != 200 || !strings.Contains(string(body), `"forgotten":1`) {
+		t.Errorf("forgetting: %d %s", status, body)
+	}
+	if got := caddy.Do1(t, call); got.Status != 200 {
+		t.Errorf("after forgetting: %v", got)
+	}
+	for target, want := range map[string]int{"?limit=password_reset": 400, "?limit=none&key=x": 404, "?limit=password_reset&key=x": 400, "?x=1": 400} {
+		status, body := caddy.Ask(t, "GET", "/api_guard/limits"+target)
+		if status != want || !json.Valid(body) {
+			t.Errorf("%s: %d %s, want %d", target, status, body, want)
+		}
+	}
+	if _, body := caddy.Ask(t, "GET", "/api_guard/limits"); strings.Contains(string(body), client) || !strings.Contains(string(body), `"penalty":"15m"`) {
+		t.Errorf("the list: %s", body)
+	}
+}
+
+func TestFiftyWrongGuessesOverEveryDoorAreNeverMoreThanFive(t *testing.T) {
+	t.Parallel()
+	caddy, up := startFleet(t, "rate 5/1m", "rate 5/1m\ncount failures")
+	up.Answer(func(harness.Recorded) string { return wrongGuess })
+	for run := range 20 {
+		client, statuses := storm(t, caddy)
+		// What a later rule refuses counts only while it is judged, so that fewer
+		// may have come through: the rest of the five is tried one after another.
+		call := post("api.example.com", "/v2/password-reset", guess).With("X-Forwarded-For", client).With("X-Trace", client)
+		for range 6 {
+			caddy.Do1(t, call)
+		}
+		if n := len(up.Requests("X-Trace", client)); n != 5 {
+			t.Errorf("run %d: %d wrong guesses reached the upstream, want 5; statuses %v", run, n, statuses)
+		}
+		up.Forget()
+	}
+}
+
+func TestNothingIsPendingAfterAThousandUnusualExchanges(t *testing.T) {
+	t.Parallel()
+	caddy, up := startFleet(t, "operations verifyResetToken\n", "", "rate 5/1m", "rate 100000/1h\ncount failures\nconcurrency 1000\nheaders off",
+		"unknown_route enforce", "unknown_route enforce\nupgrade off")
+	hang := make(chan struct{})
+	up.Answer(func(r harness.Recorded) string {
+		switch end, _, _ := strings.Cut(strings.Join(r.Values("X-End"), ""), " "); end {
+		case "hints":
+			return "HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+		case "websocket":
+			return "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+		case "garbage":
+			return "no HTTP at all\r\n\r\n"
+		case "abort":
+			<-hang
+		}
+		return wrongGuess
+	})
+	client := harness.NewClient()
+	base := get("api.example.com", "/v2/orders").With("X-Forwarded-For", client)
+	var sent sync.WaitGroup
+	for range 10 {
+		sent.Go(func() {
+			for range 20 {
+				for end, status := range map[string]int{"": 403, "hints": 103, "garbage": 502} {
+					if got := caddy.Do1(t, base.With("X-End", end)); got.Status != status {
+						t.Errorf("%q: %v", end, got)
+					}
+				}
+				leave(t, caddy, client, "websocket", "Connection: Upgrade\r\nUpgrade: websocket\r\n", true)
+				leave(t, caddy, client, "abort", "", false)
+			}
+		})
+	}
+	sent.Wait()
+	close(hang)
+	harness.Await(t, "every exchange to end", func() (string, bool) {
+		b := bucketOf(t, caddy, client)
+		// 200 wrong guesses, 200 answers that were none, those of the 200 aborts
+		// that reached the guard at all, and who left after the hints.
+		return fmt.Sprintf("%+v, %d concurrent", b, *b.Concurrent), b.Pending == 0 && *b.Concurrent == 0 && b.Used > 400 && b.Used <= 800
+	})
+}
+
+// leave sends a request and goes away: after the head of the answer, or before.
+func leave(t *testing.T, caddy *harness.Caddy, client, end, fields string, answered bool) {
+	t.Helper()
+	conn, err := net.Dial("tcp", caddy.HTTP)
+	if err != nil {
+		t.Errorf("dialling Caddy: %v", err)
+		return
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprintf(conn, "GET /v2/orders HTTP/1.1\r\nHost: api.example.com\r\nX-Forwarded-For: %s\r\nX-End: %s\r\n%s\r\n", client, end, fields)
+	if !answered {
+		return
+	}
+	head := make([]byte, len("HTTP/1.1 101"))
+	if _, err := io.ReadFull(conn, head); err != nil || string(head) != "HTTP/1.1 101" {
+		t.Errorf("%s: %q %v", end, head, err)
+	}
+}
