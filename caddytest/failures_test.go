@@ -207,3 +207,71 @@ func leave(t *testing.T, caddy *harness.Caddy, client, end, fields string, answe
 		t.Errorf("%s: %q %v", end, head, err)
 	}
 }
+
+func TestGuessesAtOneAccountShareABucketWhoeverGuesses(t *testing.T) {
+	t.Parallel()
+	caddy, up := startFleet(t, "key {client_ip}", "key {http.api_guard.body./code}")
+	body := func(code string) string { return `{"code":"` + code + `"}` }
+	for n := range 5 {
+		call, _ := as(post("api.example.com", "/v2/password-reset", body("222222")))
+		do := []harness.Do{caddy.Do1, caddy.Do2, caddy.Do3}[n%3]
+		if got := do(t, call); got.Status != 200 {
+			t.Fatalf("guess %d: %v", n+1, got)
+		}
+	}
+	other, client := as(post("beta.example.com", "/v3/password-reset", body("333333")))
+	if got := caddy.Do1(t, other); got.Status != 200 {
+		t.Errorf("another account: %v", got)
+	}
+	if reached := up.Requests("X-Trace", client); len(reached) != 1 || string(reached[0].Body) != body("333333") {
+		t.Errorf("the body that was read for the key reached the upstream as %q", reached)
+	}
+	for _, spelled := range []string{body("222222"), "{\"code\" : \"\\u00322222\\u0032\"}"} {
+		sixth, _ := as(post("beta.example.com", "/v3/password-reset", spelled))
+		refused(t, caddy.Do1(t, sixth), 429, "quota-exceeded")
+	}
+	var list struct{ Items []bucket }
+	caddy.Query(t, "/api_guard/limits?limit=password_reset&key=222222", &list)
+	if len(list.Items) != 1 || list.Items[0].Used != 5 {
+		t.Errorf("the account's bucket is %+v", list.Items)
+	}
+}
+
+func TestAScannerIsShutOutAndNobodyElse(t *testing.T) {
+	t.Parallel()
+	for count, probe := range map[string]struct {
+		call   harness.Call
+		status int
+	}{
+		"unknown":    {get("api.example.com", "/v2/.env"), 404},
+		"violations": {get("api.example.com", "/v2/orders?limit=none"), 400},
+	} {
+		t.Run(count, func(t *testing.T) {
+			t.Parallel()
+			caddy, _ := startFleet(t, "operations verifyResetToken\n", "", "rate 5/1m", "rate 5/1s\npenalty 1h\ncount "+count)
+			good, _ := as(get("api.example.com", "/v2/orders"))
+			for range 10 {
+				if got := caddy.Do1(t, good); got.Status != 200 {
+					t.Fatalf("what a customer does: %v", got)
+				}
+			}
+			probing := probe.call
+			probing.Fields = good.Fields
+			// Faster than five a second: a few are needed when the machine is slow.
+			harness.Await(t, "the scanner to be refused", func() (string, bool) {
+				got := caddy.Do1(t, probing)
+				if got.Status != probe.status && got.Status != 429 {
+					t.Fatalf("a probe: %v", got)
+				}
+				return got.String(), got.Status == 429
+			})
+			got := caddy.Do2(t, good)
+			refused(t, got, 429, "quota-exceeded")
+			wantRetryAfter(t, got.Header, 3600)
+			other, _ := as(get("api.example.com", "/v2/orders"))
+			if got := caddy.Do1(t, other); got.Status != 200 {
+				t.Errorf("somebody else: %v", got)
+			}
+		})
+	}
+}
