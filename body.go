@@ -141,9 +141,9 @@ func (x *exchange) judgeStreamed() {
 	v, t := &x.verdict, x.tee
 	switch {
 	case t.over:
-		v.Unchecked = "body-too-large"
+		v.Unchecked = policy.UncheckedTooLarge
 	case !t.complete && int64(len(t.kept)) != x.r.ContentLength:
-		v.Unchecked = "body-not-read"
+		v.Unchecked = policy.UncheckedNotRead
 	default:
 		v.JudgeBody(t.kept)
 	}

@@ -155,6 +155,7 @@ func (x *exchange) observe(status int, err error) {
 		}
 	}
 	v, m := &x.verdict, &x.request.Match
+	x.app.counting.count(m, v)
 	o := inventory.Outcome{
 		Time:      x.request.Now.UnixNano(),
 		Status:    status,

@@ -17,6 +17,7 @@ type inForce struct {
 	recorder  *inventory.Recorder
 	allowed   [][catalogue.NumStates]published
 	documents *documents
+	counting  counting
 	byClient  bool // some limit or audience goes by the client's address
 }
 
@@ -49,6 +50,7 @@ func (app *App) compile() (_ *inForce, err error) {
 	}
 	cat := now.policy.Catalogue()
 	now.allowed = allowedFacts(cat)
+	now.counting = app.shared.metrics.counting(now.policy)
 	now.recorder = app.shared.inventory.Bind(cat, now.meta(&cfg)...)
 	return now, nil
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"go.uber.org/zap"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
@@ -84,8 +85,9 @@ type App struct {
 	// The catalogue: what exists.
 	API []*API `json:"api,omitempty"`
 
-	ctx      caddy.Context
+	ctx      caddy.Context // the module's own: events bear its name
 	logger   *zap.Logger
+	events   *caddyevents.App
 	shared   *shared // nil until acquired; stays when released, since requests may still read it
 	released sync.Once
 	now      atomic.Pointer[inForce]
@@ -106,6 +108,12 @@ func (app *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	app.shared = shared
+	if err := shared.metrics.register(ctx.GetMetricsRegistry()); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	if err := app.findEvents(ctx); err != nil {
+		return err
+	}
 	now, err := app.compile()
 	if err != nil {
 		return err

@@ -19,6 +19,8 @@ type shared struct {
 	slots     int
 	table     *ratelimit.Table
 	inventory *inventory.Inventory
+	metrics   *metrics
+	events    chan inventory.Event // on their way to Caddy's event handlers
 
 	mu      sync.Mutex
 	running []*App             // started and not cleaned up, the newest last
@@ -35,6 +37,8 @@ func acquireShared(app *App) (*shared, error) {
 		s := &shared{slots: app.TableSlots, done: make(chan struct{})}
 		s.table = ratelimit.NewTable(ratelimit.TableConfig{Slots: app.TableSlots})
 		s.inventory = inventory.New(inventory.Options{Feed: s.feed})
+		s.metrics = newMetrics(s)
+		s.events = make(chan inventory.Event, eventsWaiting)
 		return s, nil
 	})
 	if err != nil {
@@ -70,6 +74,7 @@ func (s *shared) start(app *App) {
 		defer close(s.done)
 		s.inventory.Run(ctx)
 	}()
+	go s.emitEvents(ctx)
 }
 
 // stop takes app's configuration out. When another app of a new configuration
@@ -136,6 +141,7 @@ func (s *shared) feed(e inventory.Event) {
 	if app := s.newest(); app != nil {
 		app.logger.Named("inventory").Info(e.Event, zap.Inline(eventFields(e)))
 	}
+	s.queueEvent(e)
 }
 
 // runningApp is the app of the running configuration, or nil. It is asked for

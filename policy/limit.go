@@ -61,6 +61,8 @@ type bound struct {
 	// mask is 0 when the limit binds every request, else the bit of
 	// catalogue.Match.Bound that says whether it binds this one.
 	mask uint64
+	// number is that of its name, see Policy.LimitNames.
+	number int
 
 	count    Count
 	failures []int
@@ -191,6 +193,7 @@ type Limited struct {
 	Name     string
 	Admitted bool
 	Shadow   bool // in monitor: it refuses nothing
+	Number   int  // of its name in Policy.LimitNames
 }
 
 // Limited is the number of limits that were asked, and Limit the i-th of them.
@@ -202,6 +205,7 @@ func (v *Verdict) Limit(i int) Limited {
 		Name:     v.charges[i].Limit.Name,
 		Admitted: v.decisions[i].Admitted,
 		Shadow:   v.charges[i].Shadow,
+		Number:   v.limits[i].number,
 	}
 }
 

@@ -85,6 +85,8 @@ type Policy struct {
 	versions  map[*catalogue.Version]*scope
 	routes    []route // by catalogue.Route.Index
 	listed    []listed
+
+	limitNames []string
 }
 
 // Catalogue is the catalogue that requests are matched in before Decide.
@@ -121,6 +123,7 @@ func New(cfg Config) (*Policy, error) {
 	cat.Problems = append(cat.Problems, bindings.problems...)
 	p.linkSuccessors()
 	p.addHosts(cfg.Rules)
+	p.numberLimits()
 	p.addRoutes()
 	return p, nil
 }

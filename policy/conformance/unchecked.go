@@ -15,3 +15,11 @@ const (
 	uncheckedXML       = "xml-body"
 	uncheckedOther     = "media-type"
 )
+
+// UncheckedReasons are all values of Result.Unchecked.
+func UncheckedReasons() []string {
+	return []string{
+		uncheckedSchema, uncheckedPattern, uncheckedParameter, uncheckedContent, uncheckedNested, uncheckedNoContent,
+		uncheckedText, uncheckedBinary, uncheckedForm, uncheckedMultipart, uncheckedXML, uncheckedOther,
+	}
+}

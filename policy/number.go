@@ -1,0 +1,50 @@
+package policy
+
+import (
+	"slices"
+
+	"github.com/apiguard/caddy-api-guard/policy/conformance"
+)
+
+// NumRules is how many values Rule has.
+const NumRules = int(numRules)
+
+// numberLimits numbers the limits by name, so that who counts their decisions
+// finds the counter without looking the name up.
+func (p *Policy) numberLimits() {
+	number := func(s *scope) {
+		for i := range s.limits {
+			name := s.limits[i].arithmetic.Name
+			n := slices.Index(p.limitNames, name)
+			if n < 0 {
+				n = len(p.limitNames)
+				p.limitNames = append(p.limitNames, name)
+			}
+			s.limits[i].number = n
+		}
+	}
+	for _, s := range p.apis {
+		number(s)
+	}
+	for _, s := range p.versions {
+		number(s)
+	}
+	for _, s := range p.hosts {
+		number(s)
+	}
+}
+
+// LimitNames are the names of all limits, by Limited.Number.
+func (p *Policy) LimitNames() []string { return p.limitNames }
+
+// Reasons of Verdict.Unchecked besides those of package conformance: what passed
+// while it streamed was larger than what is judged, or was not read to its end.
+const (
+	UncheckedTooLarge = "body-too-large"
+	UncheckedNotRead  = "body-not-read"
+)
+
+// UncheckedReasons are all values of Verdict.Unchecked.
+func UncheckedReasons() []string {
+	return append(conformance.UncheckedReasons(), UncheckedTooLarge, UncheckedNotRead)
+}
