@@ -83,11 +83,11 @@ func NewClient() string {
 // Do1 sends the call over HTTP/1.1 on a connection of its own.
 func (c *Caddy) Do1(t testing.TB, call Call) Answer {
 	t.Helper()
-	return c.Raw(t, call.wire(), call.method())
+	return c.Raw(t, call.Wire(), call.method())
 }
 
-// wire is the call as HTTP/1.1 bytes. Nothing is escaped or checked.
-func (c Call) wire() []byte {
+// Wire is the call as HTTP/1.1 bytes. Nothing is escaped or checked.
+func (c Call) Wire() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", c.method(), c.Target, c.Host)
 	for _, f := range c.Fields {
@@ -156,7 +156,7 @@ func (c *Caddy) KeepAlive(t testing.TB, calls func(yield func(Call) bool), seen 
 	in := bufio.NewReader(conn)
 	for call := range calls {
 		_ = conn.SetDeadline(time.Now().Add(exchangeTimeout))
-		request := strings.Replace(string(call.wire()), "Connection: close\r\n", "", 1)
+		request := strings.Replace(string(call.Wire()), "Connection: close\r\n", "", 1)
 		if _, err := io.WriteString(conn, request); err != nil {
 			t.Errorf("sending %v: %v", call, err)
 			return

@@ -206,6 +206,11 @@ func (h *HTTP2) step() error {
 		s.answer.Body = append(s.answer.Body, f.Data()...)
 		s.done = s.done || f.StreamEnded()
 		if n := uint32(len(f.Data())); n > 0 {
+			if !s.done {
+				if err := h.framer.WriteWindowUpdate(id, n); err != nil {
+					return err
+				}
+			}
 			return h.framer.WriteWindowUpdate(0, n)
 		}
 	case *http2.RSTStreamFrame:
