@@ -235,3 +235,6 @@ func (o *output) String() string {
 	defer o.mu.Unlock()
 	return o.buf.String()
 }
+
+// PID is the process's number.
+func (c *Caddy) PID() int { return c.cmd.Process.Pid }
