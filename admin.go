@@ -58,9 +58,9 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 	view := app.shared.inventory
 	id, isRoute := strings.CutPrefix(name, "routes/")
 	switch {
-	case name == "apis", name == "hosts", name == "routes", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
+	case name == "apis", name == "hosts", name == "routes", name == "consumers", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
 	default:
-		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, limits and health", adminPrefix, name))
+		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, consumers, limits and health", adminPrefix, name))
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, apiError(http.StatusMethodNotAllowed, fmt.Sprintf("%s%s takes GET only", adminPrefix, name))
@@ -82,6 +82,14 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 		}
 		q.Limit = app.pageSize(q.Limit)
 		list, err := view.Routes(q)
+		return list, badRequest(err)
+	case "consumers":
+		q, err := inventory.ParseConsumerQuery(query)
+		if err != nil {
+			return nil, apiError(http.StatusBadRequest, err.Error())
+		}
+		q.Limit = app.pageSize(q.Limit)
+		list, err := view.Consumers(q)
 		return list, badRequest(err)
 	}
 	for parameter := range query {

@@ -26,6 +26,7 @@ type exchange struct {
 	query    catalogue.Query
 	request  policy.Request
 	verdict  policy.Verdict
+	caller   inventory.Caller
 	response response
 	tee      *teeBody
 	keyBody  keyBody
@@ -59,6 +60,7 @@ func (x *exchange) release() {
 	x.query = catalogue.Query{}
 	x.request = policy.Request{Expand: expand, HasBody: hasBody, Trusted: trusted, ReadBody: readBody}
 	x.keyBody = keyBody{}
+	x.caller = inventory.Caller{}
 	x.response.reset(x)
 	x.verdict.Release()
 	exchanges.Put(x)
@@ -163,6 +165,7 @@ func (x *exchange) observe(status int, err error) {
 		Rule:      v.Rule.String(),
 		Reason:    string(v.Reason),
 		Forwarded: v.Outcome != policy.Refuse,
+		Caller:    x.introduce(),
 	}
 	if m.Outcome == catalogue.Found && x.request.Problem == "" {
 		x.app.recorder.Hit(m, o)

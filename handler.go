@@ -118,10 +118,8 @@ func (x *exchange) match() {
 	}
 	x.app.policy.Catalogue().Match(&x.query, &q.Match)
 	q.Client = netip.Addr{}
-	if x.app.byClient {
-		if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {
-			q.Client, _ = netip.ParseAddr(ip)
-		}
+	if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {
+		q.Client, _ = netip.ParseAddr(ip)
 	}
 }
 

@@ -1,6 +1,8 @@
 package inventory
 
 import (
+	"net/http"
+	"net/netip"
 	"testing"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
@@ -82,6 +84,31 @@ func BenchmarkRoutes10000(b *testing.B) {
 				if _, err := s.Routes(q); err != nil {
 					b.Fatal(err)
 				}
+			}
+		})
+	}
+}
+
+// BenchmarkHitOfAKnownCaller is Hit with what it costs to know the caller: an
+// address of its own or a user, a bearer token, an origin.
+func BenchmarkHitOfAKnownCaller(b *testing.B) {
+	s := newScene(b, Options{}, orders())
+	r := s.cat.Routes[3]
+	m := catalogue.Match{Outcome: catalogue.Found, Host: r.Hosts[1], Route: r}
+	for name, c := range map[string]*Caller{
+		"nobody":  nil,
+		"network": {Addr: netip.MustParseAddr("2001:db8::1"), Header: http.Header{"Authorization": {"Bearer x"}, "Accept": {"*/*"}}, Answer: http.Header{"Content-Type": {"application/json"}}},
+		"user":    {User: "u-1234", Header: http.Header{"Authorization": {"Bearer x"}, "Origin": {"https://a.test"}}, Answer: http.Header{"Access-Control-Allow-Origin": {"*"}}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			o := s.at(answered(200))
+			o.Caller = c
+			s.rec.Hit(&m, o)
+			s.settle()
+			b.ReportAllocs()
+			for b.Loop() {
+				o.Time += 1000
+				s.rec.Hit(&m, o)
 			}
 		})
 	}

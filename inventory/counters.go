@@ -65,6 +65,29 @@ type counters struct {
 	best           atomic.Uint32 // rank
 	classes        [numClasses]atomic.Uint64
 	refused, would [numRules]atomic.Uint64
+
+	traits          atomic.Uint32
+	unauthenticated atomic.Uint64          // good answers without credentials
+	crowd           atomic.Pointer[sketch] // nil until someone is known
+}
+
+// note adds what was seen of a caller.
+func (c *counters) note(seen traits, unauthenticated bool) {
+	if bits := uint32(seen); c.traits.Load()&bits != bits {
+		c.traits.Or(bits)
+	}
+	if unauthenticated {
+		c.unauthenticated.Add(1)
+	}
+}
+
+// consumers is the sketch of who called, made at the first call.
+func (c *counters) consumers() *sketch {
+	if s := c.crowd.Load(); s != nil {
+		return s
+	}
+	c.crowd.CompareAndSwap(nil, new(sketch))
+	return c.crowd.Load()
 }
 
 // lastGrain is how far last may lag behind, in nanoseconds. It keeps requests

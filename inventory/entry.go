@@ -75,6 +75,10 @@ type entry struct {
 	mixed    bool   // others gave as good evidence
 	baseline bool   // got the answer that its host gives to everything
 
+	traits          traits // of what Observe brought, as are these
+	unauthenticated uint64
+	crowd           crowd
+
 	host       *hostRecord
 	prev, next *entry // shelfNoise: neighbours in the host's list
 }
@@ -101,6 +105,22 @@ func (e *entry) verdicts() verdicts {
 		}
 	}
 	return v
+}
+
+// callers is what was seen of callers in both ways.
+func (e *entry) callers() (seen traits, unauthenticated uint64) {
+	if e.hits == nil {
+		return e.traits, e.unauthenticated
+	}
+	return e.traits | traits(e.hits.traits.Load()), e.unauthenticated + e.hits.unauthenticated.Load()
+}
+
+// consumers is about how many called it.
+func (e *entry) consumers() uint64 {
+	if e.hits == nil {
+		return crowdOf(nil, &e.crowd)
+	}
+	return crowdOf(e.hits.crowd.Load(), &e.crowd)
 }
 
 // methodOther stands for every method that is neither standard nor documented.

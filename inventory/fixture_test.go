@@ -7,6 +7,7 @@ import (
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 	"github.com/apiguard/caddy-api-guard/inventory/spec"
+	"github.com/getkin/kin-openapi/openapi3"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -184,4 +185,15 @@ func orders() *catalogue.API {
 	v3.State = catalogue.StateBeta
 	v3.Environment = "staging"
 	return api("orders", v1, v2, v3)
+}
+
+// withAPIKeys is a document whose API keys stand in a header, the query and a
+// cookie.
+func withAPIKeys() *openapi3.T {
+	scheme := func(in, name string) *openapi3.SecuritySchemeRef {
+		return &openapi3.SecuritySchemeRef{Value: &openapi3.SecurityScheme{Type: "apiKey", In: in, Name: name}}
+	}
+	return &openapi3.T{Components: &openapi3.Components{SecuritySchemes: openapi3.SecuritySchemes{
+		"a": scheme("header", "x-key"), "b": scheme("query", "key"), "c": scheme("cookie", "sid"),
+	}}}
 }

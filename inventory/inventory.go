@@ -29,6 +29,9 @@ type Options struct {
 	MaxRoutes int
 	// MaxHosts is how many undeclared hosts are held. Default 256.
 	MaxHosts int
+	// MaxConsumers is how many consumers are held, each version apart. Default
+	// 100,000.
+	MaxConsumers int
 }
 
 const (
@@ -63,6 +66,8 @@ type Inventory struct {
 	// process is older than every epoch of this one.
 	epoch atomic.Uint64
 	feed  feed
+	// consumers has a part that requests use and a part that mu guards.
+	consumers *consumers
 
 	// mu guards all below. Requests never take it.
 	mu        sync.RWMutex
@@ -95,8 +100,15 @@ func (q *quota) full(max int) bool { return q.entries >= max || q.bytes >= max*p
 
 // versionRecord is what was observed of a version.
 type versionRecord struct {
-	seen  tally
-	state string // at the last look; empty: never looked
+	key       versionKey
+	index     uint64 // 1, 2, ...: the same over configurations
+	seen      tally
+	state     string // at the last look; empty: never looked
+	consumers int    // that called it, those without room aside
+
+	// Consumers without room, counted by requests directly.
+	others      consumerSlot
+	othersFirst atomic.Int64
 }
 
 // gapCounts count requests, or entries, that no answer shows.
@@ -115,6 +127,9 @@ func New(o Options) *Inventory {
 	if o.MaxHosts <= 0 {
 		o.MaxHosts = 256
 	}
+	if o.MaxConsumers <= 0 {
+		o.MaxConsumers = 100_000
+	}
 	inv := &Inventory{
 		now:       o.Now,
 		maxRoutes: o.MaxRoutes,
@@ -123,6 +138,7 @@ func New(o Options) *Inventory {
 		seed:      maphash.MakeSeed(),
 		queue:     make(chan observation, queueLength),
 		feed:      feed{emit: o.Feed},
+		consumers: newConsumers(o.MaxConsumers),
 		routes:    make(map[routeID]*entry),
 		hosts:     make(map[string]*hostRecord),
 		versions:  make(map[versionKey]*versionRecord),
@@ -144,6 +160,8 @@ func (inv *Inventory) Run(ctx context.Context) {
 		select {
 		case ob := <-inv.queue:
 			inv.record(&ob)
+		case a := <-inv.consumers.arrivals:
+			inv.recordArrivals(a)
 		case <-ticker.C:
 			inv.tick()
 		case <-ctx.Done():
@@ -159,6 +177,24 @@ func (inv *Inventory) drain() {
 		select {
 		case ob := <-inv.queue:
 			inv.record(&ob)
+		case a := <-inv.consumers.arrivals:
+			inv.recordArrivals(a)
+		default:
+			return
+		}
+	}
+}
+
+// recordArrivals takes in a consumer and what else is queued, up to a batch.
+func (inv *Inventory) recordArrivals(first arrival) {
+	defer inv.survive()
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	inv.welcome(&first)
+	for range batchLength - 1 {
+		select {
+		case a := <-inv.consumers.arrivals:
+			inv.welcome(&a)
 		default:
 			return
 		}

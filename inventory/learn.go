@@ -56,6 +56,11 @@ func (inv *Inventory) learn(ob *observation, now time.Time) {
 	e.why, e.baseline = ob.why(), e.baseline || baseline
 	e.remember(ob, worth)
 	e.seen.add(o, worth, epoch)
+	e.traits |= ob.traits
+	e.crowd.add(ob.consumer)
+	if ob.anonymous {
+		e.unauthenticated++
+	}
 	inv.reshelve(e, before)
 	if worth <= rankRefused {
 		inv.countNoise(host, worth, first, now)
@@ -180,7 +185,7 @@ func (inv *Inventory) demote(host *hostRecord, a answer) {
 func (inv *Inventory) version(k versionKey) *versionRecord {
 	v := inv.versions[k]
 	if v == nil {
-		v = new(versionRecord)
+		v = &versionRecord{key: k, index: uint64(len(inv.versions) + 1)}
 		inv.versions[k] = v
 	}
 	return v

@@ -39,6 +39,10 @@ const (
 	// hourly record of each host has the sums. Stated only by answers that could
 	// hold such routes.
 	GapTrimmed = "scans-trimmed"
+	// GapConsumers: the table of consumers is full, or new ones came faster than
+	// they could be recorded. What did not fit is summed up, a version each, in the
+	// entry whose consumer is "(other)". Stated only by answers that list consumers.
+	GapConsumers = "consumers-full"
 	// GapInternal: recording an observation failed. That is a fault of the
 	// inventory itself.
 	GapInternal = "internal-error"

@@ -12,8 +12,8 @@ const (
 	WouldRefuse
 )
 
-// Outcome is how a request ended, as far as the inventory wants to know. It holds
-// no value that a client sent.
+// Outcome is how a request ended, as far as the inventory wants to know. Besides
+// Caller it holds no value that a client sent.
 type Outcome struct {
 	Time int64 // when the request arrived, Unix nanoseconds
 
@@ -39,4 +39,8 @@ type Outcome struct {
 	// to everything from one that means this route. Only the media type is used.
 	ContentType string
 	BodyLength  int64
+
+	// Caller is who called, nil when that is not known. It is read during the
+	// call and not held.
+	Caller *Caller
 }

@@ -188,14 +188,18 @@ func ParseHostQuery(v url.Values) (HostQuery, error) {
 	return q, nil
 }
 
-func (q *HostQuery) check() (position, error) {
-	if q.Limit < 0 || q.Limit > maxLimit {
-		return position{}, fmt.Errorf("reading parameter limit: %d is not between 1 and %d", q.Limit, maxLimit)
+func (q *HostQuery) check() (position, error) { return checkPage(q.Limit, q.Cursor, q.hash()) }
+
+// checkPage says what is wrong with a page's size or cursor, and gives where the
+// cursor stands.
+func checkPage(limit int, cursor string, hash uint64) (position, error) {
+	if limit < 0 || limit > maxLimit {
+		return position{}, fmt.Errorf("reading parameter limit: %d is not between 1 and %d", limit, maxLimit)
 	}
-	if q.Cursor == "" {
+	if cursor == "" {
 		return position{}, nil
 	}
-	return parsePosition(q.Cursor, q.hash())
+	return parsePosition(cursor, hash)
 }
 
 func (q *HostQuery) hash() uint64 {

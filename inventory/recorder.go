@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/inventory/spec"
 )
 
 // VersionMeta is what the inventory tells about a version besides its catalogue
@@ -29,6 +30,7 @@ type Recorder struct {
 	places  map[versionKey]*place
 	hosts   map[string]*catalogue.Host // by declared name
 	methods map[string]string          // that are documented and not standard
+	keys    []apiKey                   // of all documents
 	shapes  shapes
 }
 
@@ -48,6 +50,8 @@ type place struct {
 	api     *catalogue.API
 	version *catalogue.Version
 	meta    VersionMeta
+	record  *versionRecord
+	keys    []apiKey // of its documents
 }
 
 // Bind attaches a configuration's catalogue and returns what its handlers record
@@ -71,11 +75,14 @@ func (inv *Inventory) Bind(cat *catalogue.Catalogue, meta ...VersionMeta) *Recor
 	for _, h := range cat.Hosts {
 		r.hosts[h.Name] = h
 	}
+	var documents []*spec.Document
 	for _, a := range cat.APIs {
 		for _, v := range a.Versions {
-			r.places[versionKey{a.Name, v.Name}] = &place{api: a, version: v}
+			r.places[versionKey{a.Name, v.Name}] = &place{api: a, version: v, keys: apiKeys(v.Documents)}
+			documents = append(documents, v.Documents...)
 		}
 	}
+	r.keys = apiKeys(documents)
 	for _, m := range meta {
 		if p := r.places[versionKey{m.API, m.Version}]; p != nil {
 			p.meta = m
@@ -84,6 +91,9 @@ func (inv *Inventory) Bind(cat *catalogue.Catalogue, meta ...VersionMeta) *Recor
 
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
+	for k, p := range r.places {
+		p.record = inv.version(k)
+	}
 	r.starts = append(make([]uint32, 0, len(cat.Routes)+1), 0)
 	for _, route := range cat.Routes {
 		if _, standard := standardMethod(route.Operation.Method); !standard {
@@ -120,13 +130,20 @@ func (r *Recorder) Hit(m *catalogue.Match, o Outcome) {
 	slots := r.slots[r.starts[m.Route.Index]:r.starts[m.Route.Index+1]]
 	for i := range slots {
 		if slots[i].host == m.Host {
-			slots[i].hits.add(&o, &r.inv.epoch)
+			r.hit(&slots[i], &o)
 			return
 		}
 	}
 	if len(slots) > 0 {
-		slots[0].hits.add(&o, &r.inv.epoch)
+		r.hit(&slots[0], &o)
 	}
+}
+
+func (r *Recorder) hit(s *slot, o *Outcome) {
+	if o.Caller != nil {
+		r.inv.meet(s, o)
+	}
+	s.hits.add(o, &r.inv.epoch)
 }
 
 // observation is a request that no document has, on its way to the inventory's
@@ -141,6 +158,9 @@ type observation struct {
 	method       string
 	path         string
 	outcome      Outcome
+	traits       traits
+	anonymous    bool   // a good answer without credentials
+	consumer     uint64 // its fast hash, 0 for nobody known
 }
 
 // Observe records any other request. host, method and path may be hostile: they
@@ -153,11 +173,13 @@ func (r *Recorder) Observe(m *catalogue.Match, host, method, path string, o Outc
 		return
 	}
 	inv := r.inv
+	ob := observation{rec: r, match: m.Outcome, host: m.Host, base: m.Base}
+	r.passBy(m, &o, &ob)
+	ob.outcome = o
 	if len(inv.queue) == cap(inv.queue) {
 		inv.dropped.Add(1)
 		return
 	}
-	ob := observation{rec: r, match: m.Outcome, host: m.Host, base: m.Base, outcome: o}
 	if m.API != nil {
 		ob.api = m.API.Name
 	}
@@ -190,6 +212,30 @@ func (r *Recorder) Observe(m *catalogue.Match, host, method, path string, o Outc
 	case inv.queue <- ob:
 	default:
 		inv.dropped.Add(1)
+	}
+}
+
+// passBy takes in who made a request that no document has, and lets go of the
+// caller. The consumer is counted where a version is known.
+func (r *Recorder) passBy(m *catalogue.Match, o *Outcome, ob *observation) {
+	c := o.Caller
+	o.Caller = nil
+	if c == nil {
+		return
+	}
+	var p *place
+	if m.API != nil && m.Version != nil {
+		p = r.places[versionKey{m.API.Name, m.Version.Name}]
+	}
+	keys := r.keys
+	if p != nil && len(p.keys) > 0 {
+		keys = p.keys
+	}
+	ob.traits = c.traits(keys, o.Forwarded)
+	ob.anonymous = o.unauthenticated(ob.traits)
+	ob.consumer = r.inv.consumers.hash(c)
+	if p != nil && ob.consumer != 0 {
+		r.inv.consumers.count(c, ob.consumer, p.record, o.Time)
 	}
 }
 

@@ -124,8 +124,8 @@ func paginate(rows []row, at position, limit int, fixed, descending bool) ([]*ro
 		}
 		return a.compare(b)
 	}
-	page := smallest{keep: limit + 1, compare: func(a, b *row) int { return compare(&a.key, &b.key) }}
-	tail := smallest{keep: limit + 1, compare: func(a, b *row) int { return bytes.Compare(a.entry.id[:], b.entry.id[:]) }}
+	page := smallest[row]{keep: limit + 1, compare: func(a, b *row) int { return compare(&a.key, &b.key) }}
+	tail := smallest[row]{keep: limit + 1, compare: func(a, b *row) int { return bytes.Compare(a.entry.id[:], b.entry.id[:]) }}
 	for i := range rows {
 		r := &rows[i]
 		touched := !fixed && r.touched >= at.epoch
@@ -157,14 +157,14 @@ func paginate(rows []row, at position, limit int, fixed, descending bool) ([]*ro
 }
 
 // smallest collects the first rows of an order without sorting all of them.
-type smallest struct {
+type smallest[T any] struct {
 	keep    int
-	compare func(a, b *row) int
-	rows    []*row // those that may be among the first, twice keep at most
-	cut     *row   // what is not before it need not be looked at; nil at first
+	compare func(a, b *T) int
+	rows    []*T // those that may be among the first, twice keep at most
+	cut     *T   // what is not before it need not be looked at; nil at first
 }
 
-func (s *smallest) add(r *row) {
+func (s *smallest[T]) add(r *T) {
 	if s.cut != nil && s.compare(r, s.cut) >= 0 {
 		return
 	}
@@ -176,7 +176,7 @@ func (s *smallest) add(r *row) {
 }
 
 // sorted are the first keep rows in order.
-func (s *smallest) sorted() []*row {
+func (s *smallest[T]) sorted() []*T {
 	slices.SortFunc(s.rows, s.compare)
 	s.rows = s.rows[:min(len(s.rows), s.keep)]
 	return s.rows
@@ -186,12 +186,15 @@ func (s *smallest) sorted() []*row {
 func (l *lens) routeEntry(v *view) RouteEntry {
 	e, k := v.entry, &v.entry.key
 	counts := e.verdicts()
+	seen, unauthenticated := e.callers()
 	r := RouteEntry{
 		ID: e.id.String(), API: k.api, Version: k.version, Host: k.host, Method: k.method, Path: k.path,
 		Documented: l.inv.documented(e), Lifecycle: v.lifecycle, State: v.state, Reasons: l.reasons(v), Evidence: evidenceOf[v.best],
 		FirstSeen: instant(v.first), LastSeen: instant(v.last), Count: v.count, Statuses: v.statuses(),
 		Refused: byRule(&counts.refused), WouldRefuse: byRule(&counts.would),
-		Auth: Auth{Seen: []string{}}, CORS: CORS{Origins: []string{}}, DataClasses: []string{}, Networks: []string{},
+		Consumers: e.consumers(),
+		Auth:      Auth{Seen: seen.credentials(), Unauthenticated2xx: unauthenticated},
+		CORS:      seen.cors(), DataClasses: []string{}, Networks: seen.networks(),
 		Review: "open",
 	}
 	if e.slot != nil {
