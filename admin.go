@@ -56,11 +56,14 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 		return app.limits(r)
 	}
 	view := app.shared.inventory
+	if id, ok := reviewed(name); ok {
+		return app.review(id, r)
+	}
 	id, isRoute := strings.CutPrefix(name, "routes/")
 	switch {
-	case name == "apis", name == "hosts", name == "routes", name == "consumers", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
+	case name == "apis", name == "hosts", name == "routes", name == "consumers", name == "findings", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
 	default:
-		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, consumers, limits and health", adminPrefix, name))
+		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, routes/{id}/review, consumers, findings, limits and health", adminPrefix, name))
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, apiError(http.StatusMethodNotAllowed, fmt.Sprintf("%s%s takes GET only", adminPrefix, name))
@@ -90,6 +93,14 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 		}
 		q.Limit = app.pageSize(q.Limit)
 		list, err := view.Consumers(q)
+		return list, badRequest(err)
+	case "findings":
+		q, err := inventory.ParseFindingQuery(query)
+		if err != nil {
+			return nil, apiError(http.StatusBadRequest, err.Error())
+		}
+		q.Limit = app.pageSize(q.Limit)
+		list, err := view.Findings(q)
 		return list, badRequest(err)
 	}
 	for parameter := range query {

@@ -158,6 +158,7 @@ func (e eventFields) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	for _, field := range [...]struct{ name, value string }{
 		{"api", e.API}, {"version", e.Version}, {"host", e.Host}, {"method", e.Method}, {"path", e.Path},
 		{"state", e.State}, {"evidence", string(e.Evidence)},
+		{"finding", e.Finding}, {"severity", e.Severity}, {"id", e.ID},
 	} {
 		if field.value != "" {
 			enc.AddString(field.name, field.value)

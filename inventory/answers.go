@@ -98,7 +98,9 @@ type RouteEntry struct {
 	Docs        string `json:"docs"`
 	Deprecated  Time   `json:"deprecated"`
 	Sunset      Time   `json:"sunset"`
-	Review      string `json:"review"` // "open"; reviews are not recorded yet
+	Review      string `json:"review"` // open, accepted or ignored
+	ReviewNote  string `json:"review_note"`
+	Reviewed    Time   `json:"reviewed"` // when
 }
 
 // ConsumerEntry is who called a version.

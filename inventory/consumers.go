@@ -198,22 +198,3 @@ func (c *consumers) name(id *identity) routeID {
 	mac.Write(id.material[:])
 	return routeID(mac.Sum(nil)[:len(routeID{})])
 }
-
-// meet takes in who called a documented operation.
-func (inv *Inventory) meet(s *slot, o *Outcome) {
-	c := o.Caller
-	seen := c.traits(s.place.keys, o.Forwarded)
-	s.hits.note(seen, o.unauthenticated(seen))
-	hash := inv.consumers.hash(c)
-	if hash == 0 {
-		return
-	}
-	s.hits.consumers().add(hash)
-	inv.consumers.count(c, hash, s.place.record, o.Time)
-}
-
-// unauthenticated reports whether upstream gave a good answer to a caller without
-// any credentials.
-func (o *Outcome) unauthenticated(seen traits) bool {
-	return o.Forwarded && classOf(o.Status) == 2 && seen&anyCredentials == 0
-}

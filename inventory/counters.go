@@ -23,6 +23,9 @@ var ruleNames = [numRules]string{
 	"credentials", "request", "response", "headers", "upgrade", "other",
 }
 
+// ruleLifecycle is the index of that rule.
+const ruleLifecycle = 4
+
 func ruleIndex(rule string) int {
 	switch rule {
 	case "target":
@@ -34,7 +37,7 @@ func ruleIndex(rule string) int {
 	case "limit":
 		return 3
 	case "lifecycle":
-		return 4
+		return ruleLifecycle
 	case "unknown_route":
 		return 5
 	case "credentials":

@@ -13,6 +13,11 @@ type Event struct {
 	Evidence Evidence `json:"evidence"`
 	Reasons  []string `json:"reasons"`
 	Count    uint64   `json:"count"`
+
+	// Of findings: what was found, how severe it is, and its id. Empty otherwise.
+	Finding  string `json:"finding"`
+	Severity string `json:"severity"`
+	ID       string `json:"id"`
 }
 
 // Kinds of events.
@@ -29,4 +34,8 @@ const (
 	// EventScan: a host had 100, 1,000, ... refused and scanned requests within
 	// an hour. Count is how many.
 	EventScan = "scan_detected"
+	// EventFindingOpened: something is wrong, or is so again.
+	EventFindingOpened = "finding_opened"
+	// EventFindingClosed: it does not hold any more.
+	EventFindingClosed = "finding_closed"
 )

@@ -82,6 +82,8 @@ type Inventory struct {
 	hosts     map[string]*hostRecord
 	strangers int // undeclared hosts held
 	versions  map[versionKey]*versionRecord
+	findings  findings
+	reviews   map[routeID]review
 	outbox    []pending
 	gaps      gapCounts
 }
@@ -105,6 +107,9 @@ type versionRecord struct {
 	seen      tally
 	state     string // at the last look; empty: never looked
 	consumers int    // that called it, those without room aside
+
+	// Verdicts of the rule lifecycle at the last look, and when they last grew.
+	refusedRetired, passedRetired grown
 
 	// Consumers without room, counted by requests directly.
 	others      consumerSlot
@@ -142,6 +147,8 @@ func New(o Options) *Inventory {
 		routes:    make(map[routeID]*entry),
 		hosts:     make(map[string]*hostRecord),
 		versions:  make(map[versionKey]*versionRecord),
+		findings:  findings{byKey: make(map[findingKey]*finding)},
+		reviews:   make(map[routeID]review),
 	}
 	inv.epoch.Store(uint64(inv.start))
 	return inv
@@ -227,10 +234,17 @@ func (inv *Inventory) learnBatch(first *observation, now time.Time) {
 func (inv *Inventory) tick() {
 	defer inv.survive()
 	now := inv.now()
-	inv.mu.Lock()
-	inv.watchDates(now)
-	inv.mu.Unlock()
+	inv.lookAround(now)
 	inv.publish(now)
+}
+
+func (inv *Inventory) lookAround(now time.Time) {
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	inv.watchDates(now)
+	if since := now.Sub(inv.findings.latest); since >= findEvery || since < 0 {
+		inv.sweepFindings(now)
+	}
 }
 
 // survive keeps the goroutine, and with it the process, alive when recording

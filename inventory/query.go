@@ -172,13 +172,10 @@ func ParseHostQuery(v url.Values) (HostQuery, error) {
 	for _, s := range v["host"] {
 		q.Host = append(q.Host, strings.ToLower(s))
 	}
-	for _, s := range v["declared"] {
-		if s != "true" && s != "false" {
-			return HostQuery{}, fmt.Errorf("reading parameter declared: unrecognized value %q: write true or false", s)
-		}
-		q.Declared = append(q.Declared, s == "true")
-	}
 	var err error
+	if q.Declared, err = parseBools("declared", v["declared"]); err != nil {
+		return HostQuery{}, err
+	}
 	if q.Limit, err = parseLimit(v); err != nil {
 		return HostQuery{}, err
 	}
@@ -239,6 +236,17 @@ func checkValues[T ~string](name string, values, allowed []T) error {
 		}
 	}
 	return nil
+}
+
+func parseBools(name string, values []string) ([]bool, error) {
+	var out []bool
+	for _, s := range values {
+		if s != "true" && s != "false" {
+			return nil, fmt.Errorf("reading parameter %s: unrecognized value %q: write true or false", name, s)
+		}
+		out = append(out, s == "true")
+	}
+	return out, nil
 }
 
 func parseSince(s string) (time.Time, error) {

@@ -139,13 +139,6 @@ func (r *Recorder) Hit(m *catalogue.Match, o Outcome) {
 	}
 }
 
-func (r *Recorder) hit(s *slot, o *Outcome) {
-	if o.Caller != nil {
-		r.inv.meet(s, o)
-	}
-	s.hits.add(o, &r.inv.epoch)
-}
-
 // observation is a request that no document has, on its way to the inventory's
 // goroutine.
 type observation struct {
@@ -212,30 +205,6 @@ func (r *Recorder) Observe(m *catalogue.Match, host, method, path string, o Outc
 	case inv.queue <- ob:
 	default:
 		inv.dropped.Add(1)
-	}
-}
-
-// passBy takes in who made a request that no document has, and lets go of the
-// caller. The consumer is counted where a version is known.
-func (r *Recorder) passBy(m *catalogue.Match, o *Outcome, ob *observation) {
-	c := o.Caller
-	o.Caller = nil
-	if c == nil {
-		return
-	}
-	var p *place
-	if m.API != nil && m.Version != nil {
-		p = r.places[versionKey{m.API.Name, m.Version.Name}]
-	}
-	keys := r.keys
-	if p != nil && len(p.keys) > 0 {
-		keys = p.keys
-	}
-	ob.traits = c.traits(keys, o.Forwarded)
-	ob.anonymous = o.unauthenticated(ob.traits)
-	ob.consumer = r.inv.consumers.hash(c)
-	if p != nil && ob.consumer != 0 {
-		r.inv.consumers.count(c, ob.consumer, p.record, o.Time)
 	}
 }
 

@@ -195,8 +195,8 @@ func (l *lens) routeEntry(v *view) RouteEntry {
 		Consumers: e.consumers(),
 		Auth:      Auth{Seen: seen.credentials(), Unauthenticated2xx: unauthenticated},
 		CORS:      seen.cors(), DataClasses: []string{}, Networks: seen.networks(),
-		Review: "open",
 	}
+	r.Review, r.ReviewNote, r.Reviewed = l.inv.reviewOf(e)
 	if e.slot != nil {
 		r.Auth.Documented = asksCredentials(e.slot.route.Operation)
 	}

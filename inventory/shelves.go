@@ -48,7 +48,7 @@ func (inv *Inventory) makeRoom(worth rank) bool {
 	for inv.known.full(inv.maxRoutes) {
 		var oldest *entry
 		for _, e := range inv.routes {
-			if e.shelf == shelfKnown && e.seen.best < worth && (oldest == nil || e.seen.last < oldest.seen.last) {
+			if e.shelf == shelfKnown && e.seen.best < worth && !inv.reviewed(e) && (oldest == nil || e.seen.last < oldest.seen.last) {
 				oldest = e
 			}
 		}

@@ -1,0 +1,74 @@
+package inventory
+
+// findingKind is what is wrong. The order is that of answers: the severe first.
+type findingKind uint8
+
+const (
+	// findShadow: a route that no document has answered 2xx.
+	findShadow findingKind = iota
+	// findHostAnswers: a host that nobody declared answered 2xx.
+	findHostAnswers
+	// findRetiredAnswers: a version past its sunset is called and answers.
+	findRetiredAnswers
+	// findUnauthenticated: an operation whose document asks for credentials
+	// answered 2xx without any.
+	findUnauthenticated
+
+	// findUndescribed: as findShadow, in a version that has no document at all.
+	findUndescribed
+	// findNoDocument: a version has no document.
+	findNoDocument
+	// findNoRetirement: a version is deprecated and has no sunset.
+	findNoRetirement
+	// findDeprecated: a deprecated version or operation is still called.
+	findDeprecated
+	// findRetired: a version past its sunset is still called; the guard refuses.
+	findRetired
+
+	// findNoOwner: neither a version nor its API has an owner.
+	findNoOwner
+	// findHost: a host that nobody declared was asked for.
+	findHost
+	// findScan: a host was scanned within the last hour.
+	findScan
+
+	numFindingKinds
+)
+
+// Severities of findings.
+const (
+	SeverityHigh   = "high"
+	SeverityMedium = "medium"
+	SeverityLow    = "low"
+)
+
+// findingTexts are the names, and the advice in the words of the configuration.
+var findingTexts = [numFindingKinds]struct{ name, severity, advice string }{
+	findShadow: {"shadow-answers", SeverityHigh,
+		"Add the route to the version's document (spec), or refuse what no document has: unknown_route enforce. If it is meant to be so, say so with a review: accepted."},
+	findHostAnswers: {"undeclared-host-answers", SeverityHigh,
+		"Declare the host in a version's hosts, so that the policy holds for it, or refuse it: unknown_host enforce. If nobody should reach it, remove it from Caddy's sites."},
+	findRetiredAnswers: {"retired-answers", SeverityHigh,
+		"The version is past its sunset and still answers. Refuse it: lifecycle enforce. If it is still needed, move its sunset."},
+	findUnauthenticated: {"unauthenticated-2xx", SeverityHigh,
+		"The document asks for credentials and upstream answers without any. Have the upstream, or an authentication handler of Caddy, require them; or correct the operation's security in the document."},
+	findUndescribed: {"undescribed-route-answers", SeverityMedium,
+		"The version has no document to find this route in. Add spec with its OpenAPI document, or say with a review that it is meant to be so: accepted."},
+	findNoDocument: {"no-document", SeverityMedium,
+		"Add spec with the version's OpenAPI document. Until then its requests are not checked, and each of its routes is a shadow."},
+	findNoRetirement: {"no-retirement-plan", SeverityMedium,
+		"Add sunset with the date from which the version is refused, and successor with the version that replaces it."},
+	findDeprecated: {"deprecated-called", SeverityMedium,
+		"See /api_guard/consumers for who still calls it, and move them to the successor before the sunset."},
+	findRetired: {"retired-called", SeverityMedium,
+		"Its requests are refused. See /api_guard/consumers for who still sends them, and tell them of the successor."},
+	findNoOwner: {"no-owner", SeverityLow,
+		"Add owner to the version, or to its api for all of its versions."},
+	findHost: {"undeclared-host", SeverityLow,
+		"If the host is one of yours, declare it in a version's hosts. If not, unknown_host enforce refuses it with 421."},
+	findScan: {"scanned", SeverityLow,
+		"Somebody looks for routes that are not there. A limit with key {client_ip} charges such requests too."},
+}
+
+func (k findingKind) String() string   { return findingTexts[k].name }
+func (k findingKind) severity() string { return findingTexts[k].severity }

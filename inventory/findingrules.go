@@ -1,0 +1,187 @@
+package inventory
+
+import (
+	"time"
+
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+)
+
+const (
+	// stillCalled is how long after its latest request something still is called:
+	// a month has the jobs that run once in it.
+	stillCalled = 30 * 24 * time.Hour
+	// scanSize is how many refused and scanned requests within an hour are a scan,
+	// as for the event scan_detected.
+	scanSize = 100
+	// scanFades is how long a scan is one after the hour that it was in.
+	scanFades = time.Hour
+)
+
+// grown is a counter that is looked at from time to time.
+type grown struct {
+	count uint64
+	at    int64 // when it was last found to be more than before; 0: never
+}
+
+func (g *grown) look(count uint64, now time.Time) {
+	if count > g.count {
+		g.count, g.at = count, now.UnixNano()
+	}
+}
+
+// versionUse is the traffic of a version, documented or not.
+type versionUse struct {
+	totals
+	refusedRetired, passedRetired uint64 // verdicts of the rule lifecycle
+	shadows                       uint64 // routes in no document
+}
+
+// findRoutes looks for what is wrong with routes, and sums up the versions.
+func (inv *Inventory) findRoutes(now time.Time) map[versionKey]*versionUse {
+	uses := make(map[versionKey]*versionUse, len(inv.active.places))
+	for k := range inv.active.places {
+		u := new(versionUse)
+		if v := inv.versions[k]; v != nil {
+			u.addTally(&v.seen)
+			if n := v.seen.verdicts; n != nil {
+				u.refusedRetired, u.passedRetired = n.refused[ruleLifecycle], n.would[ruleLifecycle]
+			}
+		}
+		uses[k] = u
+	}
+	l := lens{inv: inv, now: now}
+	for _, e := range inv.routes {
+		u := uses[versionKey{e.key.api, e.key.version}]
+		if u != nil && e.hits != nil {
+			u.addCounters(e.hits)
+			u.refusedRetired += e.hits.refused[ruleLifecycle].Load()
+			u.passedRetired += e.hits.would[ruleLifecycle].Load()
+		}
+		switch {
+		case inv.documented(e):
+			inv.findDocumented(&l, e)
+		case inv.listed(e) && e != inv.overflow:
+			if u != nil {
+				u.shadows++
+			}
+			inv.findShadow(now, e)
+		}
+	}
+	return uses
+}
+
+// findShadow looks at a route that no document has.
+func (inv *Inventory) findShadow(now time.Time, e *entry) {
+	if e.seen.best != rankConfirmed && (e.hits == nil || rank(e.hits.best.Load()) != rankConfirmed) || inv.reviewed(e) {
+		return
+	}
+	t := e.totals()
+	if t.classes[2] == 0 {
+		return
+	}
+	kind := findShadow
+	if p := inv.active.places[versionKey{e.key.api, e.key.version}]; p != nil && len(p.version.Documents) == 0 {
+		kind = findUndescribed
+	}
+	p := proof{count: t.classes[2], consumers: e.consumers(), at: t.last, best: t.best, why: e.why, dropped: e.since != 0}
+	inv.hold(now, routeFinding(kind, e), e, p, t.first, t.last)
+}
+
+// findDocumented looks at an operation that a document has.
+func (inv *Inventory) findDocumented(l *lens, e *entry) {
+	operation, place := e.slot.route.Operation, e.slot.place
+	if _, open := e.callers(); open > 0 && asksCredentials(operation) {
+		t := e.totals()
+		inv.hold(l.now, routeFinding(findUnauthenticated, e), e, proof{count: open, at: t.last, best: t.best}, 0, t.last)
+	}
+	if !operation.Deprecated {
+		return
+	}
+	if life := place.version.StateAt(l.now); life == catalogue.StateDeprecated || life == catalogue.StateRetired {
+		return // the version's finding says it
+	}
+	if t := e.totals(); recent(l.now, t.last) {
+		p := proof{count: t.count, consumers: e.consumers(), at: t.last, best: t.best}
+		inv.hold(l.now, routeFinding(findDeprecated, e), e, p, 0, t.last)
+	}
+}
+
+func routeFinding(kind findingKind, e *entry) findingKey {
+	return findingKey{kind: kind, api: e.key.api, version: e.key.version, host: e.key.host, route: e.id}
+}
+
+func recent(now time.Time, last int64) bool {
+	return last != 0 && last > now.Add(-stillCalled).UnixNano()
+}
+
+// findVersions looks for what is wrong with the declared versions.
+func (inv *Inventory) findVersions(now time.Time, uses map[versionKey]*versionUse) {
+	for k, place := range inv.active.places {
+		v, u := place.version, uses[k]
+		hold := func(kind findingKind, p proof, last int64) {
+			inv.hold(now, findingKey{kind: kind, api: k.api, version: k.version}, nil, p, 0, last)
+		}
+		p := proof{count: u.count, consumers: uint64(place.record.consumers), routes: u.shadows, at: u.last, best: u.best}
+		if len(v.Documents) == 0 {
+			hold(findNoDocument, p, 0)
+		}
+		if place.owner() == "" {
+			hold(findNoOwner, p, 0)
+		}
+		switch v.StateAt(now) {
+		case catalogue.StateDeprecated:
+			if v.Sunset.IsZero() {
+				hold(findNoRetirement, p, 0)
+			}
+			if recent(now, u.last) && u.last >= v.Deprecated.UnixNano() {
+				hold(findDeprecated, p, u.last)
+			}
+		case catalogue.StateRetired:
+			if !recent(now, u.last) || u.last < v.Sunset.UnixNano() {
+				continue
+			}
+			if place.record.answersRetired(u, now) {
+				hold(findRetiredAnswers, p, u.last)
+			} else {
+				p.count = u.refusedRetired
+				hold(findRetired, p, u.last)
+			}
+		}
+	}
+}
+
+// answersRetired reports whether requests to a retired version are passed on. The
+// rule lifecycle refuses each, or says in monitor that it would; what it did last
+// counts, so that the move from monitor to enforce shows. If it never said
+// anything it is off, and upstream's answers tell.
+func (v *versionRecord) answersRetired(u *versionUse, now time.Time) bool {
+	v.refusedRetired.look(u.refusedRetired, now)
+	v.passedRetired.look(u.passedRetired, now)
+	if v.refusedRetired.at == 0 && v.passedRetired.at == 0 {
+		return u.best >= rankProbable
+	}
+	return v.passedRetired.at >= v.refusedRetired.at
+}
+
+// findHosts looks for what is wrong with hosts.
+func (inv *Inventory) findHosts(now time.Time) {
+	for _, h := range inv.hosts {
+		if h.name == hostInvalid || h.name == hostOther {
+			continue
+		}
+		if !h.declared && recent(now, h.seen.last) {
+			kind, p := findHost, proof{count: h.seen.count(), at: h.seen.last, best: h.seen.best}
+			if h.seen.best == rankConfirmed && h.seen.classes[2] > 0 {
+				kind, p.count = findHostAnswers, h.seen.classes[2]
+			}
+			inv.hold(now, findingKey{kind: kind, host: h.name}, nil, p, h.seen.first, h.seen.last)
+		}
+		for _, x := range h.hours {
+			end := time.Unix(0, x.start).Add(time.Hour)
+			if n := x.refused + x.scanned; n >= scanSize && now.Before(end.Add(scanFades)) {
+				last := min(now.UnixNano(), end.UnixNano())
+				inv.hold(now, findingKey{kind: findScan, host: h.name}, nil, proof{count: n, routes: x.routes, at: x.start, best: rankScan}, x.start, last)
+			}
+		}
+	}
+}

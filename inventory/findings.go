@@ -1,0 +1,136 @@
+package inventory
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"time"
+)
+
+const (
+	// findEvery is how often findings are looked for without being asked.
+	findEvery = time.Second
+	// maxClosed is how many closed findings are kept, the latest. Those that are
+	// open are bounded by what they are about: versions, hosts and routes.
+	maxClosed = 1000
+)
+
+// findingKey is what makes a finding one and the same: what is wrong, and with
+// what. Fields that its kind is not about are empty.
+type findingKey struct {
+	kind         findingKind
+	api, version string
+	host         string
+	route        routeID
+}
+
+// finding is something wrong, found at some time. Inventory.mu guards it.
+type finding struct {
+	key          findingKey
+	method, path string // of the route
+	proof        proof
+	first, last  int64
+	closed       int64  // 0: open
+	seen         uint64 // the latest sweep that found it
+}
+
+// proof is what a finding rests on, for its evidence.
+type proof struct {
+	count     uint64
+	consumers uint64
+	routes    uint64
+	at        int64 // the latest request, or the hour
+	best      rank
+	why       why
+	dropped   bool
+}
+
+// findings are all that are open, and those that were closed latest.
+type findings struct {
+	byKey  map[findingKey]*finding
+	sweep  uint64
+	latest time.Time // of the sweeps
+	closed int
+}
+
+// hold says that a finding holds. first and last are when what it rests on was
+// seen, 0 where it rests on the configuration alone.
+func (inv *Inventory) hold(now time.Time, k findingKey, e *entry, p proof, first, last int64) {
+	f := inv.findings.byKey[k]
+	if f == nil {
+		f = &finding{key: k, first: cmp.Or(first, last, now.UnixNano()), closed: 1}
+		inv.findings.byKey[k] = f
+		inv.findings.closed++
+	}
+	if e != nil {
+		f.method, f.path = e.key.method, e.key.path
+	}
+	f.proof, f.seen = p, inv.findings.sweep
+	f.last = max(f.last, cmp.Or(last, now.UnixNano()))
+	if f.closed != 0 {
+		f.closed = 0
+		inv.findings.closed--
+		inv.announceFinding(EventFindingOpened, f, now)
+	}
+}
+
+// sweepFindings brings the findings up to date: it opens what holds now and
+// closes what does not hold any more. Inventory.mu is held for writing.
+func (inv *Inventory) sweepFindings(now time.Time) {
+	if inv.active == nil {
+		return
+	}
+	inv.findings.sweep++
+	inv.findings.latest = now
+	inv.findVersions(now, inv.findRoutes(now))
+	inv.findHosts(now)
+	for _, f := range inv.findings.byKey {
+		if f.closed == 0 && f.seen != inv.findings.sweep {
+			f.closed = now.UnixNano()
+			inv.findings.closed++
+			inv.announceFinding(EventFindingClosed, f, now)
+		}
+	}
+	inv.forgetClosed()
+}
+
+// forgetClosed keeps the latest of the closed findings. It lets go of a tenth at
+// once, so that not every sweep has to sort.
+func (inv *Inventory) forgetClosed() {
+	if inv.findings.closed <= maxClosed+maxClosed/10 {
+		return
+	}
+	var closed []*finding
+	for _, f := range inv.findings.byKey {
+		if f.closed != 0 {
+			closed = append(closed, f)
+		}
+	}
+	slices.SortFunc(closed, func(a, b *finding) int { return cmp.Compare(a.closed, b.closed) })
+	for _, f := range closed[:len(closed)-maxClosed] {
+		delete(inv.findings.byKey, f.key)
+	}
+	inv.findings.closed = maxClosed
+}
+
+// id hashes the key, as a route's.
+func (k *findingKey) id() routeID {
+	b := make([]byte, 0, 128)
+	for _, s := range [...]string{k.kind.String(), k.api, k.version, k.host, string(k.route[:])} {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	sum := sha256.Sum256(b)
+	return routeID(sum[:len(routeID{})])
+}
+
+func (inv *Inventory) announceFinding(kind string, f *finding, now time.Time) {
+	id := f.key.id()
+	inv.outbox = append(inv.outbox, pending{event: Event{
+		Event: kind, Time: Time{now.UTC()},
+		API: f.key.api, Version: f.key.version, Host: f.key.host, Method: f.method, Path: f.path,
+		Evidence: evidenceOf[f.proof.best], Reasons: []string{}, Count: f.proof.count,
+		Finding: f.key.kind.String(), Severity: f.key.kind.severity(), ID: id.String(),
+	}})
+}
