@@ -79,11 +79,11 @@ func (c *crowd) add(hash uint64) {
 // crowdOf is how many consumers called a route, as a document has it (hits, may
 // be nil) and as it was seen otherwise.
 func crowdOf(hits *sketch, c *crowd) uint64 {
+	if hits == nil && c.sketch == nil {
+		return min(c.first, 1)
+	}
 	seen := c.sketch
 	if seen == nil && c.first != 0 {
-		if hits == nil {
-			return 1
-		}
 		seen = new(sketch)
 		seen.add(c.first)
 	}

@@ -79,6 +79,18 @@ func (f *feed) room(t int64, reserve int) bool {
 	return t-f.sent[(f.next+reserve)%feedRate] >= int64(time.Second)
 }
 
+// free is how many more events than those that are held could leave at t, urgent
+// ones aside.
+func (f *feed) free(now time.Time) int {
+	n := -feedReserve - len(f.held)
+	for _, sent := range f.sent {
+		if now.UnixNano()-sent >= int64(time.Second) {
+			n++
+		}
+	}
+	return n
+}
+
 func (f *feed) send(e Event, t int64) {
 	f.sent[f.next] = t
 	f.next = (f.next + 1) % feedRate

@@ -126,19 +126,22 @@ func (f *finding) entry(id routeID) FindingEntry {
 	k := &f.key
 	e := FindingEntry{
 		ID: id.String(), Kind: k.kind.String(), Severity: k.kind.severity(), Open: f.closed == 0,
-		Subject:  Subject{API: k.api, Version: k.version, Host: k.host, Method: f.method, Path: f.path},
+		Subject:  Subject{API: k.api, Version: k.version, Host: k.host},
 		Evidence: f.evidence(), Advice: findingTexts[k.kind].advice,
 		FirstSeen: instant(f.first), LastSeen: instant(f.last),
 	}
-	if k.route != (routeID{}) {
-		e.Subject.Route = k.route.String()
+	if f.route != nil {
+		e.Subject.Method, e.Subject.Path, e.Subject.Route = f.route.key.method, f.route.key.path, k.route.String()
 	}
 	return e
 }
 
 // evidence spells what the finding rests on.
 func (f *finding) evidence() string {
-	p := &f.proof
+	p := f.proof
+	if f.route != nil {
+		p.consumers = f.route.consumers()
+	}
 	when := time.Unix(0, p.at).UTC().Format(time.RFC3339)
 	switch f.key.kind {
 	case findShadow, findUndescribed:

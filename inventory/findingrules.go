@@ -83,7 +83,7 @@ func (inv *Inventory) findShadow(now time.Time, e *entry) {
 	if p := inv.active.places[versionKey{e.key.api, e.key.version}]; p != nil && len(p.version.Documents) == 0 {
 		kind = findUndescribed
 	}
-	p := proof{count: t.classes[2], consumers: e.consumers(), at: t.last, best: t.best, why: e.why, dropped: e.since != 0}
+	p := proof{count: t.classes[2], at: t.last, best: t.best, why: e.why, dropped: e.since != 0}
 	inv.hold(now, routeFinding(kind, e), e, p, t.first, t.last)
 }
 
@@ -101,7 +101,7 @@ func (inv *Inventory) findDocumented(l *lens, e *entry) {
 		return // the version's finding says it
 	}
 	if t := e.totals(); recent(l.now, t.last) {
-		p := proof{count: t.count, consumers: e.consumers(), at: t.last, best: t.best}
+		p := proof{count: t.count, at: t.last, best: t.best}
 		inv.hold(l.now, routeFinding(findDeprecated, e), e, p, 0, t.last)
 	}
 }

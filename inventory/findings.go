@@ -27,18 +27,19 @@ type findingKey struct {
 
 // finding is something wrong, found at some time. Inventory.mu guards it.
 type finding struct {
-	key          findingKey
-	method, path string // of the route
-	proof        proof
-	first, last  int64
-	closed       int64  // 0: open
-	seen         uint64 // the latest sweep that found it
+	key         findingKey
+	route       *entry // nil: it is not about one
+	proof       proof
+	first, last int64
+	closed      int64  // 0: open
+	seen        uint64 // the latest sweep that found it
+	told        bool   // the feed said that it opened, and not yet that it closed
 }
 
 // proof is what a finding rests on, for its evidence.
 type proof struct {
 	count     uint64
-	consumers uint64
+	consumers uint64 // of a version; those of a route are asked for when it is shown
 	routes    uint64
 	at        int64 // the latest request, or the hour
 	best      rank
@@ -50,7 +51,6 @@ type proof struct {
 type findings struct {
 	byKey  map[findingKey]*finding
 	sweep  uint64
-	latest time.Time // of the sweeps
 	closed int
 }
 
@@ -63,15 +63,11 @@ func (inv *Inventory) hold(now time.Time, k findingKey, e *entry, p proof, first
 		inv.findings.byKey[k] = f
 		inv.findings.closed++
 	}
-	if e != nil {
-		f.method, f.path = e.key.method, e.key.path
-	}
-	f.proof, f.seen = p, inv.findings.sweep
+	f.route, f.proof, f.seen = e, p, inv.findings.sweep
 	f.last = max(f.last, cmp.Or(last, now.UnixNano()))
 	if f.closed != 0 {
 		f.closed = 0
 		inv.findings.closed--
-		inv.announceFinding(EventFindingOpened, f, now)
 	}
 }
 
@@ -82,14 +78,12 @@ func (inv *Inventory) sweepFindings(now time.Time) {
 		return
 	}
 	inv.findings.sweep++
-	inv.findings.latest = now
 	inv.findVersions(now, inv.findRoutes(now))
 	inv.findHosts(now)
 	for _, f := range inv.findings.byKey {
 		if f.closed == 0 && f.seen != inv.findings.sweep {
 			f.closed = now.UnixNano()
 			inv.findings.closed++
-			inv.announceFinding(EventFindingClosed, f, now)
 		}
 	}
 	inv.forgetClosed()
@@ -125,12 +119,44 @@ func (k *findingKey) id() routeID {
 	return routeID(sum[:len(routeID{})])
 }
 
+// tellFindings queues events of findings that opened or closed since the feed was
+// told, the severe first, as many as the feed has room for. The others wait for
+// another look: whoever follows the feed must not keep one for open that is not.
+func (inv *Inventory) tellFindings(now time.Time, room int) {
+	if room <= 0 {
+		return
+	}
+	due := smallest[finding]{keep: room, compare: func(a, b *finding) int {
+		return cmp.Or(cmp.Compare(a.key.kind, b.key.kind), cmp.Compare(a.first, b.first))
+	}}
+	for _, f := range inv.findings.byKey {
+		if f.told != (f.closed == 0) {
+			due.add(f)
+		}
+	}
+	for _, f := range due.sorted() {
+		f.told = f.closed == 0
+		kind := EventFindingClosed
+		if f.told {
+			kind = EventFindingOpened
+		}
+		inv.announceFinding(kind, f, now)
+	}
+}
+
 func (inv *Inventory) announceFinding(kind string, f *finding, now time.Time) {
-	id := f.key.id()
-	inv.outbox = append(inv.outbox, pending{event: Event{
-		Event: kind, Time: Time{now.UTC()},
-		API: f.key.api, Version: f.key.version, Host: f.key.host, Method: f.method, Path: f.path,
+	event := Event{
+		Event: kind, Time: Time{now.UTC()}, API: f.key.api, Version: f.key.version, Host: f.key.host,
 		Evidence: evidenceOf[f.proof.best], Reasons: []string{}, Count: f.proof.count,
-		Finding: f.key.kind.String(), Severity: f.key.kind.severity(), ID: id.String(),
-	}})
+		Finding: f.key.kind.String(), Severity: f.key.kind.severity(), ID: f.id(),
+	}
+	if f.route != nil {
+		event.Method, event.Path = f.route.key.method, f.route.key.path
+	}
+	inv.outbox = append(inv.outbox, pending{event: event})
+}
+
+func (f *finding) id() string {
+	id := f.key.id()
+	return id.String()
 }

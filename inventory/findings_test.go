@@ -222,6 +222,37 @@ func TestTicksOpenAndCloseFindingsInTheFeed(t *testing.T) {
 	}
 }
 
+func TestTheFeedTellsOfEveryFindingThoughManyOpenAtOnce(t *testing.T) {
+	s := newScene(t, Options{}, api("a", tidy()))
+	for i := range 30 {
+		o := answered(200)
+		o.BodyLength = int64(i)
+		s.miss(catalogue.NoRoute, "v1", "h.test", "GET", "/v1/"+word(i), o)
+	}
+	told := func() map[string]int {
+		for range 40 {
+			s.clock.advance(time.Second)
+			s.tick()
+		}
+		n := map[string]int{}
+		for _, e := range s.events {
+			n[e.Event]++
+		}
+		return n
+	}
+	if n := told(); n[EventFindingOpened] != 30 || n[EventFindingClosed] != 0 {
+		t.Errorf("events %v, want 30 opened", n)
+	}
+	for _, e := range s.list(RouteQuery{State: []State{StateShadow}}).Items {
+		if _, err := s.Review(e.ID, Review{ReviewIgnored, ""}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := told(); n[EventFindingOpened] != 30 || n[EventFindingClosed] != 30 {
+		t.Errorf("events %v, want 30 closed", n)
+	}
+}
+
 func TestFindingsAreFilteredAndPagedWithoutLoss(t *testing.T) {
 	s := newScene(t, Options{}, api("a", tidy(noon.AddDate(0, 0, -1))))
 	for i := range 60 {

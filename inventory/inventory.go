@@ -83,6 +83,7 @@ type Inventory struct {
 	strangers int // undeclared hosts held
 	versions  map[versionKey]*versionRecord
 	findings  findings
+	looked    time.Time // when findings were last looked for without being asked
 	reviews   map[routeID]review
 	outbox    []pending
 	gaps      gapCounts
@@ -242,8 +243,10 @@ func (inv *Inventory) lookAround(now time.Time) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	inv.watchDates(now)
-	if since := now.Sub(inv.findings.latest); since >= findEvery || since < 0 {
+	if since := now.Sub(inv.looked); since >= findEvery || since < 0 {
+		inv.looked = now
 		inv.sweepFindings(now)
+		inv.tellFindings(now, inv.feed.free(now)-len(inv.outbox))
 	}
 }
 
