@@ -129,8 +129,9 @@ func TestWhoStillCallsAVersionIsKnownWithoutKnowingThem(t *testing.T) {
 	if len(names) != 3 || three != 1 {
 		t.Errorf("consumers by how many versions they called: %v; want one that called v0, v1 and v2", names)
 	}
+	// An estimate, in which two may count as one.
 	entry := awaitCallers(t, caddy, "/v1/orders/{id}")
-	if entry.Consumers != 3 || fmt.Sprint(entry.Auth.Seen) != "[basic user]" || entry.Auth.Unauthenticated2xx != 4 || fmt.Sprint(entry.Networks) != "[public]" {
+	if entry.Consumers < 2 || entry.Consumers > 3 || fmt.Sprint(entry.Auth.Seen) != "[basic user]" || entry.Auth.Unauthenticated2xx != 4 || fmt.Sprint(entry.Networks) != "[public]" {
 		t.Errorf("the route is %+v", entry)
 	}
 	for _, path := range []string{"/api_guard/consumers", "/api_guard/routes", "/api_guard/findings"} {

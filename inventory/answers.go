@@ -85,7 +85,7 @@ type RouteEntry struct {
 	WouldRefuse map[string]uint64 `json:"would_refuse"`
 
 	// Consumers is about how many distinct consumers called: a HyperLogLog of 256
-	// registers, whose standard error is 6.5 %, and less than one for up to a dozen.
+	// registers, whose standard error is 6.5 %; of a dozen one may be missing.
 	Consumers   uint64   `json:"consumers"`
 	Auth        Auth     `json:"auth"`
 	CORS        CORS     `json:"cors"`

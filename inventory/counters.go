@@ -1,6 +1,9 @@
 package inventory
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Status classes: index 0 is "no answer", 1 to 5 are 1xx to 5xx.
 const numClasses = 6
@@ -70,17 +73,21 @@ type counters struct {
 	refused, would [numRules]atomic.Uint64
 
 	traits          atomic.Uint32
-	unauthenticated atomic.Uint64          // good answers without credentials
+	unauthenticated atomic.Uint64          // good answers without credentials,
+	unguarded       atomic.Int64           // and when the latest was
 	crowd           atomic.Pointer[sketch] // nil until someone is known
 }
 
 // note adds what was seen of a caller.
-func (c *counters) note(seen traits, unauthenticated bool) {
+func (c *counters) note(seen traits, unauthenticated bool, time int64) {
 	if bits := uint32(seen); c.traits.Load()&bits != bits {
 		c.traits.Or(bits)
 	}
 	if unauthenticated {
 		c.unauthenticated.Add(1)
+		if last := c.unguarded.Load(); time-last >= lastGrain {
+			c.unguarded.CompareAndSwap(last, time)
+		}
 	}
 }
 
@@ -137,6 +144,8 @@ type tally struct {
 	best        rank
 	classes     [numClasses]uint64
 	verdicts    *verdicts // nil until the first refusal
+	good        int64     // when it last answered 2xx, a host's baseline aside
+	closed      int64     // when the guard last refused it because it is not declared
 }
 
 func (t *tally) add(o *Outcome, worth rank, epoch uint64) {
@@ -157,7 +166,17 @@ func (t *tally) add(o *Outcome, worth rank, epoch uint64) {
 	t.last = max(t.last, o.Time)
 	t.best = max(t.best, worth)
 	t.touched = epoch
+	switch {
+	case worth == rankConfirmed && classOf(o.Status) == 2:
+		t.good = max(t.good, o.Time)
+	case o.Verdict == Refuse && (o.Rule == "unknown_route" || o.Rule == "unknown_host"):
+		t.closed = max(t.closed, o.Time)
+	}
 }
+
+// answers reports whether it answers 2xx: it did within a month, and the guard
+// has not closed it since.
+func (t *tally) answers(now time.Time) bool { return recent(now, t.good) && t.good > t.closed }
 
 // any reports whether anything was added; epochs are never 0.
 func (t *tally) any() bool { return t.touched != 0 }

@@ -8,7 +8,8 @@ import (
 
 // sketchSize is how many registers a sketch has. 256 give a standard error of
 // 6.5 % (1.04/sqrt(256)); small crowds are counted by the registers that are still
-// empty, which is exact up to a few and within one or two of a dozen.
+// empty, which is right but for those that share one: of a dozen one may be
+// missing.
 const sketchSize = 256
 
 // sketch estimates how many distinct hashes were added (HyperLogLog). Requests

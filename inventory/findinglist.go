@@ -145,15 +145,15 @@ func (f *finding) evidence() string {
 	when := time.Unix(0, p.at).UTC().Format(time.RFC3339)
 	switch f.key.kind {
 	case findShadow, findUndescribed:
-		return fmt.Sprintf("Upstream answered 2xx %s, to %s, the latest request at %s. %s", times(p.count), callers(p.consumers), when, p.missed())
+		return fmt.Sprintf("Upstream answered 2xx %s, the latest at %s; it was asked by %s. %s", times(p.count), when, callers(p.consumers), p.missed())
 	case findHostAnswers:
-		return fmt.Sprintf("Nobody declared the host, and it answered 2xx %s, the latest request at %s.", times(p.count), when)
+		return fmt.Sprintf("Nobody declared the host, and it answered 2xx %s, the latest at %s.", times(p.count), when)
 	case findHost:
 		return fmt.Sprintf("Nobody declared the host. It was asked for %s, the latest at %s; the best evidence is %q.", times(p.count), when, evidenceOf[p.best])
 	case findScan:
 		return fmt.Sprintf("In the hour from %s it got %d requests that were refused or not found, for %d routes not asked for before.", when, p.count, p.routes)
 	case findUnauthenticated:
-		return fmt.Sprintf("Upstream answered 2xx %s to requests without any credentials; the document asks for some. The latest request was at %s.", times(p.count), when)
+		return fmt.Sprintf("Upstream answered 2xx %s to requests without any credentials; the document asks for some. The latest was at %s.", times(p.count), when)
 	case findDeprecated, findRetiredAnswers:
 		return fmt.Sprintf("It was called %s in all, by %s, the latest at %s.", times(p.count), callers(p.consumers), when)
 	case findRetired:

@@ -72,27 +72,23 @@ func (inv *Inventory) findRoutes(now time.Time) map[versionKey]*versionUse {
 
 // findShadow looks at a route that no document has.
 func (inv *Inventory) findShadow(now time.Time, e *entry) {
-	if e.seen.best != rankConfirmed && (e.hits == nil || rank(e.hits.best.Load()) != rankConfirmed) || inv.reviewed(e) {
-		return
-	}
-	t := e.totals()
-	if t.classes[2] == 0 {
+	if e.seen.best != rankConfirmed || !e.seen.answers(now) || inv.reviewed(e) {
 		return
 	}
 	kind := findShadow
 	if p := inv.active.places[versionKey{e.key.api, e.key.version}]; p != nil && len(p.version.Documents) == 0 {
 		kind = findUndescribed
 	}
-	p := proof{count: t.classes[2], at: t.last, best: t.best, why: e.why, dropped: e.since != 0}
-	inv.hold(now, routeFinding(kind, e), e, p, t.first, t.last)
+	p := proof{count: e.seen.classes[2], at: e.seen.good, best: e.seen.best, why: e.why, dropped: e.since != 0}
+	inv.hold(now, routeFinding(kind, e), e, p, e.seen.first, e.seen.good)
 }
 
 // findDocumented looks at an operation that a document has.
 func (inv *Inventory) findDocumented(l *lens, e *entry) {
 	operation, place := e.slot.route.Operation, e.slot.place
-	if _, open := e.callers(); open > 0 && asksCredentials(operation) {
-		t := e.totals()
-		inv.hold(l.now, routeFinding(findUnauthenticated, e), e, proof{count: open, at: t.last, best: t.best}, 0, t.last)
+	if last := e.hits.unguarded.Load(); recent(l.now, last) && asksCredentials(operation) {
+		p := proof{count: e.hits.unauthenticated.Load(), at: last, best: rankConfirmed}
+		inv.hold(l.now, routeFinding(findUnauthenticated, e), e, p, 0, last)
 	}
 	if !operation.Deprecated {
 		return
@@ -171,8 +167,8 @@ func (inv *Inventory) findHosts(now time.Time) {
 		}
 		if !h.declared && recent(now, h.seen.last) {
 			kind, p := findHost, proof{count: h.seen.count(), at: h.seen.last, best: h.seen.best}
-			if h.seen.best == rankConfirmed && h.seen.classes[2] > 0 {
-				kind, p.count = findHostAnswers, h.seen.classes[2]
+			if h.seen.answers(now) {
+				kind, p.count, p.at = findHostAnswers, h.seen.classes[2], h.seen.good
 			}
 			inv.hold(now, findingKey{kind: kind, host: h.name}, nil, p, h.seen.first, h.seen.last)
 		}

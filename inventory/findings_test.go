@@ -188,6 +188,32 @@ func TestARetiredVersionThatIsEnforcedAtLastIsAnotherFinding(t *testing.T) {
 	}
 }
 
+func TestRefusingAShadowClosesItsFindingAndALimitDoesNot(t *testing.T) {
+	s := newScene(t, Options{}, api("a", tidy()))
+	ask := func(o Outcome) string {
+		s.clock.advance(time.Second)
+		s.miss(catalogue.NoRoute, "v1", "h.test", "GET", "/v1/y", o)
+		return fmt.Sprint(s.wrong())
+	}
+	const open = "[shadow-answers v1 h.test /v1/y]"
+	if got := ask(answered(200)); got != open {
+		t.Errorf("it answers: %s", got)
+	}
+	if got := ask(refused(429, "limit", "quota-exceeded")); got != open {
+		t.Errorf("a limit refuses: %s", got)
+	}
+	if got := ask(refused(404, "unknown_route", "unknown-route")); got != "[]" {
+		t.Errorf("the rule refuses: %s", got)
+	}
+	if got := ask(answered(200)); got != open {
+		t.Errorf("it answers again: %s", got)
+	}
+	s.clock.advance(31 * 24 * time.Hour)
+	if got := s.wrong(); len(got) != 0 {
+		t.Errorf("a month later: %v", got)
+	}
+}
+
 func TestAScanIsAFindingForAnHour(t *testing.T) {
 	s := newScene(t, Options{}, api("a", tidy()))
 	for i := range 99 {
@@ -313,7 +339,7 @@ func TestFindingsNameNoClient(t *testing.T) {
 	if text := fmt.Sprintf("%+v", f); strings.Contains(text, "192.0.2") || strings.Contains(text, "alice") {
 		t.Errorf("the finding is %s", text)
 	}
-	if !strings.Contains(f.Evidence, "2xx once, to one consumer, the latest request at 2026-11-22T12:00:00Z") {
+	if !strings.Contains(f.Evidence, "2xx once, the latest at 2026-11-22T12:00:00Z; it was asked by one consumer.") {
 		t.Errorf("the evidence is %q", f.Evidence)
 	}
 }

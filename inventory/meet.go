@@ -13,7 +13,7 @@ func (r *Recorder) hit(s *slot, o *Outcome) {
 func (inv *Inventory) meet(s *slot, o *Outcome) {
 	c := o.Caller
 	seen := c.traits(s.place.keys, o.Forwarded)
-	s.hits.note(seen, o.unauthenticated(seen))
+	s.hits.note(seen, o.unauthenticated(seen), o.Time)
 	hash := inv.consumers.hash(c)
 	if hash == 0 {
 		return
