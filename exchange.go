@@ -34,6 +34,8 @@ type exchange struct {
 	facts    *facts
 	observed bool
 	logged   bool // the server has an access log
+	// the request has its canonical target already
+	rewritten bool
 	// readTimeout is the server's own, 0 for none
 	readTimeout time.Duration
 	// what the rules headers and upgrade removed, or would have
@@ -55,7 +57,7 @@ func (x *exchange) release() {
 	x.verdict.Close() // however the request ended, panics included
 	expand, hasBody, trusted, readBody := x.request.Expand, x.request.HasBody, x.request.Trusted, x.request.ReadBody
 	x.app, x.w, x.r, x.replacer, x.tee, x.facts, x.observed = nil, nil, nil, nil, nil, nil, false
-	x.removed, x.wouldRemove, x.logged, x.readTimeout = nil, nil, false, 0
+	x.removed, x.wouldRemove, x.logged, x.readTimeout, x.rewritten = nil, nil, false, 0, false
 	x.body = timedBody{}
 	x.query = catalogue.Query{}
 	x.request = policy.Request{Expand: expand, HasBody: hasBody, Trusted: trusted, ReadBody: readBody}
@@ -66,8 +68,10 @@ func (x *exchange) release() {
 	exchanges.Put(x)
 }
 
-// expand replaces the placeholders of a limit's key.
+// expand replaces the placeholders of a limit's key. They see the canonical
+// target: another spelling of a host or path is no other bucket.
 func (x *exchange) expand(text string) (string, bool) {
+	x.rewrite()
 	value, err := x.replacer.ReplaceOrErr(text, true, true)
 	return value, err == nil
 }

@@ -152,9 +152,10 @@ func (x *exchange) forward(next caddyhttp.Handler) error {
 // error routes are made from.
 func (x *exchange) rewrite() {
 	t := &x.request.Target
-	if !t.Changed || x.request.Problem != "" || x.verdict.Rules().Mode(policy.RuleTarget) != policy.Enforce {
+	if !t.Changed || x.rewritten || x.request.Problem != "" || x.verdict.Rules().Mode(policy.RuleTarget) != policy.Enforce {
 		return
 	}
+	x.rewritten = true
 	x.write()
 }
 

@@ -171,6 +171,23 @@ func TestPlaceholdersOutliveTheRequest(t *testing.T) {
 	}
 }
 
+func TestPlaceholdersInKeysKnowNoSpelling(t *testing.T) {
+	app := smallApp(t)
+	app.API[0].Limit = []*Limit{{Name: "l", Rate: "1/h", Key: []string{"{http.request.hostport} {http.request.uri}"}}}
+	app = mustProvision(t, app)
+	for i, spelling := range []struct{ target, host string }{
+		{"/v1/things/77", "api.example"}, {"/v1/things/%37%37", "api.example"}, {"/v1/%74hings/77", "API.example:80"}, {"/v1/things/77", "api.example."},
+	} {
+		r := get(spelling.target)
+		r.Host = spelling.host
+		w := httptest.NewRecorder()
+		err := serve(app, w, r, func(http.ResponseWriter, *http.Request) error { return nil })
+		if want := map[bool]int{true: 200, false: 429}[i == 0]; err != nil || w.Code != want {
+			t.Errorf("%s on %s: %d %v, want %d", spelling.target, spelling.host, w.Code, err, want)
+		}
+	}
+}
+
 func TestHandleErrorsGetsTheStatusAndTheFields(t *testing.T) {
 	app := smallApp(t)
 	app.Refusals = refusalsHandleErrors

@@ -24,6 +24,7 @@ const (
 	keyConstant
 	keyPlaceholder
 	keyBody
+	keyHost
 )
 
 const (
@@ -40,6 +41,8 @@ func ParseKeyPart(s string) (KeyPart, error) {
 		return KeyPart{}, fmt.Errorf("reading key: it is empty; write a placeholder such as {client_ip}")
 	case s == "{client_ip}" || s == "{http.vars.client_ip}":
 		return KeyPart{kind: keyClientIP}, nil
+	case s == "{host}" || s == "{http.request.host}":
+		return KeyPart{kind: keyHost}, nil
 	case strings.Contains(s, bodyPlaceholder):
 		return parseBodyKey(s)
 	case strings.HasPrefix(s, headerPlaceholder) && strings.IndexByte(s, '}') == len(s)-1:
@@ -82,6 +85,8 @@ func (k KeyPart) add(kb *ratelimit.KeyBuilder, r *Request) {
 		}
 	case keyConstant:
 		kb.String(k.name)
+	case keyHost:
+		kb.String(r.Target.Host) // canonical, in monitor too
 	case keyBody:
 		k.addBody(kb, r)
 	case keyPlaceholder:

@@ -156,6 +156,18 @@ func TestKeysSeparateClientsAndMissingPartsShareABucket(t *testing.T) {
 	}
 }
 
+func TestKeyByHostKnowsNoSpelling(t *testing.T) {
+	f := newFixture(t, withLimits(Limit{Name: "k", Rate: 1, Window: time.Minute, Key: keyOf(t, "{http.request.host}")}))
+	if f.ask(t, call{line: "GET api.example /v2/orders"}).Outcome != Allow || f.ask(t, call{line: "GET beta.example /v2/orders"}).Outcome != Allow {
+		t.Error("two hosts share a bucket")
+	}
+	for _, spelled := range []string{"API.example", "api.example.", "api.example:80"} {
+		if f.ask(t, call{line: "GET " + spelled + " /v2/orders"}).Outcome != Refuse {
+			t.Errorf("%s has a bucket of its own", spelled)
+		}
+	}
+}
+
 func TestIPv6ClientsCountByTheir64(t *testing.T) {
 	f := newFixture(t, withLimits(Limit{Name: "k", Rate: 1, Window: time.Minute}))
 	ask := func(client string) Outcome {
