@@ -14,6 +14,14 @@ import (
 	"github.com/quic-go/quic-go/http3"
 )
 
+// Sends3 reports whether Do3 can send the call's target as it stands: the
+// client's library rewrites what is no valid URL, a raw fragment for example, so
+// that another target than the one meant would be judged.
+func Sends3(call Call) bool {
+	target, err := url.ParseRequestURI(call.Target)
+	return err == nil && target.RequestURI() == call.Target
+}
+
 // Do3 sends the call over HTTP/3 on a connection of its own. The target must be
 // one that net/url can read, since the client's library writes it.
 func (c *Caddy) Do3(t testing.TB, call Call) Answer {
