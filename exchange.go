@@ -41,6 +41,9 @@ type exchange struct {
 	// what the rules headers and upgrade removed, or would have
 	removed, wouldRemove []string
 	fields               [2][]byte // RateLimit-Policy, RateLimit
+	// policyField is the text of the last RateLimit-Policy that was sent: the next
+	// one is mostly the same.
+	policyField string
 }
 
 var exchanges = sync.Pool{New: func() any {
@@ -140,9 +143,13 @@ func (x *exchange) decorate(h http.Header) {
 	policyField, limitField, any := v.AppendFields(x.fields[0][:0], x.fields[1][:0])
 	x.fields[0], x.fields[1] = policyField, limitField
 	if any {
-		// Beside the origin's own, which counts by limits of its own.
-		h.Add("RateLimit-Policy", string(policyField))
-		h.Add("RateLimit", string(limitField))
+		if string(policyField) != x.policyField {
+			x.policyField = string(policyField)
+		}
+		// Beside the origin's own, which counts by limits of its own. The names are
+		// in net/http's canonical form, so that nothing has to make it.
+		h["Ratelimit-Policy"] = append(h["Ratelimit-Policy"], x.policyField)
+		h["Ratelimit"] = append(h["Ratelimit"], string(limitField))
 	}
 }
 
