@@ -169,7 +169,10 @@ func TestNothingIsPendingAfterAThousandUnusualExchanges(t *testing.T) {
 		sent.Go(func() {
 			for range 20 {
 				for end, status := range map[string]int{"": 403, "hints": 103, "garbage": 502} {
-					if got := caddy.Do1(t, base.With("X-End", end)); got.Status != status {
+					// Now and then Caddy gives one client 499 because another one left
+					// whose connection to the upstream was to be shared; without the
+					// guard it does so too. Such an exchange has ended like any other.
+					if got := caddy.Do1(t, base.With("X-End", end)); got.Status != status && got.Status != 499 {
 						t.Errorf("%q: %v", end, got)
 					}
 				}
