@@ -3,6 +3,7 @@ package caddytest
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,9 +73,19 @@ func TestDiscoveriesAreCaddyEventsOfTheFeedsNames(t *testing.T) {
 	if status, body := caddy.Reload(t, cfg); status != 200 {
 		t.Fatalf("%s", body)
 	}
-	call, _ := as(get("api.example.com", "/v2/other"))
-	caddy.Do1(t, call)
 	harness.Await(t, "the event after a reload", func() (string, bool) {
+		// Caddy may cut a connection that was made while its listeners changed
+		// hands, without the guard too: then it is made again.
+		req, err := http.NewRequest("GET", "http://"+caddy.HTTP+"/v2/other", nil)
+		if err != nil {
+			return err.Error(), false
+		}
+		req.Host, req.Close = "api.example.com", true
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err.Error(), false
+		}
+		_ = res.Body.Close()
 		text, _ := os.ReadFile(filepath.Join(caddy.Dir, "events"))
 		return string(text), strings.Contains(string(text), `"/v2/other"`)
 	})

@@ -67,6 +67,7 @@ func (c *Caddy) Reload(t testing.TB, cfg Config) (int, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.reloaded.Store(true)
 	status, body, err := c.admin("POST", "/load", text)
 	if err != nil {
 		t.Fatalf("reloading: %v", err)

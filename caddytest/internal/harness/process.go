@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -28,6 +29,8 @@ type Caddy struct {
 	HTTP  string // address of the plain HTTP listener
 	HTTPS string // address of the TLS listener
 	Admin string // address of the admin API
+
+	reloaded atomic.Bool
 
 	// ServerName is what Do2 names in the TLS handshake: a site that has a
 	// certificate, whatever host the request is for. "api.example.com" at first.
