@@ -96,7 +96,7 @@ func (x *exchange) refuse() error {
 		x.disarm()
 	}
 	x.publish()
-	x.observe(v.Status, nil)
+	x.observe(v.Status)
 	if x.app.Refusals == refusalsHandleErrors {
 		return caddyhttp.HandlerError{StatusCode: v.Status, Err: errRefused}
 	}
@@ -153,20 +153,12 @@ func (x *exchange) decorate(h http.Header) {
 	}
 }
 
-// observe records what came of the request, once. An error of the next handler
-// counts with its status, since Caddy answers with it.
-func (x *exchange) observe(status int, err error) {
+// observe records what came of the request, once.
+func (x *exchange) observe(status int) {
 	if x.observed {
 		return
 	}
 	x.observed = true
-	if err != nil && status == 0 {
-		status = http.StatusInternalServerError
-		var handlerError caddyhttp.HandlerError
-		if errors.As(err, &handlerError) && handlerError.StatusCode != 0 {
-			status = handlerError.StatusCode
-		}
-	}
 	v, m := &x.verdict, &x.request.Match
 	x.app.counting.count(m, v)
 	o := inventory.Outcome{

@@ -135,16 +135,28 @@ func (x *exchange) forward(next caddyhttp.Handler) error {
 	}
 	status := x.response.status
 	if !x.response.wroteHeader {
-		x.settleUnanswered(err)
+		status = unansweredStatus(err)
+		x.settleUnanswered(status)
 		// Caddy's error routes answer, or net/http with an empty 200, on the same
 		// header map.
 		x.decorate(x.w.Header())
-		if err == nil {
-			status = http.StatusOK
-		}
 	}
-	x.observe(status, err)
+	x.observe(status)
 	return err
+}
+
+// unansweredStatus is what a client gets when the next handler has written nothing: the
+// status of its error, since Caddy answers with it, or net/http's empty 200.
+func unansweredStatus(err error) int {
+	var handlerError caddyhttp.HandlerError
+	switch {
+	case err == nil:
+		return http.StatusOK
+	case errors.As(err, &handlerError) && handlerError.StatusCode != 0:
+		return handlerError.StatusCode
+	default:
+		return http.StatusInternalServerError
+	}
 }
 
 // rewrite writes the canonical target into the request, when the target rule is

@@ -2,11 +2,8 @@ package apiguard
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"net/http"
-
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // statusClientClosed is what reverse_proxy says when the client went away.
@@ -26,15 +23,7 @@ func (x *exchange) settleAnswered(status int) {
 // has written none. It may have said a status with its error, which Caddy's error
 // routes answer with; one that says that upstream did not answer, or that the
 // client went away, is a failure: nobody knows what upstream would have said.
-func (x *exchange) settleUnanswered(err error) {
-	status := http.StatusOK // net/http's, for a handler that does nothing
-	if err != nil {
-		status = http.StatusInternalServerError
-		var handlerError caddyhttp.HandlerError
-		if errors.As(err, &handlerError) && handlerError.StatusCode != 0 {
-			status = handlerError.StatusCode
-		}
-	}
+func (x *exchange) settleUnanswered(status int) {
 	if x.r.Context().Err() != nil || status == statusClientClosed || status >= 500 {
 		x.verdict.Unanswered()
 		return

@@ -44,7 +44,7 @@ func (w *response) begin(status int) {
 	w.exchange.decorate(w.ResponseWriter.Header())
 	if w.exchange.tee == nil {
 		// Now, not when the answer ends: a stream may go on for hours.
-		w.exchange.observe(status, nil)
+		w.exchange.observe(status)
 	}
 }
 
