@@ -27,6 +27,7 @@ func init() {
 	caddy.RegisterModule(new(App))
 	caddy.RegisterModule(new(Handler))
 	caddy.RegisterModule(new(Admin))
+	caddy.RegisterModule(new(Page))
 }
 
 const (

@@ -24,11 +24,18 @@ type VersionEntry struct {
 	Spec         string   `json:"spec"` // documents, comma-separated when there are several
 	Deprecated   Time     `json:"deprecated"`
 	Sunset       Time     `json:"sunset"`
+	Brownouts    []Window `json:"brownouts"` // in the order of the configuration
 	Successor    string   `json:"successor"`
 	PolicyDigest string   `json:"policy_digest"`
 	Operations   int      `json:"operations"` // documented operations, each host and base path apart
 	Requests     uint64   `json:"requests"`   // documented or not
 	LastSeen     Time     `json:"last_seen"`
+}
+
+// Window is a time from From on, until before To.
+type Window struct {
+	From Time `json:"from"`
+	To   Time `json:"to"`
 }
 
 // HostEntry is a host that is declared, was seen, or both. A pattern such as

@@ -51,7 +51,7 @@ func (inv *Inventory) APIs() List[APIEntry] {
 			v := VersionEntry{
 				Version: version.Name, Hosts: hostsOf(version, u.hosts), Path: pathsOf(version, u.bases), State: version.StateAt(now).String(),
 				Environment: version.Environment, Audience: p.meta.Audience, Owner: p.owner(), Docs: version.Docs, Spec: specsOf(version.Documents),
-				Deprecated: date(version.Deprecated), Sunset: date(version.Sunset), Successor: version.Successor, PolicyDigest: p.meta.PolicyDigest,
+				Deprecated: date(version.Deprecated), Sunset: date(version.Sunset), Brownouts: brownoutsOf(version), Successor: version.Successor, PolicyDigest: p.meta.PolicyDigest,
 				Operations: u.operations, Requests: u.count, LastSeen: instant(u.last),
 			}
 			entry.Versions = append(entry.Versions, v)
@@ -59,6 +59,14 @@ func (inv *Inventory) APIs() List[APIEntry] {
 		list.Items = append(list.Items, entry)
 	}
 	return list
+}
+
+func brownoutsOf(v *catalogue.Version) []Window {
+	windows := make([]Window, 0, len(v.Brownouts))
+	for _, w := range v.Brownouts {
+		windows = append(windows, Window{From: date(w.From), To: date(w.To)})
+	}
+	return windows
 }
 
 // hostsOf are the version's hosts as declared, else as its documents give them.

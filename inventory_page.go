@@ -1,0 +1,163 @@
+package apiguard
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/apiguard/caddy-api-guard/inventory/page"
+)
+
+// Who may see the page.
+const (
+	accessLocal         = "local"
+	accessAuthenticated = "authenticated"
+	accessAnyone        = "anyone"
+)
+
+// Page is the HTTP handler `api_inventory`: the inventory as a web page, from any
+// site. (Browsers cannot open pages on Caddy's admin endpoint, which refuses what
+// they send when somebody types its address.) It answers every request that reaches
+// it.
+type Page struct {
+	// Where the page is: the path that its views are below, as the handler sees it
+	// after handle_path and rewrites. Default: "/".
+	Path string `json:"path,omitempty"`
+
+	// Who may see it; others get 403. "local": clients on this machine and users
+	// whom Caddy authenticated. "authenticated": only the latter. "anyone": the
+	// configuration around it decides, by a matcher or by the network. A request
+	// counts as local when its client address is a loopback address, it names a
+	// loopback host (so that no other site's name can be pointed here), and no
+	// proxy that is not trusted has passed it on. Default: local.
+	Access string `json:"access,omitempty"`
+
+	// Let viewers accept and ignore routes. Default: they can only look.
+	Review bool `json:"review,omitempty"`
+
+	page *page.Page
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Page) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.api_inventory", New: func() caddy.Module { return new(Page) }}
+}
+
+// Provision finds the inventory.
+func (p *Page) Provision(ctx caddy.Context) error {
+	app, err := ctx.AppIfConfigured("api_guard")
+	if errors.Is(err, caddy.ErrNotConfigured) {
+		return errors.New("the handler api_inventory needs the app api_guard: add the global option api_guard with at least one api")
+	}
+	if err != nil {
+		return err
+	}
+	switch p.Access {
+	case "":
+		p.Access = accessLocal
+	case accessLocal, accessAuthenticated, accessAnyone:
+	default:
+		return fmt.Errorf("access: unrecognized value %q: write %s, %s or %s", p.Access, accessLocal, accessAuthenticated, accessAnyone)
+	}
+	if p.Path == "" {
+		p.Path = "/"
+	}
+	if p.Path[0] != '/' {
+		return fmt.Errorf("path: %q does not begin with a slash", p.Path)
+	}
+	if !strings.HasSuffix(p.Path, "/") {
+		p.Path += "/"
+	}
+	p.page = page.New(page.Options{Source: app.(*App).shared.inventory, Review: p.Review})
+	return nil
+}
+
+// ServeHTTP implements caddyhttp.MiddlewareHandler.
+func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	viewer := authenticatedUser(r)
+	if !p.admits(r, viewer) {
+		return caddyhttp.Error(http.StatusForbidden, errors.New("api_inventory is for local clients and authenticated users: "+
+			"add an authentication handler before it, or say access anyone"))
+	}
+	// Links are relative, so the page's own path needs its slash.
+	if original := originalPath(r); r.URL.Path == strings.TrimSuffix(p.Path, "/") && !strings.HasSuffix(original, "/") {
+		w.Header().Set("Location", "./"+original[strings.LastIndexByte(original, '/')+1:]+"/")
+		w.WriteHeader(http.StatusPermanentRedirect)
+		return nil
+	}
+	name, ok := strings.CutPrefix(r.URL.Path, p.Path)
+	if !ok && r.URL.Path != strings.TrimSuffix(p.Path, "/") {
+		return caddyhttp.Error(http.StatusNotFound, fmt.Errorf("api_inventory is at %s", p.Path))
+	}
+	p.page.ServeHTTP(w, r, name, viewer)
+	return nil
+}
+
+func originalPath(r *http.Request) string {
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && original.URL != nil {
+		return original.URL.Path
+	}
+	return r.URL.Path
+}
+
+func authenticatedUser(r *http.Request) string {
+	replacer, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return ""
+	}
+	user, _ := replacer.GetString("http.auth.user.id")
+	return user
+}
+
+func (p *Page) admits(r *http.Request, viewer string) bool {
+	switch {
+	case p.Access == accessAnyone, viewer != "":
+		return true
+	case p.Access == accessAuthenticated:
+		return false
+	default:
+		return local(r)
+	}
+}
+
+// local reports whether the client is on this machine, as far as it can be told.
+func local(r *http.Request) bool {
+	client, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	address, err := netip.ParseAddr(client)
+	if err != nil || !address.Unmap().IsLoopback() || !loopbackName(r.Host) {
+		return false
+	}
+	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); trusted {
+		return true // the client address is the one that the proxy tells
+	}
+	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded", "Via"} {
+		if len(r.Header[name]) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// loopbackName reports whether a Host means this machine: localhost, a name below
+// it (RFC 6761, section 6.3) or a loopback address.
+func loopbackName(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+	if address, err := netip.ParseAddr(host); err == nil {
+		return address.Unmap().IsLoopback()
+	}
+	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+}
+
+var (
+	_ caddyhttp.MiddlewareHandler = (*Page)(nil)
+	_ caddy.Provisioner           = (*Page)(nil)
+)
