@@ -161,6 +161,7 @@ func TestEveryReaderResolvesWhatIsPassedToTheJudgedOperation(t *testing.T) {
 		t.Errorf("%d of %d targets passed, %d of them distinct: too few to say anything", passed, *targets, len(known))
 	}
 	t.Logf("%d targets, %d passed, %d distinct, %d readers", *targets, passed, len(known), len(all))
+	t.Run("nginx", func(t *testing.T) { nginx(t, lines, operations) })
 	t.Run("Node's URL parser", func(t *testing.T) { node(t, lines, operations) })
 }
 
