@@ -61,9 +61,9 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 	}
 	id, isRoute := strings.CutPrefix(name, "routes/")
 	switch {
-	case name == "apis", name == "hosts", name == "routes", name == "consumers", name == "findings", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
+	case name == "apis", name == "hosts", name == "routes", name == "consumers", name == "findings", name == "coverage", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
 	default:
-		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, routes/{id}/review, consumers, findings, limits and health", adminPrefix, name))
+		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, routes/{id}/review, consumers, findings, coverage, limits and health", adminPrefix, name))
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, apiError(http.StatusMethodNotAllowed, fmt.Sprintf("%s%s takes GET only", adminPrefix, name))
@@ -109,6 +109,8 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 	switch name {
 	case "apis":
 		return view.APIs(), nil
+	case "coverage":
+		return app.coverageAnswer(), nil
 	case "health":
 		return view.Health(), nil
 	}

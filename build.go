@@ -98,6 +98,11 @@ func (app *App) checkOptions() error {
 	default:
 		return wrong("refusals", "", "unrecognized value %q: write direct or handle_errors", app.Refusals)
 	}
+	switch app.Coverage {
+	case "", coverageWarn, coverageStrict:
+	default:
+		return wrong("coverage", "", "unrecognized value %q: write warn or strict", app.Coverage)
+	}
 	if app.TypeBase != "" {
 		if u, err := url.Parse(app.TypeBase); err != nil || u.Scheme == "" || strings.ContainsAny(app.TypeBase, "\"\\<> ") {
 			return wrong("type_base", "", "%q is no absolute URI: write one such as https://errors.example.com/", app.TypeBase)

@@ -22,6 +22,7 @@ func (p *parser) app(app *App) error {
 		"lax_proxies": p.flag(&app.LaxProxies),
 		"table_slots": p.number(&app.TableSlots),
 		"watch":       p.flag(&app.Watch),
+		"coverage":    p.one(&app.Coverage),
 		"inventory":   func() error { return p.inventory(app) },
 		"audience":    func() error { return p.audience(app) },
 		"integration": func() error { return p.integration(app) },

@@ -1,96 +1,159 @@
 package apiguard
 
 import (
-	"net"
+	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
+
+	"github.com/apiguard/caddy-api-guard/coverage"
+	"github.com/apiguard/caddy-api-guard/inventory"
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 )
 
-// warnOfGaps warns of each listener that has no guarded catch-all: Caddy answers
-// hosts that no site of it has with an empty 200, which no handler sees, so that
-// they would be neither refused nor in the inventory.
-func (app *App) warnOfGaps() {
-	loaded, err := app.ctx.AppIfConfigured("http")
-	if err != nil {
-		return // nothing listens
-	}
-	http, ok := loaded.(*caddyhttp.App)
-	if !ok {
-		return
-	}
-	for name, server := range http.Servers {
-		if guardsAll(server.Routes) || onlyStatic(server.Routes) {
+const (
+	coverageWarn   = "warn"
+	coverageStrict = "strict"
+
+	// maxOpenLines is how many holes the log names at a start.
+	maxOpenLines = 20
+)
+
+// prove walks the routes of the running Caddy and says what gets by the guard. With
+// `coverage strict` a catalogue host that does is an error.
+func (app *App) prove() error {
+	entries := app.coverage(app.now.Load().policy.Catalogue())
+	told, others := 0, map[string]bool{}
+	for _, e := range entries {
+		if !e.Open || e.Host != coverage.OtherHosts && !e.Catalogue {
 			continue
 		}
-		app.logger.Warn("hosts that no site of this listener has are neither refused nor recorded: add a catch-all site with api_guard",
-			zap.String("server", name), zap.Strings("listen", server.Listen), zap.Strings("add", catchAll(server)))
-	}
-}
-
-// guardsAll reports whether every request that no other route ends gets to the
-// guard: whether a route without matchers has it.
-func guardsAll(routes caddyhttp.RouteList) bool {
-	for _, route := range routes {
-		if len(route.MatcherSets) > 0 {
-			continue
-		}
-		for _, handler := range route.Handlers {
-			switch h := handler.(type) {
-			case *Handler:
-				return true
-			case *caddyhttp.Subroute:
-				if guardsAll(h.Routes) {
-					return true
-				}
-			}
-		}
-		if route.Terminal {
-			return false
-		}
-	}
-	return false
-}
-
-// onlyStatic reports whether nothing is behind the routes but answers written in
-// the configuration, such as the redirects to HTTPS that Caddy makes by itself.
-func onlyStatic(routes caddyhttp.RouteList) bool {
-	for _, route := range routes {
-		for _, handler := range route.Handlers {
-			if sub, ok := handler.(*caddyhttp.Subroute); ok && onlyStatic(sub.Routes) {
+		if e.Host == coverage.OtherHosts {
+			if others[e.Listener] {
 				continue
 			}
-			module, ok := handler.(caddy.Module)
-			if !ok {
-				return false
-			}
-			switch module.CaddyModule().ID {
-			case "http.handlers.static_response", "http.handlers.error", "http.handlers.headers", "http.handlers.vars":
-			default:
-				return false
-			}
+			others[e.Listener] = true
+		}
+		if told++; told <= maxOpenLines {
+			app.logger.Warn("requests may get by the guard", zap.String("status", string(e.Status)), zap.String("listener", e.Listener),
+				zap.String("host", e.Host), zap.String("route", e.Route), zap.String("handler", e.Handler), zap.String("why", e.Why))
 		}
 	}
-	return true
+	if told > maxOpenLines {
+		app.logger.Warn("more requests may get by the guard: see caddy api-guard coverage --open", zap.Int("more", told-maxOpenLines))
+	}
+	if app.Coverage == coverageStrict {
+		return openError(entries)
+	}
+	return nil
 }
 
-// catchAll is the site to add for each address that a server listens on.
-func catchAll(server *caddyhttp.Server) []string {
-	scheme := "http://"
-	if len(server.TLSConnPolicies) > 0 {
-		scheme = "https://"
+// openError names the hosts of the catalogue that are open.
+func openError(entries []coverage.Entry) error {
+	open := coverage.Open(entries)
+	if len(open) == 0 {
+		return nil
 	}
-	var sites []string
-	for _, address := range server.Listen {
-		_, port, err := net.SplitHostPort(strings.TrimPrefix(address, "tcp/"))
-		if err != nil {
-			port = "" // a socket: the scheme alone
-		} else {
-			port = ":" + port
+	var lines []string
+	for _, e := range open[:min(len(open), maxOpenLines)] {
+		lines = append(lines, fmt.Sprintf("%s on %s: %s is %s (%s): %s", e.Host, e.Listener, e.Handler, e.Status, e.Route, e.Why))
+	}
+	if n := len(open) - len(lines); n > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", n))
+	}
+	return fmt.Errorf("coverage strict: requests for hosts of the catalogue get by the guard:\n%s", strings.Join(lines, "\n"))
+}
+
+// coverage is the proof for the running Caddy.
+func (app *App) coverage(cat *catalogue.Catalogue) []coverage.Entry {
+	declared := declaredHosts(cat)
+	var servers []coverage.Server
+	if loaded, err := app.ctx.AppIfConfigured("http"); err == nil {
+		if http, ok := loaded.(*caddyhttp.App); ok {
+			servers = coverage.SortServers(http.Servers)
 		}
-		sites = append(sites, scheme+port+" { api_guard }")
 	}
-	return sites
+	var apps []string
+	for _, name := range caddy.Modules() {
+		if _, err := app.ctx.AppIfConfigured(name); err == nil {
+			apps = append(apps, name)
+		}
+	}
+	return append(coverage.Prove(servers, declared), coverage.Apps(apps)...)
+}
+
+// declaredHosts is what the proof needs of the catalogue.
+func declaredHosts(cat *catalogue.Catalogue) coverage.Catalogue {
+	declared := coverage.Catalogue{Declares: func(name string) bool { return cat.HostOf(name) != nil }}
+	for _, h := range cat.Hosts {
+		declared.Hosts = append(declared.Hosts, h.Name)
+	}
+	return declared
+}
+
+// coverageAnswer is /api_guard/coverage.
+func (app *App) coverageAnswer() inventory.List[coverage.Entry] {
+	return inventory.ListOf(app.shared.inventory, app.coverage(app.now.Load().policy.Catalogue()))
+}
+
+// proveConfig is the proof for an adapted configuration, of which nothing is
+// provisioned but the catalogue, for the hosts of its documents.
+func proveConfig(config []byte) ([]coverage.Entry, error) {
+	app, apps, err := decodeConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	cat, err := app.declared()
+	if err != nil {
+		return nil, err
+	}
+	servers, err := coverage.Servers(apps["http"])
+	if err != nil {
+		return nil, fmt.Errorf("reading the http app: %w", err)
+	}
+	var names []string
+	for name := range apps {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return append(coverage.Prove(servers, declaredHosts(cat)), coverage.Apps(names)...), nil
+}
+
+// decodeConfig takes the app out of an adapted configuration.
+func decodeConfig(config []byte) (*App, map[string]json.RawMessage, error) {
+	var whole struct {
+		Apps map[string]json.RawMessage `json:"apps"`
+	}
+	if err := json.Unmarshal(config, &whole); err != nil {
+		return nil, nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	raw, ok := whole.Apps["api_guard"]
+	if !ok {
+		return nil, nil, fmt.Errorf("the configuration has no api_guard app: add the global option api_guard")
+	}
+	app := new(App)
+	if err := caddy.StrictUnmarshalJSON(raw, app); err != nil {
+		return nil, nil, fmt.Errorf("reading the api_guard app: %w", err)
+	}
+	return app, whole.Apps, nil
+}
+
+// declared compiles the catalogue of a configuration that is not provisioned.
+func (app *App) declared() (*catalogue.Catalogue, error) {
+	app.logger = zap.NewNop()
+	documents := newDocuments(app.logger)
+	defer documents.release()
+	cfg, err := (&builder{app: app, load: documents.load}).build()
+	if err != nil {
+		return nil, err
+	}
+	var apis []*catalogue.API
+	for i := range cfg.APIs {
+		apis = append(apis, cfg.APIs[i].Declared)
+	}
+	return catalogue.New(catalogue.Config{APIs: apis})
 }

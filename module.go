@@ -67,6 +67,12 @@ type App struct {
 	// health say why. Default: changes are picked up by a reload.
 	Watch bool `json:"watch,omitempty"`
 
+	// What to do when requests for a host of the catalogue get by the guard, by some
+	// listener or route of this Caddy: "warn" says so in the log, "strict" refuses
+	// to load such a configuration. `caddy api-guard coverage` shows it whole.
+	// Default: warn.
+	Coverage string `json:"coverage,omitempty"`
+
 	// Where the inventory is kept.
 	Inventory *Inventory `json:"inventory,omitempty"`
 
@@ -125,10 +131,13 @@ func (app *App) Provision(ctx caddy.Context) error {
 
 // Start implements caddy.App.
 func (app *App) Start() error {
+	// First, so that a configuration that is refused changes nothing.
+	if err := app.prove(); err != nil {
+		return err
+	}
 	app.shared.start(app)
 	app.now.Load().announce()
 	app.logExceptions(time.Now())
-	app.warnOfGaps()
 	if app.Watch {
 		app.watching = startWatching(app)
 	}

@@ -99,6 +99,7 @@ var wrongOptions = []struct {
 	{"an option whose behaviour does not exist", "top", "cluster redis://127.0.0.1", []string{"cluster"}},
 	{"an unknown mode at the top", "top", "mode strict", []string{"strict", "enforce", "monitor"}},
 	{"an unknown mode of a rule", "policy", "unknown_route strict", []string{"strict", "enforce", "monitor"}},
+	{"a coverage that is none", "top", "coverage off", []string{"off", "warn", "strict"}},
 	{"a rule without a mode", "policy", "unknown_route", nil},
 	{"a rule with two modes", "policy", "unknown_route enforce monitor", nil},
 	{"a rule written twice", "policy", "target monitor\ntarget enforce", []string{"target"}},

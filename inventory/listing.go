@@ -101,3 +101,28 @@ func (inv *Inventory) gapsNow(trimmable bool) []Gap {
 // Report replaces the gaps that are known outside of the inventory; every answer
 // states them too.
 func (inv *Inventory) Report(gaps []Gap) { inv.reported.Store(&gaps) }
+
+// ListOf is an answer with items that do not come from the inventory, whose gaps
+// it states when there is one.
+func ListOf[T any](inv *Inventory, items []T) List[T] {
+	if items == nil {
+		items = []T{}
+	}
+	if inv == nil {
+		return List[T]{Items: items, AsOf: Time{time.Now().UTC()}, Complete: true, Gaps: []Gap{}}
+	}
+	inv.mu.RLock()
+	defer inv.mu.RUnlock()
+	list := newList[T](inv, inv.now(), false)
+	list.Items = items
+	return list
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (t *Time) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		*t = Time{}
+		return nil
+	}
+	return t.Time.UnmarshalJSON(data)
+}

@@ -1,0 +1,115 @@
+package caddytest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
+	"github.com/apiguard/caddy-api-guard/coverage"
+)
+
+// hole is a second listener that nobody thought of.
+const hole = "https://beta.example.com:<https> {\nreverse_proxy 127.0.0.1:<upstream>\n}\n"
+
+func statusesOf(entries []coverage.Entry, host string) string {
+	var all []string
+	for _, e := range entries {
+		if e.Host == host {
+			all = append(all, string(e.Status))
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
+func TestTheRunningCaddyAnswersWhatTheGuardStandsBefore(t *testing.T) {
+	t.Parallel()
+	up := harness.NewUpstream(t)
+	cfg := fleetConfig(up)
+	cfg.Sites = "http://api.example.com:<http>, http://beta.example.com:<http> {\nimport guarded\n}\nhttp://:<http> {\napi_guard\n}\n" + hole
+	caddy := harness.Start(t, cfg)
+	var answer struct {
+		Items    []coverage.Entry
+		Complete bool
+	}
+	caddy.Query(t, "/api_guard/coverage", &answer)
+	if got := statusesOf(answer.Items, "api.example.com"); got != "guarded" || !answer.Complete {
+		t.Errorf("api.example.com: %s", got)
+	}
+	if got := statusesOf(answer.Items, "beta.example.com"); got != "guarded, not guarded" && got != "not guarded, guarded" {
+		t.Errorf("beta.example.com: %s", got)
+	}
+	if log := caddy.Log(); strings.Count(log, "no api_guard stands before it") != 1 || !strings.Contains(log, `"host":"beta.example.com"`) {
+		t.Errorf("the log does not name the hole:\n%s", log)
+	}
+	if status, body := caddy.Ask(t, "GET", "/api_guard/coverage?host=x"); status != 400 {
+		t.Errorf("an unknown parameter: %d %s", status, body)
+	}
+
+	// The configuration that says strict and has the hole is rejected; this one stays.
+	strict := cfg
+	strict.Guard = "coverage strict\n" + cfg.Guard
+	if status, body := caddy.Reload(t, strict); status != 400 || !strings.Contains(string(body), "beta.example.com") || !strings.Contains(string(body), "not guarded") {
+		t.Errorf("strict with a hole: %d %s", status, body)
+	}
+	call, trace := as(get("api.example.com", "/v2/orders"))
+	if got := caddy.Do1(t, call); got.Status != 200 || len(up.Requests("X-Trace", trace)) != 1 {
+		t.Errorf("after the rejected reload: %v", got)
+	}
+	strict.Sites = strings.Replace(cfg.Sites, hole, "", 1)
+	if status, body := caddy.Reload(t, strict); status != 200 {
+		t.Errorf("strict without a hole: %d %s", status, body)
+	}
+}
+
+func TestThePipelineFindsAHoleWithoutACaddy(t *testing.T) {
+	t.Parallel()
+	cfg := fleetConfig(harness.NewUpstream(t))
+	const closed = "http://api.example.com:<http>, http://beta.example.com:<http>, http://legacy.example.com:<http> {\nimport guarded\n}\nhttp://:<http> {\napi_guard\n}\n"
+	for _, c := range []struct {
+		name, sites string
+		args        []string
+		ok          bool
+		says        string
+	}{
+		{"closed", closed, []string{"--strict"}, true, "guarded"},
+		{"open", closed + hole, []string{"--strict"}, false, "not guarded"},
+		{"open, as a table only", closed + hole, nil, true, "not guarded"},
+		{"open, as JSON", closed + hole, []string{"--json"}, true, `"status": "not guarded"`},
+		{"what is open alone", closed, []string{"--open", "--strict"}, true, "STATUS"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := cfg
+			cfg.Sites = c.sites
+			text, ok := harness.Command(t, cfg, append([]string{"api-guard", "coverage", "--config", "CADDYFILE", "--adapter", "caddyfile"}, c.args...)...)
+			if ok != c.ok || !strings.Contains(text, c.says) {
+				t.Errorf("succeeded: %v\n%s", ok, text)
+			}
+			if c.name == "what is open alone" && strings.Contains(text, "guarded  ") {
+				t.Errorf("it shows what is guarded too:\n%s", text)
+			}
+		})
+	}
+	t.Run("without the app", func(t *testing.T) {
+		text, ok := harness.Command(t, harness.Config{Caddyfile: "http://:<http> {\nrespond ok\n}\n"}, "api-guard", "coverage", "--config", "CADDYFILE", "--adapter", "caddyfile")
+		if ok || !strings.Contains(text, "add the global option api_guard") {
+			t.Errorf("succeeded: %v\n%s", ok, text)
+		}
+	})
+	t.Run("an unknown command", func(t *testing.T) {
+		if text, ok := harness.Command(t, cfg, "api-guard", "nonsense"); ok || !strings.Contains(text, "nonsense") {
+			t.Errorf("succeeded: %v\n%s", ok, text)
+		}
+	})
+}
+
+func TestTheCommandAsksTheRunningCaddy(t *testing.T) {
+	t.Parallel()
+	caddy, _ := startFleet(t)
+	text, ok := harness.Command(t, harness.Config{Caddyfile: "{\n}\n"}, "api-guard", "coverage", "--address", caddy.Admin, "--strict")
+	if !ok || !strings.Contains(text, "api.example.com") {
+		t.Errorf("succeeded: %v\n%s", ok, text)
+	}
+	if text, ok := harness.Command(t, harness.Config{Caddyfile: "{\n}\n"}, "api-guard", "coverage", "--address", "127.0.0.1:1"); ok || !strings.Contains(text, "127.0.0.1:1") {
+		t.Errorf("nobody listens there: succeeded: %v\n%s", ok, text)
+	}
+}

@@ -1,0 +1,156 @@
+package apiguard
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+)
+
+// commands are the sub-commands of `caddy api-guard`, each in a file of its own:
+// command_<name>.go. A further one is a line here.
+var commands = []func() *cobra.Command{
+	coverageCommand,
+}
+
+func init() {
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  "api-guard",
+		Usage: "<command>",
+		Short: "Asks API Guard what it knows, and checks its configuration",
+		Long: `
+Asks the API Guard of a running Caddy through the admin API, or checks a
+configuration file without running it.
+
+Commands write to standard output, as a table, or with --json as the admin API
+answers. They exit with 0, with 1 on errors, and with --strict also with 1 when
+what they found is not as it should be.`,
+		CobraFunc: func(cmd *cobra.Command) {
+			cmd.RunE = func(cmd *cobra.Command, args []string) error {
+				if len(args) > 0 {
+					return fmt.Errorf("there is no command %q: see caddy api-guard --help", args[0])
+				}
+				return cmd.Help()
+			}
+			for _, make := range commands {
+				cmd.AddCommand(make())
+			}
+		},
+	})
+}
+
+// errFound ends a command that found what it looks for: with --strict that is no
+// success. What was found is in the output already.
+var errFound = errors.New("not as it should be (--strict)")
+
+// invocation is a sub-command as it runs: its flags and where it writes.
+type invocation struct {
+	cmd *cobra.Command
+	out io.Writer
+}
+
+// command makes a sub-command with the flags that all have. use is its name and
+// arguments, long says what it does, for people.
+func command(use, short, long string, run func(*invocation, []string) error) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Long: strings.TrimSpace(long), Args: cobra.NoArgs,
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return run(&invocation{cmd: cmd, out: cmd.OutOrStdout()}, args)
+		},
+	}
+	cmd.Flags().String("address", "", "Address of the administration API (default "+caddy.DefaultAdminListen+")")
+	cmd.Flags().Bool("json", false, "Write JSON, as the admin API answers")
+	return cmd
+}
+
+// withConfig adds the flags that name a configuration file. about says what the
+// command does with it.
+func withConfig(cmd *cobra.Command, about string) *cobra.Command {
+	cmd.Flags().StringP("config", "c", "", about)
+	cmd.Flags().StringP("adapter", "a", "", "Name of the config adapter to apply (with --config)")
+	return cmd
+}
+
+// withStrict adds the flag by which findings are errors.
+func withStrict(cmd *cobra.Command, about string) *cobra.Command {
+	cmd.Flags().Bool("strict", false, about)
+	return cmd
+}
+
+func (in *invocation) text(flag string) string {
+	value, _ := in.cmd.Flags().GetString(flag)
+	return value
+}
+
+func (in *invocation) flag(flag string) bool {
+	value, _ := in.cmd.Flags().GetBool(flag)
+	return value
+}
+
+// config reads and adapts the file of --config.
+func (in *invocation) config() ([]byte, error) {
+	config, _, _, err := caddycmd.LoadConfig(in.text("config"), in.text("adapter"))
+	return config, err
+}
+
+// ask asks the admin API of the running Caddy for /api_guard/<route> and decodes
+// the answer.
+func (in *invocation) ask(method, route string, query url.Values, body io.Reader, into any) error {
+	address, err := caddycmd.DetermineAdminAPIAddress(in.text("address"), nil, in.text("config"), in.text("adapter"))
+	if err != nil {
+		return err
+	}
+	uri := adminPrefix + route
+	if len(query) > 0 {
+		uri += "?" + query.Encode()
+	}
+	response, err := caddycmd.AdminAPIRequest(address, method, uri, nil, body)
+	if err != nil {
+		return fmt.Errorf("asking %s for %s: %w", address, uri, err)
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
+		return fmt.Errorf("reading the answer of %s to %s: %w", address, uri, err)
+	}
+	return nil
+}
+
+// writeJSON writes a value as the admin API does, indented for people.
+func (in *invocation) writeJSON(value any) error {
+	encoder := json.NewEncoder(in.out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}
+
+// table writes rows below a head. What stands in them may come from requests:
+// control characters are not passed to the terminal.
+func (in *invocation) table(head []string, rows [][]string) error {
+	w := tabwriter.NewWriter(in.out, 0, 4, 2, ' ', 0)
+	for _, row := range append([][]string{head}, rows...) {
+		for i, cell := range row {
+			if i > 0 {
+				fmt.Fprint(w, "\t")
+			}
+			fmt.Fprint(w, printable(cell))
+		}
+		fmt.Fprintln(w)
+	}
+	return w.Flush()
+}
+
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
+			return '·'
+		}
+		return r
+	}, s)
+}
