@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/apiguard/caddy-api-guard/policy"
 	"github.com/apiguard/caddy-api-guard/policy/conformance"
@@ -41,6 +42,8 @@ func isGRPC(h http.Header) bool {
 	return strings.HasPrefix(h.Get("Content-Type"), "application/grpc")
 }
 
+func isCoded(h http.Header) bool { return len(h["Content-Encoding"]) > 0 }
+
 // judgeBody reads the body up to the limit and judges it before anything is
 // passed on; upstream then gets the very bytes. In monitor the body is judged
 // while it streams.
@@ -48,7 +51,7 @@ func (x *exchange) judgeBody() {
 	r, v := x.r, &x.verdict
 	limit := v.Rules().MaxBody
 	if v.Rules().Mode(policy.RuleRequest) != policy.Enforce {
-		x.tee = &teeBody{ReadCloser: r.Body, limit: int(limit)}
+		x.tee = &teeBody{ReadCloser: r.Body, limit: int(limit), memory: &x.app.shared.bodies, ceiling: x.app.bodyCeiling()}
 		r.Body = x.tee
 		return
 	}
@@ -56,7 +59,15 @@ func (x *exchange) judgeBody() {
 		v.JudgeResult(conformance.Result{Reason: conformance.BodyTooLarge})
 		return
 	}
-	body, err := readAtMost(x.time(r.Body), r.ContentLength, limit)
+	body, err := x.keyBody.bytes, error(nil)
+	if !x.keyBody.whole {
+		body, err = x.readWhole(x.time(r.Body), r.ContentLength, limit)
+	}
+	if errors.Is(err, errNoRoom) {
+		// The deadline stays, as for a body that was late.
+		x.refuseFull()
+		return
+	}
 	x.untime()
 	var tooLarge *http.MaxBytesError
 	switch {
@@ -70,38 +81,16 @@ func (x *exchange) judgeBody() {
 		v.JudgeResult(conformance.Result{Reason: conformance.Invalid, Errors: []conformance.Error{{
 			In: conformance.InBody, Keyword: "framing", Detail: "the body ended early or its chunks are malformed",
 		}}})
+	case isCoded(r.Header) && !x.hold(limit):
+		// What it decodes to needs room of its own while it is judged.
+		x.refuseFull()
 	default:
 		v.JudgeBody(body)
+		if isCoded(r.Header) {
+			x.letGo(limit)
+		}
 		r.Body = replay{Reader: bytes.NewReader(body), Closer: r.Body}
 	}
-}
-
-var errTooLarge = errors.New("body over the limit")
-
-// firstRead is how much memory a body's announced length alone gets.
-const firstRead = 64 << 10
-
-// readAtMost reads a whole body of length bytes (-1: unknown) and at most limit.
-// Memory follows what arrives: many clients that announce a lot and send nothing
-// must not hold the limit each.
-func readAtMost(body io.Reader, length, limit int64) ([]byte, error) {
-	if length >= 0 {
-		buf := make([]byte, min(length, firstRead))
-		for read := 0; ; {
-			n, err := io.ReadFull(body, buf[read:])
-			if read += n; err != nil || int64(read) == length {
-				return buf[:read], err
-			}
-			grown := make([]byte, min(length, 2*int64(read)))
-			copy(grown, buf)
-			buf = grown
-		}
-	}
-	buf, err := io.ReadAll(io.LimitReader(body, limit+1))
-	if err == nil && int64(len(buf)) > limit {
-		return nil, errTooLarge
-	}
-	return buf, err
 }
 
 // replay gives back bytes that were read, and closes the body they came from.
@@ -114,21 +103,33 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// teeBody keeps what passes through it, up to a limit, to judge it afterwards.
+// teeBody keeps what passes through it, up to a limit, to judge it afterwards. A
+// transport may still read from it when upstream has answered already.
 type teeBody struct {
 	io.ReadCloser
-	limit    int
+	limit   int
+	memory  *bodyMemory
+	ceiling int64
+
+	mu       sync.Mutex
 	kept     []byte
-	over     bool
+	over     string // why it keeps no more: an unchecked reason
 	complete bool
+	ended    bool // what comes now is not kept
 }
 
+// Read implements io.Reader.
 func (t *teeBody) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	size := int64(len(t.kept) + n)
 	switch {
-	case t.over:
-	case len(t.kept)+n > t.limit:
-		t.over, t.kept = true, nil
+	case t.over != "" || t.ended:
+	case size > int64(t.limit):
+		t.drop(policy.UncheckedTooLarge)
+	case !t.memory.take(int64(n), roomFor(size, t.ceiling)):
+		t.drop(policy.UncheckedNoRoom)
 	default:
 		t.kept = append(t.kept, p[:n]...)
 	}
@@ -136,16 +137,36 @@ func (t *teeBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+func (t *teeBody) drop(why string) {
+	t.memory.give(int64(len(t.kept)))
+	t.over, t.kept = why, nil
+}
+
+// end stops keeping and calls judge with what was kept: body, whether it ended, and
+// why it was not kept.
+func (t *teeBody) end(judge func(kept []byte, complete bool, over string)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended {
+		return
+	}
+	t.ended = true
+	defer t.drop(t.over)
+	judge(t.kept, t.complete, t.over)
+}
+
 // judgeStreamed judges what passed through the tee.
 func (x *exchange) judgeStreamed() {
-	v, t := &x.verdict, x.tee
-	switch {
-	case t.over:
-		v.Unchecked = policy.UncheckedTooLarge
-	case !t.complete && int64(len(t.kept)) != x.r.ContentLength:
-		v.Unchecked = policy.UncheckedNotRead
-	default:
-		v.JudgeBody(t.kept)
-	}
+	v := &x.verdict
+	x.tee.end(func(kept []byte, complete bool, over string) {
+		switch {
+		case over != "":
+			v.Unchecked = over
+		case !complete && int64(len(kept)) != x.r.ContentLength:
+			v.Unchecked = policy.UncheckedNotRead
+		default:
+			v.JudgeBody(kept)
+		}
+	})
 	x.facts.judged(v)
 }

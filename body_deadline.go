@@ -80,9 +80,5 @@ func (x *exchange) refuseLate() {
 		return
 	}
 	x.verdict.BodyTimedOut()
-	if x.r.ProtoMajor == 1 {
-		// RFC 9110, section 15.5.9: what comes on this connection after it could be
-		// the rest of the body. HTTP/2 would give up all other streams with it.
-		x.w.Header()["Connection"] = []string{"close"}
-	}
+	x.leaveBody()
 }

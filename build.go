@@ -111,6 +111,14 @@ func (app *App) checkOptions() error {
 	if app.TableSlots < 0 || app.TableSlots > 1<<28 {
 		return wrong("table_slots", "", "%d slots: write a number from 1 to %d", app.TableSlots, 1<<28)
 	}
+	if app.BodyMemory != 0 && app.BodyMemory < leastBodyMemory {
+		return wrong("body_memory", "", "%d bytes: write 2MiB or more, such as 256MiB", app.BodyMemory)
+	}
+	if p := app.Policy; p != nil && p.Request != nil {
+		if size, ceiling := int64(p.Request.MaxBody), app.bodyCeiling(); size > roomFor(size, ceiling) {
+			return wrong("policy.request.max_body", "", "%d bytes never find room in three quarters of body_memory, which is %d: lower the one or raise the other", size, ceiling)
+		}
+	}
 	if inv := app.Inventory; inv != nil {
 		if inv.File != "" && inv.File != inventoryMemory {
 			return wrong("inventory.file", "", "%q: this version keeps the inventory in memory only; write memory or leave it out", inv.File)

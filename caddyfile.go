@@ -159,6 +159,22 @@ func (p *parser) number(to *int) func() error {
 	}
 }
 
+// size reads one number of bytes.
+func (p *parser) size(to *Size) func() error {
+	return func() error {
+		var text string
+		if !p.d.AllArgs(&text) {
+			return p.d.ArgErr()
+		}
+		size, err := parseSize(text)
+		if err != nil {
+			return p.d.WrapErr(err)
+		}
+		*to = size
+		return nil
+	}
+}
+
 // duration reads one duration other than 0.
 func (p *parser) duration(to *caddy.Duration) func() error {
 	return func() error {

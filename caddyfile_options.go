@@ -21,6 +21,7 @@ func (p *parser) app(app *App) error {
 		"type_base":   p.one(&app.TypeBase),
 		"lax_proxies": p.flag(&app.LaxProxies),
 		"table_slots": p.number(&app.TableSlots),
+		"body_memory": p.size(&app.BodyMemory),
 		"watch":       p.flag(&app.Watch),
 		"coverage":    p.one(&app.Coverage),
 		"inventory":   func() error { return p.inventory(app) },
@@ -90,18 +91,7 @@ func (p *parser) request(r *Rules, at string) error {
 		return err
 	}
 	return p.block(at, options{
-		"max_body": func() error {
-			var text string
-			if !p.d.AllArgs(&text) {
-				return p.d.ArgErr()
-			}
-			size, err := parseSize(text)
-			if err != nil {
-				return p.d.WrapErr(err)
-			}
-			r.Request.MaxBody = size
-			return nil
-		},
+		"max_body":           p.size(&r.Request.MaxBody),
 		"body_idle_timeout":  p.duration(&r.Request.BodyIdleTimeout),
 		"body_timeout":       p.duration(&r.Request.BodyTimeout),
 		"unknown_parameters": p.one(&r.Request.UnknownParameters),

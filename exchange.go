@@ -31,6 +31,7 @@ type exchange struct {
 	tee      *teeBody
 	keyBody  keyBody
 	body     timedBody
+	held     int64 // bytes of bodies, counted in shared.bodies
 	facts    *facts
 	observed bool
 	logged   bool // the server has an access log
@@ -58,6 +59,12 @@ var exchanges = sync.Pool{New: func() any {
 
 func (x *exchange) release() {
 	x.verdict.Close() // however the request ended, panics included
+	if x.held != 0 {
+		x.letGo(x.held)
+	}
+	if x.tee != nil {
+		x.tee.end(func([]byte, bool, string) {}) // unless it was judged
+	}
 	expand, hasBody, trusted, readBody := x.request.Expand, x.request.HasBody, x.request.Trusted, x.request.ReadBody
 	x.app, x.w, x.r, x.replacer, x.tee, x.facts, x.observed = nil, nil, nil, nil, nil, nil, false
 	x.removed, x.wouldRemove, x.logged, x.readTimeout, x.rewritten = nil, nil, false, 0, false

@@ -2,6 +2,7 @@ package apiguard
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 )
@@ -49,14 +50,14 @@ func (x *exchange) readBody(limit int64) ([]byte, bool) {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || r.ContentLength > limit || isGRPC(r.Header) {
 		return nil, false
 	}
-	read, err := io.ReadAll(io.LimitReader(x.time(r.Body), limit+1))
+	read, err := x.readWhole(x.time(r.Body), r.ContentLength, limit)
 	x.untime()
 	rest := io.Reader(http.NoBody)
 	switch {
+	case errors.Is(err, errTooLarge) || errors.Is(err, errNoRoom):
+		rest = r.Body
 	case err != nil:
 		rest = failing{err}
-	case int64(len(read)) > limit:
-		rest = r.Body
 	default:
 		k.bytes, k.whole = read, true
 	}

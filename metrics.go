@@ -54,6 +54,8 @@ var (
 		"Failures of the inventory's store.", nil, nil)
 	descFeed = prometheus.NewDesc("caddy_api_guard_feed_dropped_total",
 		"Changes of the inventory that the feed or a slow event handler dropped.", nil, nil)
+	descBodies = prometheus.NewDesc("caddy_api_guard_held_body_bytes",
+		"Bytes of bodies that are held to be judged at this moment; body_memory is their ceiling.", nil, nil)
 	descUnchecked = prometheus.NewDesc("caddy_api_guard_unchecked_total",
 		"Requests of which a part could not be checked, by reason.", []string{"reason"}, nil)
 )
@@ -163,7 +165,7 @@ func (c *counting) count(m *catalogue.Match, v *policy.Verdict) {
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRequests, descLimits, descRoutes, descVersion, descSunset, descStore, descFeed, descUnchecked} {
+	for _, d := range []*prometheus.Desc{descRequests, descLimits, descRoutes, descVersion, descSunset, descStore, descFeed, descBodies, descUnchecked} {
 		ch <- d
 	}
 }
@@ -199,6 +201,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	counter(descStore, m.storeFailures.Load())
 	counter(descFeed, m.shared.inventory.Health().FeedDropped+m.eventsDropped.Load())
+	ch <- prometheus.MustNewConstMetric(descBodies, prometheus.GaugeValue, float64(m.shared.bodies.held.Load()))
 	for state, n := range m.shared.inventory.StateCounts() {
 		ch <- prometheus.MustNewConstMetric(descRoutes, prometheus.GaugeValue, float64(n), string(state))
 	}

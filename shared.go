@@ -20,6 +20,7 @@ type shared struct {
 	table     *ratelimit.Table
 	inventory *inventory.Inventory
 	metrics   *metrics
+	bodies    bodyMemory
 	events    chan inventory.Event // on their way to Caddy's event handlers
 
 	mu      sync.Mutex

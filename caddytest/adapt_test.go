@@ -104,6 +104,8 @@ var wrongOptions = []struct {
 	{"a rule with two modes", "policy", "unknown_route enforce monitor", nil},
 	{"a rule written twice", "policy", "target monitor\ntarget enforce", []string{"target"}},
 	{"a size that is none", "policy", "request enforce {\nmax_body many\n}", []string{"many", "1MiB"}},
+	{"a ceiling on bodies that is too low", "top", "body_memory 1MiB", []string{"1048576", "2MiB"}},
+	{"bodies that no ceiling has room for", "policy", "request enforce {\nmax_body 200MiB\n}", []string{"209715200", "body_memory"}},
 	{"a status that is none of the two", "policy", "request enforce {\nstatus 418\n}", []string{"418", "400"}},
 	{"a timeout that is none", "policy", "request enforce {\nbody_timeout soon\n}", []string{"soon", "10s"}},
 	{"a timeout of nothing", "policy", "request enforce {\nbody_idle_timeout 0s\n}", []string{"0s", "10s"}},

@@ -42,9 +42,10 @@ func (p *Policy) LimitNames() []string { return p.limitNames }
 const (
 	UncheckedTooLarge = "body-too-large"
 	UncheckedNotRead  = "body-not-read"
+	UncheckedNoRoom   = "too-many-bodies"
 )
 
 // UncheckedReasons are all values of Verdict.Unchecked.
 func UncheckedReasons() []string {
-	return append(conformance.UncheckedReasons(), UncheckedTooLarge, UncheckedNotRead)
+	return append(conformance.UncheckedReasons(), UncheckedTooLarge, UncheckedNotRead, UncheckedNoRoom)
 }

@@ -103,6 +103,8 @@ func (v *Verdict) SetRefusal(h http.Header) {
 		if v.Accept != "" {
 			h["Accept"] = []string{v.Accept}
 		}
+	case ReasonTooManyBodies:
+		h["Retry-After"] = []string{"1"} // bodies come and go in less
 	case ReasonQuotaExceeded:
 		if seconds, ok := ratelimit.RetryAfterSeconds(v.charges[:v.bound], v.decisions[:v.bound]); ok {
 			h["Retry-After"] = []string{strconv.Itoa(seconds)}

@@ -21,6 +21,7 @@ const (
 	ReasonBodyTooLarge         Reason = "body-too-large"
 	ReasonMediaTypeUnsupported Reason = "media-type-unsupported"
 	ReasonBodyTimeout          Reason = "body-timeout"
+	ReasonTooManyBodies        Reason = "too-many-bodies"
 	ReasonUpgradeRemoved       Reason = "upgrade-removed"
 	ReasonHeaderRemoved        Reason = "header-removed"
 	ReasonInternalError        Reason = "internal-error"
@@ -46,5 +47,6 @@ var reasonText = map[Reason]struct {
 	ReasonBodyTooLarge:         {http.StatusRequestEntityTooLarge, "Body too large", "The request body is larger than this API accepts."},
 	ReasonMediaTypeUnsupported: {http.StatusUnsupportedMediaType, "Unsupported media type", "The request body's media type or coding is not one that the operation accepts. The Accept header lists those that are."},
 	ReasonBodyTimeout:          {http.StatusRequestTimeout, "Request body too slow", "The request body did not arrive in time."},
+	ReasonTooManyBodies:        {http.StatusServiceUnavailable, "Too many request bodies", "The gateway holds as many request bodies as it may at one time. Send the request again."},
 	ReasonInternalError:        {http.StatusInternalServerError, "Internal error", "The gateway could not judge this request, so it was not passed on."},
 }

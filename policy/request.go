@@ -73,6 +73,12 @@ func (v *Verdict) BodyTimedOut() {
 	v.Object(RuleRequest, Enforce, ReasonBodyTimeout, reasonText[ReasonBodyTimeout].status)
 }
 
+// TooManyBodies refuses a request whose body found no room beside all others. What
+// was not read cannot be passed on, so that it is no matter of mode.
+func (v *Verdict) TooManyBodies() {
+	v.Object(RuleRequest, Enforce, ReasonTooManyBodies, reasonText[ReasonTooManyBodies].status)
+}
+
 // Release drops what the verdict holds of a request, so that it can be kept for
 // another one.
 func (v *Verdict) Release() {
