@@ -1,11 +1,13 @@
 package apiguard
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -23,7 +25,11 @@ func (*Admin) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "admin.api.api_guard", New: func() caddy.Module { return new(Admin) }}
 }
 
-const adminPrefix = "/api_guard/"
+const (
+	adminPrefix = "/api_guard/"
+	// storePatience is how long an answer waits for the inventory's file.
+	storePatience = 5 * time.Second
+)
 
 // Routes implements caddy.AdminRouter.
 func (a *Admin) Routes() []caddy.AdminRoute {
@@ -38,10 +44,16 @@ func (a *Admin) serve(w http.ResponseWriter, r *http.Request) error {
 		return apiError(http.StatusServiceUnavailable, "the running configuration has no api_guard app: add the global option api_guard")
 	}
 	name := strings.TrimPrefix(r.URL.Path, adminPrefix)
+	view := app.shared.inventory
+	view.AwaitStore(r.Context(), storePatience)
 	answer, err := app.answer(name, r)
 	if err != nil {
 		return err
 	}
+	// What is answered holds over a crash.
+	settled, cancel := context.WithTimeout(r.Context(), storePatience)
+	view.Settle(settled)
+	cancel()
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method == http.MethodHead {

@@ -6,6 +6,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 	"github.com/apiguard/caddy-api-guard/inventory/spec"
@@ -120,8 +121,8 @@ func (app *App) checkOptions() error {
 		}
 	}
 	if inv := app.Inventory; inv != nil {
-		if inv.File != "" && inv.File != inventoryMemory {
-			return wrong("inventory.file", "", "%q: this version keeps the inventory in memory only; write memory or leave it out", inv.File)
+		if inv.Retention != 0 && time.Duration(inv.Retention) < time.Hour {
+			return wrong("inventory.retention", "", "%s: write a duration of at least an hour, such as 90d", time.Duration(inv.Retention))
 		}
 		if inv.PageSize < 0 || inv.PageSize > 1000 {
 			return wrong("inventory.page_size", "", "%d: write a number from 1 to 1000", inv.PageSize)

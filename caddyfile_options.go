@@ -58,6 +58,7 @@ func (p *parser) inventory(app *App) error {
 	}
 	return p.block("inventory", options{
 		"file":      p.one(&app.Inventory.File),
+		"retention": p.duration(&app.Inventory.Retention),
 		"page_size": p.number(&app.Inventory.PageSize),
 	})
 }

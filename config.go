@@ -274,10 +274,18 @@ type Selector struct {
 	Date string `json:"date,omitempty"`
 }
 
-// Inventory is where and how much of the inventory is kept.
+// Inventory is where, how long and how much of the inventory is kept.
 type Inventory struct {
-	// "memory": it restarts with the process. Default: memory.
+	// The file that keeps it over restarts, made where there is none; a relative
+	// path starts at the working directory. Only one process can have it open. A
+	// file that is damaged, locked or cannot be written never stops Caddy: health
+	// says so, and memory serves. "memory": there is no file, and the inventory
+	// begins anew with the process. Another file takes effect at the next start.
+	// Default: api_guard/inventory.db in Caddy's data directory.
 	File string `json:"file,omitempty"`
+	// How long an entry is kept that is not seen any more, at least an hour. What
+	// the configuration declares stays. Default: 90d.
+	Retention caddy.Duration `json:"retention,omitempty"`
 	// How many entries an answer of the admin API holds when the query does not
 	// say, 1 to 1000. Default: 100.
 	PageSize int `json:"page_size,omitempty"`

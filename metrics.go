@@ -23,7 +23,6 @@ type metrics struct {
 	limits    map[string]*limitCounts
 	unchecked map[string]*atomic.Uint64 // by reason
 
-	storeFailures atomic.Uint64
 	eventsDropped atomic.Uint64
 }
 
@@ -199,7 +198,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 			counter(descUnchecked, n, reason)
 		}
 	}
-	counter(descStore, m.storeFailures.Load())
+	counter(descStore, m.shared.inventory.StoreFailures())
 	counter(descFeed, m.shared.inventory.Health().FeedDropped+m.eventsDropped.Load())
 	ch <- prometheus.MustNewConstMetric(descBodies, prometheus.GaugeValue, float64(m.shared.bodies.held.Load()))
 	for state, n := range m.shared.inventory.StateCounts() {

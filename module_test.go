@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -31,7 +32,7 @@ func writeDocument(t testing.TB, text string) string {
 
 // smallApp is one API with one documented version on api.example.
 func smallApp(t testing.TB) *App {
-	return &App{API: []*API{{Name: "things", Owner: "team", Version: []*Version{{
+	return &App{Inventory: &Inventory{File: inventoryMemory}, API: []*API{{Name: "things", Owner: "team", Version: []*Version{{
 		Name: "v1", Hosts: []string{"api.example"}, Path: "/v1", Spec: []string{writeDocument(t, smallDocument)},
 	}}}}}
 }
@@ -137,7 +138,7 @@ func TestConfigurationErrorsNameTheField(t *testing.T) {
 			a.API[0].Version[0].Limit = []*Limit{{Name: "l", Rate: "2/m"}}
 		}, "api[0].version[0].limit[0].rate"},
 		{"a status that is neither 400 nor 422", func(a *App) { a.Policy = &Policy{Rules{Request: &RequestRule{Status: 500}}} }, "policy.request.status"},
-		{"an inventory file", func(a *App) { a.Inventory = &Inventory{File: "/tmp/x.db"} }, "inventory.file"},
+		{"an inventory that forgets at once", func(a *App) { a.Inventory = &Inventory{Retention: caddy.Duration(time.Minute)} }, "inventory.retention"},
 		{"a selector without value", func(a *App) { a.API[0].Version[0].Select = []*Selector{{Header: "X"}} }, "api[0].version[0].select[0]"},
 		{"a path with a wildcard", func(a *App) { a.API[0].Version[0].Path = "/v1/*" }, "api[0].version[0].path"},
 		{"multi_segment of an unknown parameter", func(a *App) {

@@ -24,6 +24,7 @@ type shared struct {
 	events    chan inventory.Event // on their way to Caddy's event handlers
 
 	mu      sync.Mutex
+	file    string             // that keeps the inventory
 	running []*App             // started and not cleaned up, the newest last
 	cancel  context.CancelFunc // of the inventory's goroutine; nil until an app starts
 	done    chan struct{}
@@ -66,9 +67,12 @@ func (s *shared) start(app *App) {
 	s.running = append(s.running, app)
 	s.inventory.Activate(app.now.Load().recorder)
 	s.inventory.Report(nil)
+	s.inventory.Retain(app.retention())
 	if s.cancel != nil {
+		s.warnOfFile(app)
 		return
 	}
+	s.open(app)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	go func() {
@@ -132,6 +136,7 @@ func (s *shared) Destruct() error {
 	if s.cancel != nil {
 		s.cancel()
 		<-s.done
+		s.inventory.CloseStore()
 	}
 	return nil
 }

@@ -188,7 +188,7 @@ var wrongOptions = []struct {
 	{"two versions of one name", "versions", "version v1 {\nhosts b.example.com\n}", []string{"v1"}},
 	{"two APIs of one name", "apis", "api orders {\nversion v1 {\nhosts b.example.com\n}\n}", []string{"orders"}},
 	{"an API without a name", "top", "api {\n}", nil},
-	{"an inventory file that is not there yet", "top", "inventory {\nfile /var/lib/x.db\n}", []string{"memory"}},
+	{"an inventory that forgets at once", "top", "inventory {\nretention 5m\n}", []string{"5m0s", "90d"}},
 	{"an argument to the directive", "site", "api_guard strict", []string{"api_guard"}},
 	{"a block for the directive", "site", "api_guard {\nmode monitor\n}", []string{"api_guard"}},
 }

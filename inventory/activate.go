@@ -19,9 +19,15 @@ func (inv *Inventory) Activate(r *Recorder) {
 		s := &r.slots[i]
 		s.entry.gen, s.entry.slot = inv.gen, s
 		if s.entry.since == 0 {
-			s.entry.since = now.UnixNano()
+			s.entry.since, s.entry.unsaved = now.UnixNano(), true
 		}
 	}
+	inv.align(r)
+	inv.watchDates(now)
+}
+
+// align brings what no document of r has in line with r.
+func (inv *Inventory) align(r *Recorder) {
 	inv.gone = make(shapes)
 	for _, e := range inv.routes {
 		if e.gen == inv.gen {
@@ -34,7 +40,6 @@ func (inv *Inventory) Activate(r *Recorder) {
 		}
 	}
 	inv.declareHosts(r)
-	inv.watchDates(now)
 }
 
 // declareHosts brings the hosts' records in line with the configuration.
@@ -48,7 +53,7 @@ func (inv *Inventory) declareHosts(r *Recorder) {
 	for name, h := range inv.hosts {
 		h.declared = r.declares(name) != nil
 		if h.declared && !h.permanent {
-			h.permanent = true
+			h.permanent, h.unsaved = true, true
 			inv.strangers--
 		}
 	}

@@ -113,9 +113,9 @@ type RouteEntry struct {
 // ConsumerEntry is who called a version.
 type ConsumerEntry struct {
 	// Consumer is "network:" or "user:" and a hash: of the client's address (IPv6
-	// by /64), or of the user that Caddy authenticated. The hash is keyed with a
-	// key of this process, so it can be neither turned back nor guessed at, and is
-	// another one after a restart. "(other)" sums up those without room.
+	// by /64), or of the user that Caddy authenticated. The hash is keyed, so it can
+	// be neither turned back nor guessed at; the key is in the store, and without one
+	// it is another after a restart. "(other)" sums up those without room.
 	Consumer  string `json:"consumer"`
 	Name      string `json:"name"` // of a declared consumer; none can be declared yet: empty
 	API       string `json:"api"`

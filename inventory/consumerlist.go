@@ -103,10 +103,14 @@ func (c *consumers) entry(r *consumerRecord) ConsumerEntry {
 	default:
 		e.Consumer = hostOther
 	}
-	if r.kind != consumerOther {
-		s = &c.slots[r.slot]
+	count, last := r.keptCount, r.keptLast
+	switch {
+	case r.kind == consumerOther:
+		count, last = s.count.Load(), s.last.Load()
+	case r.slot != noSlot:
+		count, last = c.slots[r.slot].count.Load(), c.slots[r.slot].last.Load()
 	}
-	e.Count, e.LastSeen = s.count.Load(), instant(max(s.last.Load(), r.first))
+	e.Count, e.LastSeen = count, instant(max(last, r.first))
 	return e
 }
 

@@ -4,9 +4,12 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
-	"hash/maphash"
+	"encoding/binary"
 	"math/bits"
+	"sync"
 	"sync/atomic"
+
+	"github.com/dchest/siphash"
 )
 
 // arrivalQueue is how many first sights of consumers may wait.
@@ -22,8 +25,7 @@ const (
 )
 
 // identity is a consumer on its way: the hash that the table finds it by, and
-// what its published name is made from. The hash is fast, seeded anew in each
-// process and never shown.
+// what its published name is made from. The hash is fast, keyed and never shown.
 type identity struct {
 	hash     uint64 // 0: nobody is known
 	kind     consumerKind
@@ -33,18 +35,75 @@ type identity struct {
 // consumers counts requests by consumer and version, in a table of fixed size.
 // Requests find and count without a lock; only the inventory's goroutine adds.
 type consumers struct {
-	networkSeed, userSeed maphash.Seed
-	key                   [sha256.Size]byte // of the names that are shown
+	key    atomic.Pointer[consumerKey] // nil: not known yet, and nobody is counted
+	keyMu  sync.Mutex
+	stored []byte // the key that the store has
 
-	slots    []consumerSlot // a power of two, open addressing; none is taken back
+	slots    []consumerSlot // a power of two, open addressing; a key may be vacant
 	max      int
 	full     atomic.Bool
 	refused  atomic.Uint64 // requests of consumers that found no room
 	dropped  atomic.Uint64 // first sights that found the queue full
 	arrivals chan arrival
 
-	records []consumerRecord // Inventory.mu guards it
+	// Inventory.mu guards these.
+	records []consumerRecord
+	absent  map[consumerID]uint32 // records of earlier processes that have not called this one
 }
+
+// consumerKey is what consumers are hashed with. It is the store's, so that they
+// are the same ones in the next process.
+type consumerKey struct {
+	names       [sha256.Size]byte // of those that are shown
+	user, other [2]uint64         // of the table and the sketches: SipHash
+}
+
+// newConsumerKey makes the keys of all from one.
+func newConsumerKey(key []byte) *consumerKey {
+	k := new(consumerKey)
+	copy(k.names[:], key)
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("api-guard consumers"))
+	b := mac.Sum(nil)
+	for i := range 2 {
+		k.user[i] = binary.BigEndian.Uint64(b[i*8:])
+		k.other[i] = binary.BigEndian.Uint64(b[16+i*8:])
+	}
+	return k
+}
+
+// hold has nobody counted until the key is settled.
+func (c *consumers) hold() { c.key.Store(nil) }
+
+// settle makes the key the one that the store has, or a new one for nil. Once
+// there is one it stays while the process lives: what was counted goes by it.
+func (c *consumers) settle(stored []byte) {
+	c.keyMu.Lock()
+	defer c.keyMu.Unlock()
+	if len(stored) == sha256.Size {
+		c.stored = append([]byte(nil), stored...)
+	} else {
+		stored = make([]byte, sha256.Size)
+		_, _ = rand.Read(stored) // never fails, see its documentation
+	}
+	c.key.CompareAndSwap(nil, newConsumerKey(stored))
+}
+
+// keyToKeep is the key for the store: its own, if it has one.
+func (c *consumers) keyToKeep() []byte {
+	c.keyMu.Lock()
+	defer c.keyMu.Unlock()
+	if c.stored == nil {
+		if k := c.key.Load(); k != nil {
+			c.stored = append([]byte(nil), k.names[:]...)
+		}
+	}
+	return c.stored
+}
+
+// vacant is the key of a slot that was taken back: a search goes on after it, and a
+// new consumer may have it. No consumer's key is as small.
+const vacant = 1
 
 // consumerSlot is written before its key is, and found by it.
 type consumerSlot struct {
@@ -53,14 +112,27 @@ type consumerSlot struct {
 	last  atomic.Int64
 }
 
-// consumerRecord is what does not change about a consumer of a version.
+// consumerRecord is a consumer of a version, apart from what requests count.
 type consumerRecord struct {
 	id      routeID // of its keyed hash the first 80 bits
 	kind    consumerKind
-	slot    uint32
+	slot    uint32 // noSlot: it has not called this process
 	first   int64
 	version *versionRecord
+
+	// What the store has; without a slot that is all there is.
+	keptCount uint64
+	keptLast  int64
 }
+
+// consumerID tells records apart.
+type consumerID struct {
+	id      routeID
+	kind    consumerKind
+	version *versionRecord
+}
+
+const noSlot = ^uint32(0)
 
 // arrival is a consumer that the table did not have when it called.
 type arrival struct {
@@ -71,25 +143,29 @@ type arrival struct {
 
 func newConsumers(limit int) *consumers {
 	c := &consumers{
-		networkSeed: maphash.MakeSeed(), userSeed: maphash.MakeSeed(), max: limit,
+		max: limit,
 		// A third of it stays free, so that a search ends soon.
 		slots:    make([]consumerSlot, 1<<bits.Len(uint(limit+limit/4))),
 		arrivals: make(chan arrival, arrivalQueue),
 	}
-	_, _ = rand.Read(c.key[:]) // never fails, see its documentation
+	c.settle(nil)
 	return c
 }
 
 // hash is the caller's fast hash, 0 when nothing is known about it.
 func (c *consumers) hash(from *Caller) uint64 {
+	k := c.key.Load()
+	if k == nil {
+		return 0
+	}
 	if from.User != "" {
-		return max(maphash.String(c.userSeed, from.User), 1)
+		return max(siphash.Hash(k.user[0], k.user[1], []byte(from.User)), 1)
 	}
 	if !from.Addr.IsValid() {
 		return 0
 	}
 	network := networkBytes(from)
-	return max(maphash.Bytes(c.networkSeed, network[:]), 1)
+	return max(siphash.Hash(k.other[0], k.other[1], network[:]), 1)
 }
 
 // networkBytes is the client's network: an IPv4 address, or the /64 of an IPv6
@@ -117,21 +193,29 @@ func (from *Caller) identify(hash uint64) identity {
 
 // keyFor is the table's key of a consumer of a version.
 func keyFor(hash uint64, v *versionRecord) uint64 {
-	return max(hash^v.index*0x9e3779b97f4a7c15, 1)
+	return max(hash^v.index*0x9e3779b97f4a7c15, vacant+1)
 }
 
-// find is the slot with a key, or else the free one where it would go.
+// find is the slot with a key, or else the one where it would go.
 func (c *consumers) find(key uint64) (s *consumerSlot, at uint32, found bool) {
 	mask := uint64(len(c.slots) - 1)
-	for i := key & mask; ; i = (i + 1) & mask {
-		s := &c.slots[i]
-		switch s.key.Load() {
+	free := noSlot
+	for n := range uint64(len(c.slots)) {
+		i := uint32((key + n) & mask)
+		switch s := &c.slots[i]; s.key.Load() {
 		case key:
-			return s, uint32(i), true
+			return s, i, true
+		case vacant:
+			free = min(free, i)
+			continue
 		case 0:
-			return s, uint32(i), false
+			free = min(free, i)
+		default:
+			continue
 		}
+		break
 	}
+	return &c.slots[free], free, false
 }
 
 // count counts a request of a known consumer, or queues an unknown one. It waits
@@ -174,6 +258,16 @@ func (inv *Inventory) welcome(a *arrival) {
 		s.add(a.time)
 		return
 	}
+	id := consumerID{c.name(&a.identity), a.kind, a.version}
+	if i, ok := c.absent[id]; ok {
+		delete(c.absent, id)
+		r := &c.records[i]
+		r.slot = at
+		s.count.Store(r.keptCount + 1)
+		s.last.Store(a.time)
+		s.key.Store(key)
+		return
+	}
 	if len(c.records) >= c.max {
 		c.full.Store(true)
 		c.refused.Add(1)
@@ -182,7 +276,7 @@ func (inv *Inventory) welcome(a *arrival) {
 		return
 	}
 	c.records = append(c.records, consumerRecord{
-		id: c.name(&a.identity), kind: a.kind, slot: at, first: a.time, version: a.version,
+		id: id.id, kind: a.kind, slot: at, first: a.time, version: a.version,
 	})
 	a.version.consumers++
 	s.count.Store(1)
@@ -190,10 +284,9 @@ func (inv *Inventory) welcome(a *arrival) {
 	s.key.Store(key)
 }
 
-// name is the keyed hash that stands for a consumer in answers (HMAC-SHA-256 with
-// a key of this process).
+// name is the keyed hash that stands for a consumer in answers (HMAC-SHA-256).
 func (c *consumers) name(id *identity) routeID {
-	mac := hmac.New(sha256.New, c.key[:])
+	mac := hmac.New(sha256.New, c.key.Load().names[:])
 	mac.Write([]byte{byte(id.kind)})
 	mac.Write(id.material[:])
 	return routeID(mac.Sum(nil)[:len(routeID{})])

@@ -18,7 +18,11 @@ type sketch [sketchSize / 8]atomic.Uint64
 
 func (s *sketch) add(hash uint64) {
 	register := hash % sketchSize
-	rank := uint64(bits.LeadingZeros64(hash|sketchSize-1)) + 1
+	s.raise(register, uint64(bits.LeadingZeros64(hash|sketchSize-1))+1)
+}
+
+// raise makes a register at least rank.
+func (s *sketch) raise(register, rank uint64) {
 	word, shift := &s[register/8], register%8*8
 	for {
 		old := word.Load()

@@ -79,6 +79,12 @@ type entry struct {
 	unauthenticated uint64
 	crowd           crowd
 
+	// Of what the store has. Set unsaved when something changes without a request.
+	mark    uint64 // touched, when it was written
+	kept    bool   // it has it
+	unsaved bool   // and something of it is newer
+	bound   int64  // when a configuration last had it, Unix nanoseconds
+
 	host       *hostRecord
 	prev, next *entry // shelfNoise: neighbours in the host's list
 }

@@ -34,6 +34,10 @@ type finding struct {
 	closed      int64  // 0: open
 	seen        uint64 // the latest sweep that found it
 	told        bool   // the feed said that it opened, and not yet that it closed
+
+	// Of what the store has. Set unsaved when it opens, closes or is told of.
+	unsaved, kept bool
+	keptLast      int64
 }
 
 // proof is what a finding rests on, for its evidence.
@@ -66,7 +70,7 @@ func (inv *Inventory) hold(now time.Time, k findingKey, e *entry, p proof, first
 	f.route, f.proof, f.seen = e, p, inv.findings.sweep
 	f.last = max(f.last, cmp.Or(last, now.UnixNano()))
 	if f.closed != 0 {
-		f.closed = 0
+		f.closed, f.unsaved = 0, true
 		inv.findings.closed--
 	}
 }
@@ -74,7 +78,8 @@ func (inv *Inventory) hold(now time.Time, k findingKey, e *entry, p proof, first
 // sweepFindings brings the findings up to date: it opens what holds now and
 // closes what does not hold any more. Inventory.mu is held for writing.
 func (inv *Inventory) sweepFindings(now time.Time) {
-	if inv.active == nil {
+	if inv.active == nil || inv.keeper.loading() {
+		// What the store knows to be open must not open anew.
 		return
 	}
 	inv.findings.sweep++
@@ -82,7 +87,7 @@ func (inv *Inventory) sweepFindings(now time.Time) {
 	inv.findHosts(now)
 	for _, f := range inv.findings.byKey {
 		if f.closed == 0 && f.seen != inv.findings.sweep {
-			f.closed = now.UnixNano()
+			f.closed, f.unsaved = now.UnixNano(), true
 			inv.findings.closed++
 		}
 	}
@@ -103,9 +108,18 @@ func (inv *Inventory) forgetClosed() {
 	}
 	slices.SortFunc(closed, func(a, b *finding) int { return cmp.Compare(a.closed, b.closed) })
 	for _, f := range closed[:len(closed)-maxClosed] {
-		delete(inv.findings.byKey, f.key)
+		inv.forgetFinding(f)
 	}
-	inv.findings.closed = maxClosed
+}
+
+// forgetFinding lets go of a closed one.
+func (inv *Inventory) forgetFinding(f *finding) {
+	delete(inv.findings.byKey, f.key)
+	inv.findings.closed--
+	if f.kept {
+		id := f.key.id()
+		inv.remove(bucketFindings, id[:])
+	}
 }
 
 // id hashes the key, as a route's.
@@ -135,7 +149,7 @@ func (inv *Inventory) tellFindings(now time.Time, room int) {
 		}
 	}
 	for _, f := range due.sorted() {
-		f.told = f.closed == 0
+		f.told, f.unsaved = f.closed == 0, true
 		kind := EventFindingClosed
 		if f.told {
 			kind = EventFindingOpened

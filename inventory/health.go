@@ -5,7 +5,7 @@ func (inv *Inventory) Health() Health {
 	inv.mu.RLock()
 	defer inv.mu.RUnlock()
 	return Health{
-		Store:        Part{Status: "memory", Why: "the inventory is kept in memory and begins anew with the process"},
+		Store:        inv.keeper.condition(),
 		Cluster:      Part{Status: "off", Why: ""},
 		Gaps:         inv.gapsNow(true),
 		Since:        instant(inv.start),
@@ -18,3 +18,7 @@ func (inv *Inventory) Health() Health {
 		Hosts:        inv.strangers,
 	}
 }
+
+// StoreFailures counts what failed of the store since the process began: opening it,
+// writing to it, and files that were damaged.
+func (inv *Inventory) StoreFailures() uint64 { return inv.keeper.failures.Load() }

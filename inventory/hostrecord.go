@@ -24,6 +24,9 @@ type hostRecord struct {
 	noises int
 
 	hours []hour // oldest first
+
+	mark          uint64 // as an entry's
+	kept, unsaved bool
 }
 
 type hour struct {

@@ -4,8 +4,9 @@
 // templates, weighs and keeps it within fixed bounds. No request waits for the
 // inventory. Queries read a consistent state of it.
 //
-// Everything is kept in memory. What is stored are names, templates and counts:
-// never a query, header or body value, never a client's address.
+// Everything is in memory, and with OpenStore in a file too, which is written within
+// a second. What is stored are names, templates and counts: never a query, header or
+// body value, never a client's address.
 package inventory
 
 import (
@@ -64,8 +65,11 @@ type Inventory struct {
 	// epoch counts walks over entries whose order may change under them, see
 	// position. It begins at the start's time, so that a cursor of an earlier
 	// process is older than every epoch of this one.
-	epoch atomic.Uint64
-	feed  feed
+	epoch  atomic.Uint64
+	feed   feed
+	keeper keeper
+	// retention is in nanoseconds.
+	retention atomic.Int64
 	// consumers has a part that requests use and a part that mu guards.
 	consumers *consumers
 
@@ -84,9 +88,17 @@ type Inventory struct {
 	versions  map[versionKey]*versionRecord
 	findings  findings
 	looked    time.Time // when findings were last looked for without being asked
-	reviews   map[routeID]review
+	swept     time.Time // when old entries were last forgotten
+	reviews   map[routeID]*review
 	outbox    []pending
 	gaps      gapCounts
+
+	// Of what is kept in the store.
+	keeping bool // there is one
+	removed []removal
+	// keptEpoch began with the latest save, saveEpoch with the one before it.
+	keptEpoch, saveEpoch uint64
+	keptMeta             []byte
 }
 
 // quota is how much a kind of entry takes.
@@ -111,6 +123,8 @@ type versionRecord struct {
 
 	// Verdicts of the rule lifecycle at the last look, and when they last grew.
 	refusedRetired, passedRetired grown
+
+	kept []byte // as the store has it
 
 	// Consumers without room, counted by requests directly.
 	others      consumerSlot
@@ -149,9 +163,11 @@ func New(o Options) *Inventory {
 		hosts:     make(map[string]*hostRecord),
 		versions:  make(map[versionKey]*versionRecord),
 		findings:  findings{byKey: make(map[findingKey]*finding)},
-		reviews:   make(map[routeID]review),
+		reviews:   make(map[routeID]*review),
 	}
 	inv.epoch.Store(uint64(inv.start))
+	inv.keeper.part = memoryPart
+	inv.Retain(0)
 	return inv
 }
 
@@ -162,6 +178,8 @@ func (inv *Inventory) Run(ctx context.Context) {
 		return
 	}
 	defer inv.running.Store(false)
+	// What the store has must not be announced as if it were new.
+	inv.AwaitStore(ctx, patience)
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	for {
@@ -243,6 +261,10 @@ func (inv *Inventory) lookAround(now time.Time) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	inv.watchDates(now)
+	if since := now.Sub(inv.swept); since >= sweepEvery || since < 0 {
+		inv.swept = now
+		inv.forgetOld(now)
+	}
 	if since := now.Sub(inv.looked); since >= findEvery || since < 0 {
 		inv.looked = now
 		inv.sweepFindings(now)

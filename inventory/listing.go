@@ -46,6 +46,11 @@ const (
 	// GapInternal: recording an observation failed. That is a fault of the
 	// inventory itself.
 	GapInternal = "internal-error"
+	// GapLoading: the store is still being loaded, so that what earlier processes
+	// saw is missing.
+	GapLoading = "store-loading"
+	// GapUnread: some of what the store has could not be read.
+	GapUnread = "store-unread"
 	// GapDocument: a document changed and could not be used, so the one before it
 	// is still in force.
 	GapDocument = "document-not-in-force"
@@ -89,6 +94,10 @@ func (inv *Inventory) gapsNow(trimmable bool) []Gap {
 	add(GapHosts, inv.gaps.hosts, `The table of undeclared hosts is or was full; the count says how many requests are summed up under "(other)" or were forgotten.`)
 	add(GapDropped, inv.dropped.Load(), "Requests that no document has came faster than they could be recorded; the count says how many were not.")
 	add(GapInternal, inv.gaps.internal, "Recording failed inside the inventory; the count says how often.")
+	add(GapUnread, inv.keeper.unread.Load(), "Something in the store could not be read; the count says how many entries.")
+	if inv.keeper.loading() {
+		add(GapLoading, 1, "The store is being loaded: what earlier processes saw is not all there yet.")
+	}
 	if trimmable {
 		add(GapTrimmed, inv.gaps.trimmed, "Only the latest refused and scanned routes are kept; the count says how many were let go. The hourly records of the hosts have the sums.")
 	}

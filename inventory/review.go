@@ -36,7 +36,8 @@ type Review struct {
 // review is one as it is kept.
 type review struct {
 	Review
-	at int64
+	at      int64
+	unsaved bool // the store does not have it
 }
 
 // Errors of Inventory.Review beside what is wrong with the review itself.
@@ -80,10 +81,11 @@ func (inv *Inventory) Review(id string, r Review) (RouteEntry, error) {
 	switch {
 	case r.Review == ReviewOpen && r.Note == "":
 		delete(inv.reviews, key)
+		inv.remove(bucketReviews, key[:])
 	case !had && len(inv.reviews) >= maxReviews:
 		return RouteEntry{}, ErrManyReviews
 	default:
-		inv.reviews[key] = review{Review: r, at: now.UnixNano()}
+		inv.reviews[key] = &review{Review: r, at: now.UnixNano(), unsaved: true}
 	}
 	inv.sweepFindings(now)
 	l := lens{inv: inv, now: now}

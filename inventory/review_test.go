@@ -66,7 +66,7 @@ func TestReviewsAreBoundedAndTakenBack(t *testing.T) {
 	s := newScene(t, Options{}, api("a", tidy()))
 	id := s.one("/v1/x").ID
 	for i := range maxReviews {
-		s.reviews[routeID{byte(i), byte(i >> 8), 1}] = review{}
+		s.reviews[routeID{byte(i), byte(i >> 8), 1}] = new(review)
 	}
 	if _, err := s.Review(id, Review{ReviewAccepted, ""}); !errors.Is(err, ErrManyReviews) {
 		t.Errorf("one more: %v", err)

@@ -16,6 +16,7 @@ func (inv *Inventory) bound(k routeKey) *entry {
 		}
 		e.hits = new(counters)
 	}
+	e.bound = inv.now().UnixNano()
 	return e
 }
 
@@ -144,6 +145,9 @@ func (inv *Inventory) unshelve(e *entry) {
 func (inv *Inventory) forget(e *entry) {
 	inv.unshelve(e)
 	delete(inv.routes, e.id)
+	if e.kept {
+		inv.remove(bucketRoutes, e.id[:])
+	}
 }
 
 // overflowEntry sums up the routes that found no room.
@@ -177,6 +181,16 @@ func (inv *Inventory) admitHost(name string, worth rank) *hostRecord {
 	return h
 }
 
+func (inv *Inventory) forgetHost(h *hostRecord) {
+	delete(inv.hosts, h.name)
+	if !h.permanent && h.name != hostInvalid && h.name != hostOther {
+		inv.strangers--
+	}
+	if h.kept {
+		inv.remove(bucketHosts, []byte(h.name))
+	}
+}
+
 // dismissHost forgets the undeclared host with worse evidence that was seen
 // longest ago.
 func (inv *Inventory) dismissHost(worth rank) bool {
@@ -199,8 +213,7 @@ func (inv *Inventory) dismissHost(worth rank) bool {
 		inv.forget(e)
 		inv.gaps.trimmed++
 	}
-	delete(inv.hosts, oldest.name)
-	inv.strangers--
+	inv.forgetHost(oldest)
 	inv.gaps.hosts++
 	return true
 }

@@ -1,0 +1,410 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/apiguard/caddy-api-guard/inventory/store"
+)
+
+// Kept is something that outlives the process: a bucket of the store, and who
+// fills it. The inventory's own are listed in Inventory.ownParts; others come by
+// Inventory.Keep. To keep one more field of something that is kept already, add it
+// to the struct that is written of it (savedRoute, savedHost, ...), where it is
+// saved and where it is merged.
+//
+// A field that older files do not have reads as its zero value, and needs nothing
+// more. One that is renamed or gets another meaning needs a new store.Schema.
+type Kept struct {
+	// Bucket is its name in the file. "format" is the store's own.
+	Bucket string
+	// Load is given every pair that the file has, once, before the first Save.
+	// What was counted in the meantime stays: it merges. Key and value are not its
+	// to keep. A pair that it returns an error for is skipped and counted as a gap.
+	Load func(key, value []byte) error
+	// Loaded, if any, is called when all of all buckets is loaded.
+	Loaded func()
+	// Save puts what changed since it was last asked, or all of it: when the file
+	// is a new one. A nil value removes the key. It is asked about once a second,
+	// by one goroutine, and at each query. What it put is written, sooner or later.
+	Save func(all bool, put func(key, value []byte))
+}
+
+// StoreOptions say where the inventory is kept.
+type StoreOptions struct {
+	File string
+	// Changed is told when the store's condition is another, and why.
+	Changed func(Part)
+}
+
+const (
+	// commitEvery is how long at least between two commits,
+	commitEvery = time.Second
+	// firstSight and how long when there is something new, or somebody waits.
+	firstSight = 100 * time.Millisecond
+	// A commit that took long makes the next one wait, so that the store takes a
+	// fiftieth of the time, or a fifth when there is something new.
+	commitShare, firstShare = 50, 5
+	// patience is how long a start waits for the store.
+	patience = time.Second
+	// retryFirst and retryLast are how long a store that failed is left alone: it
+	// doubles each time.
+	retryFirst, retryLast = time.Second, 30 * time.Second
+	// maxRemoved is how many removed keys are remembered until they are written.
+	// With more of them everything is written anew.
+	maxRemoved = 50_000
+)
+
+// Conditions of the store.
+const (
+	StoreOK       = "ok"
+	StoreDegraded = "degraded"
+	StoreMemory   = "memory"
+)
+
+// keeper writes the inventory to the store. Its goroutine owns what has no lock.
+type keeper struct {
+	options StoreOptions
+	parts   []Kept
+
+	store    *store.Store // nil: not open
+	all      bool         // the file has nothing of what is in memory
+	failed   []store.Pair // of the last commit that failed
+	retry    time.Duration
+	lastEnd  time.Time // of the last commit, or attempt
+	lastTook time.Duration
+	merged   bool // what the file has is in memory
+	works    Part // the condition while it works
+
+	failures atomic.Uint64
+	unread   atomic.Uint64 // pairs that could not be loaded
+	urgent   atomic.Bool   // something new is to be written
+	wake     chan struct{} // one is enough
+	cancel   context.CancelFunc
+	done     chan struct{}
+
+	mu      sync.Mutex // guards what follows
+	part    Part
+	loaded  chan struct{} // closed when loaded or given up; nil: never asked to
+	waiters []chan struct{}
+	open    bool // and works: waiting for a commit makes sense
+}
+
+var memoryPart = Part{Status: StoreMemory, Why: "the inventory is kept in memory and begins anew with the process"}
+
+// Keep adds a bucket to the store. Call it before OpenStore.
+func (inv *Inventory) Keep(k Kept) { inv.keeper.parts = append(inv.keeper.parts, k) }
+
+// OpenStore opens the file, loads what it has into the inventory and keeps the two
+// together until CloseStore. Call it once, before Run. It returns when all is
+// loaded, or after a second: loading goes on then, and what there is in memory
+// serves. Nothing that is wrong with the file is an error: Health tells.
+func (inv *Inventory) OpenStore(o StoreOptions) {
+	k := &inv.keeper
+	k.options = o
+	k.parts = append(inv.ownParts(), k.parts...)
+	k.wake, k.done = make(chan struct{}, 1), make(chan struct{})
+	k.mu.Lock()
+	k.part, k.loaded = Part{Status: StoreDegraded, Why: "the file is being loaded"}, make(chan struct{})
+	k.mu.Unlock()
+	inv.consumers.hold()
+	inv.mu.Lock()
+	inv.keeping, inv.keptEpoch = true, inv.epoch.Add(1)
+	inv.mu.Unlock()
+
+	ctx, cancel := context.WithCancel(context.Background())
+	k.cancel = cancel
+	go func() {
+		defer close(k.done)
+		inv.runStore(ctx)
+	}()
+	inv.AwaitStore(context.Background(), patience)
+	inv.consumers.settle(nil)
+}
+
+// CloseStore writes what is not written yet and closes the file.
+func (inv *Inventory) CloseStore() {
+	if inv.keeper.cancel == nil {
+		return
+	}
+	inv.keeper.cancel()
+	<-inv.keeper.done
+}
+
+// AwaitStore waits until the store is loaded, or cannot be, for so long at most.
+func (inv *Inventory) AwaitStore(ctx context.Context, atMost time.Duration) {
+	k := &inv.keeper
+	k.mu.Lock()
+	loaded := k.loaded
+	k.mu.Unlock()
+	if loaded == nil {
+		return
+	}
+	timer := time.NewTimer(atMost)
+	defer timer.Stop()
+	select {
+	case <-loaded:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// loading reports whether the store still is.
+func (k *keeper) loading() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.loaded == nil {
+		return false
+	}
+	select {
+	case <-k.loaded:
+		return false
+	default:
+		return true
+	}
+}
+
+// Settle waits until everything that could be seen before the call is in the
+// store, so that an answer holds over a crash. It returns at once where there is
+// no store, or none that works.
+func (inv *Inventory) Settle(ctx context.Context) {
+	k := &inv.keeper
+	k.mu.Lock()
+	if !k.open {
+		k.mu.Unlock()
+		return
+	}
+	written := make(chan struct{})
+	k.waiters = append(k.waiters, written)
+	k.mu.Unlock()
+	k.hurry()
+	select {
+	case <-written:
+	case <-ctx.Done():
+	}
+}
+
+// hurry has what is new written soon.
+func (k *keeper) hurry() {
+	if !k.urgent.CompareAndSwap(false, true) {
+		return
+	}
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (inv *Inventory) runStore(ctx context.Context) {
+	k := &inv.keeper
+	inv.tryOpen()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		wait := time.Until(k.due())
+		if wait <= 0 {
+			if k.store == nil {
+				inv.tryOpen()
+			} else {
+				inv.commit()
+			}
+			continue
+		}
+		timer.Reset(wait)
+		select {
+		case <-timer.C:
+		case <-k.wake:
+		case <-ctx.Done():
+		}
+	}
+	if k.store == nil {
+		return
+	}
+	inv.commit()
+	if err := k.store.Close(); err != nil {
+		k.fail(err)
+	}
+	k.set(Part{Status: StoreDegraded, Why: "the file is closed"}, false)
+}
+
+// due is when to do something next.
+func (k *keeper) due() time.Time {
+	switch {
+	case k.retry > 0:
+		return k.lastEnd.Add(k.retry)
+	case k.urgent.Load():
+		return k.lastEnd.Add(max(firstSight, firstShare*k.lastTook))
+	default:
+		return k.lastEnd.Add(max(commitEvery, commitShare*k.lastTook))
+	}
+}
+
+// tryOpen opens the file and merges what is in it, once: a file that is opened
+// again, after something went wrong with it, gets what is in memory.
+func (inv *Inventory) tryOpen() {
+	k := &inv.keeper
+	before := k.merged
+	s, found, err := store.Open(k.options.File, func(p store.Pair) {
+		if !before {
+			k.merged = true
+			k.load(&p)
+		}
+	})
+	k.lastEnd = time.Now()
+	if k.merged && !before {
+		for _, p := range k.parts {
+			if p.Loaded != nil {
+				p.Loaded()
+			}
+		}
+	}
+	if err != nil {
+		k.fail(err)
+	} else {
+		k.store, k.retry = s, 0
+		k.all = before || found.Damage != "" || found.Migrated
+		k.works = Part{Status: StoreOK}
+		switch {
+		case found.Damage != "":
+			k.failures.Add(1)
+			k.works = Part{Status: StoreDegraded, Why: fmt.Sprintf("the file was damaged (%s) and set aside as %s; what could be read of it was kept, and a new one begun", found.Damage, filepath.Base(found.Aside))}
+		case found.Fresh:
+			k.works.Why = "a new file was begun"
+		}
+		k.set(k.works, true)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	select {
+	case <-k.loaded:
+	default:
+		close(k.loaded)
+	}
+}
+
+// load gives a pair to whom it belongs to. A panic over one is a pair that could
+// not be read.
+func (k *keeper) load(p *store.Pair) {
+	defer func() {
+		if recover() != nil {
+			k.unread.Add(1)
+		}
+	}()
+	for i := range k.parts {
+		if k.parts[i].Bucket == p.Bucket {
+			if err := k.parts[i].Load(p.Key, p.Value); err != nil {
+				k.unread.Add(1)
+			}
+		}
+	}
+}
+
+// commit writes what changed, and tells those who wait for it.
+func (inv *Inventory) commit() {
+	k := &inv.keeper
+	k.mu.Lock()
+	waiters := k.waiters
+	k.waiters = nil
+	k.mu.Unlock()
+	k.urgent.Store(false)
+	began := time.Now()
+	if err := inv.write(); err != nil {
+		k.fail(err)
+	} else {
+		k.retry = 0
+		k.set(k.works, true)
+	}
+	k.lastEnd = time.Now()
+	k.lastTook = k.lastEnd.Sub(began)
+	for _, w := range waiters {
+		close(w)
+	}
+}
+
+func (inv *Inventory) write() error {
+	k := &inv.keeper
+	if k.failed != nil {
+		if err := k.store.Commit(k.failed); err != nil {
+			return err
+		}
+		k.failed = nil
+	}
+	all := k.all || inv.removedTooMany()
+	var pairs []store.Pair
+	if removed := inv.beginSave(); !all {
+		for _, r := range removed {
+			pairs = append(pairs, store.Pair{Bucket: r.bucket, Key: r.key})
+		}
+	}
+	buckets := make([]string, 0, len(k.parts))
+	for i := range k.parts {
+		p := &k.parts[i]
+		buckets = append(buckets, p.Bucket)
+		p.Save(all, func(key, value []byte) {
+			pairs = append(pairs, store.Pair{Bucket: p.Bucket, Key: key, Value: value})
+		})
+	}
+	if all {
+		k.all = true
+		if err := k.store.Replace(buckets, pairs); err != nil {
+			return err
+		}
+		k.all = false
+		return nil
+	}
+	if len(pairs) == 0 {
+		return nil
+	}
+	if err := k.store.Commit(pairs); err != nil {
+		k.failed = pairs
+		return err
+	}
+	return nil
+}
+
+// fail says that the store does not work, and when to try again.
+func (k *keeper) fail(err error) {
+	k.failures.Add(1)
+	k.retry = min(max(2*k.retry, retryFirst), retryLast)
+	why := err.Error()
+	if errors.Is(err, store.ErrDamaged) {
+		aside, asideErr := k.store.SetAside()
+		k.store, k.failed = nil, nil
+		why += "; it is set aside as " + filepath.Base(aside)
+		if asideErr != nil {
+			why = err.Error() + "; " + asideErr.Error()
+		}
+	}
+	k.set(Part{Status: StoreDegraded, Why: why + "; the inventory is kept in memory until it works again"}, false)
+}
+
+// set makes part the store's condition. open: it works, so that waiting for it
+// makes sense.
+func (k *keeper) set(part Part, open bool) {
+	k.mu.Lock()
+	changed := k.part != part
+	k.part, k.open = part, open
+	var waiters []chan struct{}
+	if !open {
+		waiters, k.waiters = k.waiters, nil
+	}
+	k.mu.Unlock()
+	for _, w := range waiters {
+		close(w)
+	}
+	if changed && k.options.Changed != nil {
+		k.options.Changed(part)
+	}
+}
+
+// condition is the store's, for Health.
+func (k *keeper) condition() Part {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.part
+}

@@ -1,0 +1,81 @@
+package inventory
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// savedConsumer is a consumer of a version as the store has it.
+type savedConsumer struct {
+	Kind    string `json:"kind"`
+	API     string `json:"api"`
+	Version string `json:"version"`
+	First   int64  `json:"first"`
+	Last    int64  `json:"last"`
+	Count   uint64 `json:"count"`
+}
+
+// consumerKinds are the names of kinds in the store.
+var consumerKinds = [...]string{consumerNetwork: "network", consumerUser: "user"}
+
+func (r *consumerRecord) storeKey() []byte {
+	b := append(make([]byte, 0, 64), consumerKinds[r.kind]...)
+	b = append(b, ':')
+	b = append(b, r.id[:]...)
+	return append(b, r.version.key.bytes()...)
+}
+
+func (inv *Inventory) saveConsumers(all bool, put func(key, value []byte)) {
+	inv.mu.RLock()
+	defer inv.mu.RUnlock()
+	c := inv.consumers
+	for i := range c.records {
+		r := &c.records[i]
+		count, last := r.keptCount, r.keptLast
+		if r.slot != noSlot {
+			count, last = c.slots[r.slot].count.Load(), c.slots[r.slot].last.Load()
+		}
+		if !all && count == r.keptCount && last == r.keptLast {
+			continue
+		}
+		r.keptCount, r.keptLast = count, last
+		k := &r.version.key
+		put(r.storeKey(), saved(savedConsumer{consumerKinds[r.kind], k.api, k.version, r.first, last, count}))
+	}
+}
+
+func (inv *Inventory) loadConsumer(key, value []byte) error {
+	var s savedConsumer
+	if err := json.Unmarshal(value, &s); err != nil {
+		return err
+	}
+	kind := slices.Index(consumerKinds[:], s.Kind)
+	if kind < 0 {
+		return fmt.Errorf("unknown kind of consumer %q", s.Kind)
+	}
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	c := inv.consumers
+	r := consumerRecord{
+		kind: consumerKind(kind), slot: noSlot, first: s.First, version: inv.version(versionKey{s.API, s.Version}),
+		keptCount: s.Count, keptLast: s.Last,
+	}
+	_, rest, _ := bytes.Cut(key, []byte(":"))
+	copy(r.id[:], rest)
+	if !bytes.Equal(key, r.storeKey()) {
+		return errKey
+	}
+	if len(c.records) >= c.max {
+		c.refused.Add(s.Count)
+		return nil
+	}
+	if c.absent == nil {
+		c.absent = make(map[consumerID]uint32)
+	}
+	c.absent[consumerID{r.id, r.kind, r.version}] = uint32(len(c.records))
+	c.records = append(c.records, r)
+	r.version.consumers++
+	return nil
+}

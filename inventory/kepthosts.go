@@ -1,0 +1,92 @@
+package inventory
+
+import "encoding/json"
+
+// savedHost is a host's record as the store has it.
+type savedHost struct {
+	Seen      *savedCounts   `json:"seen"`
+	Permanent bool           `json:"permanent,omitempty"`
+	Baseline  []*savedAnswer `json:"baseline,omitempty"` // that was learned
+	Hours     []savedHour    `json:"hours,omitempty"`
+}
+
+type savedHour struct {
+	Start   int64  `json:"start"`
+	Refused uint64 `json:"refused"`
+	Scanned uint64 `json:"scanned"`
+	Routes  uint64 `json:"routes"`
+}
+
+func (inv *Inventory) saveHosts(all bool, put func(key, value []byte)) {
+	inv.mu.RLock()
+	defer inv.mu.RUnlock()
+	for _, h := range inv.hosts {
+		if !all && !h.unsaved && !inv.changed(h.seen.touched, h.mark) {
+			continue
+		}
+		h.mark, h.unsaved, h.kept = h.seen.touched, false, true
+		s := savedHost{Seen: h.seen.save(), Permanent: h.permanent}
+		for i := range h.baseline.answers {
+			if a := &h.baseline.answers[i]; a.learned {
+				s.Baseline = append(s.Baseline, a.answer.save())
+			}
+		}
+		for _, x := range h.hours {
+			s.Hours = append(s.Hours, savedHour{x.start, x.refused, x.scanned, x.routes})
+		}
+		put([]byte(h.name), saved(s))
+	}
+}
+
+// recordOf is the record of the host with that name, which the store has or had.
+func (inv *Inventory) recordOf(name string) *hostRecord {
+	h := inv.hosts[name]
+	if h == nil {
+		h = newHostRecord(name)
+		inv.hosts[name] = h
+		if name != hostInvalid && name != hostOther {
+			inv.strangers++
+		}
+	}
+	return h
+}
+
+func (inv *Inventory) loadHost(key, value []byte) error {
+	var s savedHost
+	if err := json.Unmarshal(value, &s); err != nil {
+		return err
+	}
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	h := inv.recordOf(string(key))
+	h.kept = true
+	if s.Permanent && !h.permanent {
+		h.permanent = true
+		inv.strangers--
+	}
+	if s.Seen != nil {
+		h.mark = s.Seen.Touched
+		inv.passEpoch(s.Seen.Touched)
+		h.seen.merge(s.Seen)
+	}
+	for _, a := range s.Baseline {
+		if c := h.baseline.find(a.answer()); c != nil {
+			c.learned = true
+		}
+	}
+	var hours []hour
+	for _, x := range s.Hours {
+		hours = append(hours, hour{x.Start, x.Refused, x.Scanned, x.Routes})
+	}
+	for _, x := range h.hours {
+		if n := len(hours); n > 0 && hours[n-1].start == x.start {
+			hours[n-1].refused += x.refused
+			hours[n-1].scanned += x.scanned
+			hours[n-1].routes += x.routes
+			continue
+		}
+		hours = append(hours, x)
+	}
+	h.hours = hours[max(len(hours)-maxHours, 0):]
+	return nil
+}

@@ -1,0 +1,122 @@
+package inventory
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// savedVersion is a version's record as the store has it.
+type savedVersion struct {
+	API         string       `json:"api"`
+	Version     string       `json:"version"`
+	Seen        *savedCounts `json:"seen"`
+	State       string       `json:"state,omitempty"`
+	Refused     savedGrown   `json:"refused_retired"`
+	Passed      savedGrown   `json:"passed_retired"`
+	OthersFirst int64        `json:"others_first,omitempty"`
+	OthersLast  int64        `json:"others_last,omitempty"`
+	Others      uint64       `json:"others,omitempty"`
+}
+
+type savedGrown struct {
+	Count uint64 `json:"count"`
+	At    int64  `json:"at"`
+}
+
+func (inv *Inventory) saveVersions(all bool, put func(key, value []byte)) {
+	inv.mu.RLock()
+	defer inv.mu.RUnlock()
+	for k, v := range inv.versions {
+		b := saved(savedVersion{
+			API: k.api, Version: k.version, Seen: v.seen.save(), State: v.state,
+			Refused:     savedGrown{v.refusedRetired.count, v.refusedRetired.at},
+			Passed:      savedGrown{v.passedRetired.count, v.passedRetired.at},
+			OthersFirst: v.othersFirst.Load(), OthersLast: v.others.last.Load(), Others: v.others.count.Load(),
+		})
+		if all || !bytes.Equal(b, v.kept) {
+			v.kept = b
+			put(k.bytes(), b)
+		}
+	}
+}
+
+func (inv *Inventory) loadVersion(key, value []byte) error {
+	var s savedVersion
+	if err := json.Unmarshal(value, &s); err != nil {
+		return err
+	}
+	k := versionKey{s.API, s.Version}
+	if !bytes.Equal(key, k.bytes()) {
+		return errKey
+	}
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	v := inv.version(k)
+	if s.Seen != nil {
+		inv.passEpoch(s.Seen.Touched)
+		v.seen.merge(s.Seen)
+	}
+	if s.State != "" {
+		v.state = s.State
+	}
+	v.refusedRetired = grown{v.refusedRetired.count + s.Refused.Count, max(v.refusedRetired.at, s.Refused.At)}
+	v.passedRetired = grown{v.passedRetired.count + s.Passed.Count, max(v.passedRetired.at, s.Passed.At)}
+	if s.Others > 0 {
+		v.others.count.Add(s.Others)
+		v.others.last.Store(max(v.others.last.Load(), s.OthersLast))
+		v.othersFirst.Store(earlier(v.othersFirst.Load(), s.OthersFirst))
+	}
+	return nil
+}
+
+// savedMeta is what the store has of the inventory as a whole.
+type savedMeta struct {
+	Since int64  `json:"since"` // when counts began
+	Key   []byte `json:"key"`   // of the consumers' hashes
+	// What gaps count.
+	Routes           uint64 `json:"routes_full,omitempty"`
+	Hosts            uint64 `json:"hosts_full,omitempty"`
+	Trimmed          uint64 `json:"trimmed,omitempty"`
+	Internal         uint64 `json:"internal,omitempty"`
+	Dropped          uint64 `json:"dropped,omitempty"`
+	FeedDropped      uint64 `json:"feed_dropped,omitempty"`
+	ConsumersRefused uint64 `json:"consumers_refused,omitempty"`
+	ConsumersDropped uint64 `json:"consumers_dropped,omitempty"`
+}
+
+var metaKey = []byte("meta")
+
+func (inv *Inventory) saveMeta(all bool, put func(key, value []byte)) {
+	inv.mu.RLock()
+	defer inv.mu.RUnlock()
+	b := saved(savedMeta{
+		Since: inv.start, Key: inv.consumers.keyToKeep(),
+		Routes: inv.gaps.routes, Hosts: inv.gaps.hosts, Trimmed: inv.gaps.trimmed, Internal: inv.gaps.internal,
+		Dropped: inv.dropped.Load(), FeedDropped: inv.feed.dropped.Load(),
+		ConsumersRefused: inv.consumers.refused.Load(), ConsumersDropped: inv.consumers.dropped.Load(),
+	})
+	if all || !bytes.Equal(b, inv.keptMeta) {
+		inv.keptMeta = b
+		put(metaKey, b)
+	}
+}
+
+func (inv *Inventory) loadMeta(_, value []byte) error {
+	var s savedMeta
+	if err := json.Unmarshal(value, &s); err != nil {
+		return err
+	}
+	inv.consumers.settle(s.Key)
+	inv.mu.Lock()
+	defer inv.mu.Unlock()
+	inv.start = earlier(inv.start, s.Since)
+	inv.gaps.routes += s.Routes
+	inv.gaps.hosts += s.Hosts
+	inv.gaps.trimmed += s.Trimmed
+	inv.gaps.internal += s.Internal
+	inv.dropped.Add(s.Dropped)
+	inv.feed.dropped.Add(s.FeedDropped)
+	inv.consumers.refused.Add(s.ConsumersRefused)
+	inv.consumers.dropped.Add(s.ConsumersDropped)
+	return nil
+}

@@ -1,0 +1,110 @@
+package inventory
+
+import (
+	"slices"
+	"time"
+)
+
+const (
+	defaultRetention = 90 * 24 * time.Hour
+	// sweepEvery is how often old entries are looked for.
+	sweepEvery = 10 * time.Minute
+)
+
+// Retain sets how long an entry is kept that is not seen any more; 0: 90 days. What
+// the active configuration declares stays.
+func (inv *Inventory) Retain(d time.Duration) {
+	if d <= 0 {
+		d = defaultRetention
+	}
+	inv.retention.Store(int64(d))
+}
+
+// forgetOld lets go of what was not seen for the retention. Inventory.mu is held for
+// writing.
+func (inv *Inventory) forgetOld(now time.Time) {
+	if inv.active == nil || inv.keeper.loading() {
+		return
+	}
+	before := now.UnixNano() - inv.retention.Load()
+	inUse := make(map[string]bool) // hosts of routes
+	for _, e := range inv.routes {
+		t := e.totals()
+		if inv.documented(e) || max(t.last, e.bound) >= before {
+			inUse[e.key.host] = true
+			continue
+		}
+		inv.forget(e)
+		if e == inv.overflow {
+			inv.overflow = nil
+		}
+	}
+	for _, h := range inv.hosts {
+		if !h.declared && h.seen.last < before && !inUse[h.name] {
+			inv.forgetHost(h)
+		}
+	}
+	for _, f := range inv.findings.byKey {
+		if f.closed != 0 && f.closed < before {
+			inv.forgetFinding(f)
+		}
+	}
+	for id, r := range inv.reviews {
+		if r.at < before && inv.routes[id] == nil {
+			delete(inv.reviews, id)
+			inv.remove(bucketReviews, id[:])
+		}
+	}
+	inv.forgetConsumers(before)
+}
+
+// forgetConsumers lets go of those that were last seen before a time.
+func (inv *Inventory) forgetConsumers(before int64) {
+	c := inv.consumers
+	kept := c.records[:0]
+	for i := range c.records {
+		r := &c.records[i]
+		last := r.keptLast
+		if r.slot != noSlot {
+			last = c.slots[r.slot].last.Load()
+		}
+		if max(last, r.first) >= before {
+			kept = append(kept, *r)
+			continue
+		}
+		if r.slot != noSlot {
+			c.slots[r.slot].key.Store(vacant)
+		}
+		r.version.consumers--
+		inv.remove(bucketConsumers, r.storeKey())
+	}
+	if len(kept) == len(c.records) {
+		return
+	}
+	clear(c.records[len(kept):])
+	c.records = slices.Clip(kept)
+	clear(c.absent)
+	for i := range c.records {
+		if r := &c.records[i]; r.slot == noSlot {
+			c.absent[consumerID{r.id, r.kind, r.version}] = uint32(i)
+		}
+	}
+	c.clearVacant()
+	c.full.Store(len(c.records) >= c.max)
+}
+
+// clearVacant frees the vacant slots after which a search would end anyway, so that
+// searches stay short.
+func (c *consumers) clearVacant() {
+	for range 2 { // the second time for those around the end
+		next := c.slots[0].key.Load()
+		for i := len(c.slots) - 1; i >= 0; i-- {
+			key := c.slots[i].key.Load()
+			if key == vacant && next == 0 {
+				c.slots[i].key.Store(0)
+				key = 0
+			}
+			next = key
+		}
+	}
+}

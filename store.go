@@ -1,0 +1,55 @@
+package apiguard
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/apiguard/caddy-api-guard/inventory"
+)
+
+// inventoryFile is the file that keeps the inventory, or inventoryMemory.
+func (app *App) inventoryFile() string {
+	if app.Inventory == nil || app.Inventory.File == "" {
+		return filepath.Join(caddy.AppDataDir(), "api_guard", "inventory.db")
+	}
+	return app.Inventory.File
+}
+
+// retention is how long an entry is kept that is not seen any more, 0 for the
+// default.
+func (app *App) retention() time.Duration {
+	if app.Inventory == nil {
+		return 0
+	}
+	return time.Duration(app.Inventory.Retention)
+}
+
+// open has the inventory kept in app's file from now on. shared.mu is held.
+func (s *shared) open(app *App) {
+	file := app.inventoryFile()
+	s.file = file
+	if file == inventoryMemory {
+		return
+	}
+	options := inventory.StoreOptions{File: file, Changed: func(p inventory.Part) {
+		// The app that runs by then may be another, but its logger writes to the same.
+		if p.Status == inventory.StoreOK {
+			app.logger.Info("the inventory is kept in a file", zap.String("file", file), zap.String("why", p.Why))
+			return
+		}
+		app.logger.Warn("the inventory is not kept as it should be", zap.String("file", file), zap.String("why", p.Why))
+	}}
+	s.inventory.OpenStore(options)
+}
+
+// warnOfFile says so when app's configuration names another file than the one that
+// is open.
+func (s *shared) warnOfFile(app *App) {
+	if file := app.inventoryFile(); file != s.file {
+		app.logger.Warn("inventory file takes effect at the next start: the running one is kept",
+			zap.String("running", s.file), zap.String("configured", file))
+	}
+}
