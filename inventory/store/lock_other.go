@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // lock asks bbolt, which has the only lock there is here, whether it could have
@@ -15,7 +16,7 @@ func lock(f *os.File) error {
 	if err == nil {
 		return db.Close()
 	}
-	if err == bbolt.ErrTimeout {
+	if err == bolterrors.ErrTimeout {
 		return err
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Schema is the version of what is in the buckets that this program writes. A
@@ -165,7 +166,7 @@ func migrate(schema int, each func(Pair)) func(Pair) {
 func open(file string) (*Store, error) {
 	db, err := bbolt.Open(file, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType})
 	switch {
-	case errors.Is(err, bbolt.ErrTimeout):
+	case errors.Is(err, bolterrors.ErrTimeout):
 		return nil, ErrLocked
 	case denied(err):
 		return nil, ErrReadOnly
@@ -198,7 +199,7 @@ func (s *Store) Commit(pairs []Pair) error {
 func (s *Store) Replace(buckets []string, pairs []Pair) error {
 	return s.update(func(tx *bbolt.Tx) error {
 		for _, name := range buckets {
-			if err := tx.DeleteBucket([]byte(name)); err != nil && !errors.Is(err, bbolt.ErrBucketNotFound) {
+			if err := tx.DeleteBucket([]byte(name)); err != nil && !errors.Is(err, bolterrors.ErrBucketNotFound) {
 				return err
 			}
 		}

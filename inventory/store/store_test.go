@@ -226,7 +226,7 @@ func TestAFlippedByteIsNoticedOrOfNoConsequence(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	noticed := 0
-	const flips = 1500
+	const flips = 300
 	for range flips {
 		at, bit := random.IntN(len(whole)), byte(1)<<random.IntN(8)
 		b := append([]byte(nil), whole...)
