@@ -64,8 +64,11 @@ func (a *Admin) serve(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (app *App) answer(name string, r *http.Request) (any, error) {
-	if name == "limits" {
+	switch name {
+	case "limits":
 		return app.limits(r)
+	case "override":
+		return app.override(r)
 	}
 	view := app.shared.inventory
 	if id, ok := reviewed(name); ok {
@@ -75,7 +78,7 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 	switch {
 	case name == "apis", name == "hosts", name == "routes", name == "consumers", name == "findings", name == "coverage", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
 	default:
-		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, routes/{id}/review, consumers, findings, coverage, limits and health", adminPrefix, name))
+		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, routes/{id}/review, consumers, findings, coverage, limits, override and health", adminPrefix, name))
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, apiError(http.StatusMethodNotAllowed, fmt.Sprintf("%s%s takes GET only", adminPrefix, name))

@@ -81,6 +81,7 @@ func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request) {
 	x.request.Now = time.Now()
 	x.request.Method = r.Method
 	x.request.Header = r.Header
+	x.request.Overrides = h.app.shared.overrides.inForce()
 }
 
 // decide judges the request as far as it can be before it is passed on. A panic

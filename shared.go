@@ -22,6 +22,7 @@ type shared struct {
 	metrics   *metrics
 	bodies    bodyMemory
 	events    chan inventory.Event // on their way to Caddy's event handlers
+	overrides *overrides
 
 	mu      sync.Mutex
 	file    string             // that keeps the inventory
@@ -40,6 +41,7 @@ func acquireShared(app *App) (*shared, error) {
 		s.table = ratelimit.NewTable(ratelimit.TableConfig{Slots: app.TableSlots})
 		s.inventory = inventory.New(inventory.Options{Feed: s.feed})
 		s.metrics = newMetrics(s)
+		s.overrides = newOverrides(s.logger)
 		s.events = make(chan inventory.Event, eventsWaiting)
 		return s, nil
 	})
@@ -131,8 +133,17 @@ func (s *shared) newest() *App {
 	return nil
 }
 
+// logger is that of the running configuration.
+func (s *shared) logger() *zap.Logger {
+	if app := s.newest(); app != nil {
+		return app.logger
+	}
+	return zap.NewNop()
+}
+
 // Destruct implements caddy.Destructor.
 func (s *shared) Destruct() error {
+	s.overrides.close()
 	if s.cancel != nil {
 		s.cancel()
 		<-s.done

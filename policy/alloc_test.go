@@ -18,3 +18,16 @@ func TestDecidingADocumentedGetAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations, %s", n, v.Reason)
 	}
 }
+
+func TestAnOverrideCostsNoAllocation(t *testing.T) {
+	f := threeLimits(t)
+	r := request(t, f, call{line: "GET api.example /v2/orders?limit=10"})
+	r.Overrides = []Override{{Rule: RuleRequest, Mode: Monitor, Until: until(1)}, {Rule: RuleLimit, Mode: Monitor, Until: until(1)}}
+	v := new(Verdict)
+	if n := testing.AllocsPerRun(100, func() {
+		f.now += 1000
+		f.Decide(r, v)
+	}); n >= 1 || v.Outcome != Allow {
+		t.Errorf("%v allocations, %s", n, v.Reason)
+	}
+}

@@ -30,6 +30,8 @@ type Request struct {
 	// when the operation is known and nothing was refused yet, since it may wait
 	// for the body's first byte.
 	HasBody func() bool
+	// Overrides are those that somebody put into force for a while, in order.
+	Overrides []Override
 
 	Target target.Target
 	// Problem is empty when Target is canonical; else Target is a lenient reading,
@@ -145,6 +147,7 @@ func (p *Policy) Decide(r *Request, v *Verdict) {
 	v.reset()
 	m := &r.Match
 	v.scope, v.protocols = p.scopeOf(m)
+	v.override(r)
 	v.tells = v.scope.rules.modes[RuleLifecycle] == Enforce
 	v.live(p, m, r.Now)
 	v.Consumer = p.consumers.recognise(r)
@@ -152,7 +155,7 @@ func (p *Policy) Decide(r *Request, v *Verdict) {
 	if m.Host != nil {
 		v.vary = p.hosts[m.Host.Index].vary
 	}
-	if p.malformed(r) && v.Object(RuleTarget, p.targetMode(v, m), ReasonMalformedTarget, http.StatusBadRequest) {
+	if p.malformed(r) && v.Object(RuleTarget, p.targetMode(v, r), ReasonMalformedTarget, http.StatusBadRequest) {
 		p.chargeViolation(v.scope.limits, r)
 		return
 	}

@@ -139,7 +139,7 @@ func linkKeys(limits []bound) {
 }
 
 func (b *bound) binds(r *Request) bool {
-	return b.mode != Off && (b.mask == 0 || r.Match.Bound&b.mask != 0)
+	return (b.mask == 0 || r.Match.Bound&b.mask != 0) && r.limitMode(b) != Off
 }
 
 // keyFor is the bucket of a request.
@@ -172,7 +172,7 @@ func (p *Policy) charge(s *scope, r *Request, v *Verdict) (admitted bool) {
 		}
 		v.limits[n] = l
 		v.charges[n] = ratelimit.Charge{
-			Limit: &l.arithmetic, Key: kb.SumIn(l.arithmetic.Space), Cost: l.costOf(s.costs, r), Shadow: l.mode == Monitor, When: l.when(r),
+			Limit: &l.arithmetic, Key: kb.SumIn(l.arithmetic.Space), Cost: l.costOf(s.costs, r), Shadow: r.limitMode(l) == Monitor, When: l.when(r),
 		}
 		n++
 	}

@@ -158,7 +158,7 @@ func (p *Policy) chargeViolation(limits []bound, r *Request) {
 		b := &limits[i]
 		if b.count == CountViolations && b.arithmetic.Algorithm != ratelimit.Concurrency && b.binds(r) {
 			c := ratelimit.Charge{
-				Limit: &b.arithmetic, Key: b.keyFor(p.table, r), Cost: b.costOf(nil, r), Shadow: b.mode == Monitor, When: ratelimit.Look,
+				Limit: &b.arithmetic, Key: b.keyFor(p.table, r), Cost: b.costOf(nil, r), Shadow: r.limitMode(b) == Monitor, When: ratelimit.Look,
 			}
 			p.table.Settle(&c, true)
 		}

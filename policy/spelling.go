@@ -58,10 +58,10 @@ func (p *Policy) malformed(r *Request) bool {
 // targetMode is the mode for a malformed target: the stricter of what holds for
 // the version that it seems to reach and for its host, since nobody knows which
 // version upstream would take it for.
-func (p *Policy) targetMode(v *Verdict, m *catalogue.Match) Mode {
+func (p *Policy) targetMode(v *Verdict, r *Request) Mode {
 	mode := v.scope.rules.modes[RuleTarget]
-	if m.Host != nil {
-		mode = min(mode, p.hosts[m.Host.Index].rules.modes[RuleTarget])
+	if host := r.Match.Host; host != nil {
+		mode = min(mode, r.overridden(RuleTarget, p.hosts[host.Index].rules.modes[RuleTarget]))
 	}
 	return mode
 }
