@@ -34,6 +34,7 @@ type exchange struct {
 	held     int64 // bytes of bodies, counted in shared.bodies
 	facts    *facts
 	observed bool
+	sampling sampling
 	logged   bool // the server has an access log
 	// the request has its canonical target already
 	rewritten bool
@@ -65,6 +66,7 @@ func (x *exchange) release() {
 	if x.tee != nil {
 		x.tee.end(func([]byte, bool, string) {}) // unless it was judged
 	}
+	x.sampling.drop()
 	expand, hasBody, trusted, readBody := x.request.Expand, x.request.HasBody, x.request.Trusted, x.request.ReadBody
 	x.app, x.w, x.r, x.replacer, x.tee, x.facts, x.observed = nil, nil, nil, nil, nil, nil, false
 	x.removed, x.wouldRemove, x.logged, x.readTimeout, x.rewritten = nil, nil, false, 0, false

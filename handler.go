@@ -129,6 +129,7 @@ func (x *exchange) forward(next caddyhttp.Handler) error {
 	x.rewrite()
 	x.strip()
 	x.publish()
+	x.sample()
 	x.response.ResponseWriter = x.w
 	err := next.ServeHTTP(&x.response, x.r)
 	if x.tee != nil {
@@ -143,6 +144,7 @@ func (x *exchange) forward(next caddyhttp.Handler) error {
 		x.decorate(x.w.Header())
 	}
 	x.observe(status)
+	x.submit(status)
 	return err
 }
 

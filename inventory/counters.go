@@ -76,6 +76,7 @@ type counters struct {
 	unauthenticated atomic.Uint64          // good answers without credentials,
 	unguarded       atomic.Int64           // and when the latest was
 	crowd           atomic.Pointer[sketch] // nil until someone is known
+	samples         budget
 }
 
 // note adds what was seen of a caller.

@@ -72,6 +72,7 @@ type Inventory struct {
 	retention atomic.Int64
 	// consumers has a part that requests use and a part that mu guards.
 	consumers *consumers
+	sampler   sampler
 
 	// mu guards all below. Requests never take it.
 	mu        sync.RWMutex
@@ -168,6 +169,8 @@ func New(o Options) *Inventory {
 	inv.epoch.Store(uint64(inv.start))
 	inv.keeper.part = memoryPart
 	inv.Retain(0)
+	inv.sampler.queue = make(chan *Sample, maxSamples)
+	inv.Sample(DefaultSampling)
 	return inv
 }
 
@@ -188,6 +191,8 @@ func (inv *Inventory) Run(ctx context.Context) {
 			inv.record(&ob)
 		case a := <-inv.consumers.arrivals:
 			inv.recordArrivals(a)
+		case s := <-inv.sampler.queue:
+			inv.study(s)
 		case <-ticker.C:
 			inv.tick()
 		case <-ctx.Done():
@@ -205,6 +210,8 @@ func (inv *Inventory) drain() {
 			inv.record(&ob)
 		case a := <-inv.consumers.arrivals:
 			inv.recordArrivals(a)
+		case s := <-inv.sampler.queue:
+			inv.study(s)
 		default:
 			return
 		}

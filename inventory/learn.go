@@ -126,18 +126,7 @@ func (inv *Inventory) find(ob *observation, host *hostRecord) *entry {
 
 // entryFor finds or makes the entry of a request that no document has or had.
 func (inv *Inventory) entryFor(ob *observation, host *hostRecord, worth rank) (e *entry, first bool) {
-	k := routeKey{api: ob.api, version: ob.version, host: host.name, method: ob.method}
-	if ob.match == catalogue.NoMethod {
-		// The path is documented, the method is not: its template is known.
-		if d := ob.rec.shapes.find(k.host, ob.path, func(e *entry) bool {
-			return e.key.api == k.api && e.key.version == k.version
-		}); d != nil {
-			k.path = d.key.path
-		}
-	}
-	if k.path == "" {
-		k.path = template(ob.base, ob.path)
-	}
+	k := inv.keyOf(ob, host)
 	id := k.id()
 	if e := inv.routes[id]; e != nil {
 		return e, false
@@ -151,6 +140,23 @@ func (inv *Inventory) entryFor(ob *observation, host *hostRecord, worth rank) (e
 		e.covered = inv.active.covers(&k)
 	}
 	return e, true
+}
+
+// keyOf is the key of a request that no document has or had.
+func (inv *Inventory) keyOf(ob *observation, host *hostRecord) routeKey {
+	k := routeKey{api: ob.api, version: ob.version, host: host.name, method: ob.method}
+	if ob.match == catalogue.NoMethod {
+		// The path is documented, the method is not: its template is known.
+		if d := ob.rec.shapes.find(k.host, ob.path, func(e *entry) bool {
+			return e.key.api == k.api && e.key.version == k.version
+		}); d != nil {
+			k.path = d.key.path
+		}
+	}
+	if k.path == "" {
+		k.path = template(ob.base, ob.path)
+	}
+	return k
 }
 
 // remember keeps which answer the entry's evidence rests on, so that it can be

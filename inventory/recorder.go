@@ -124,19 +124,26 @@ func (r *Recorder) bind(route *catalogue.Route, host *catalogue.Host) slot {
 // Hit records a request to a documented operation (m.Outcome is Found). It
 // touches fixed atomic counters only and allocates nothing.
 func (r *Recorder) Hit(m *catalogue.Match, o Outcome) {
+	if s := r.slotOf(m); s != nil {
+		r.hit(s, &o)
+	}
+}
+
+// slotOf is the slot of a documented operation that was matched.
+func (r *Recorder) slotOf(m *catalogue.Match) *slot {
 	if m.Route == nil || uint(m.Route.Index) >= uint(len(r.starts)-1) {
-		return
+		return nil
 	}
 	slots := r.slots[r.starts[m.Route.Index]:r.starts[m.Route.Index+1]]
 	for i := range slots {
 		if slots[i].host == m.Host {
-			r.hit(&slots[i], &o)
-			return
+			return &slots[i]
 		}
 	}
 	if len(slots) > 0 {
-		r.hit(&slots[0], &o)
+		return &slots[0]
 	}
+	return nil
 }
 
 // observation is a request that no document has, on its way to the inventory's

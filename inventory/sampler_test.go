@@ -1,0 +1,224 @@
+package inventory
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/klauspost/compress/zstd"
+)
+
+// drawn counts how many of n requests, one each step, are looked at.
+func drawn(s *scene, m *catalogue.Match, n int, step int64, path func(int) string) int {
+	count := 0
+	t := s.clock.t.UnixNano()
+	for i := range n {
+		if p := s.rec.Draw(m, "api.example.com", "GET", path(i), t+int64(i)*step); p != nil {
+			count++
+			p.Discard()
+		}
+	}
+	return count
+}
+
+func sampling(t testing.TB) (*scene, *catalogue.Match) {
+	s := newScene(t, Options{}, orders())
+	s.running.Store(true)
+	s.OnSample(func(*Sample) {})
+	r := s.cat.Routes[3]
+	return s, &catalogue.Match{Outcome: catalogue.Found, Host: r.Hosts[0], API: r.API, Version: r.Version, Route: r}
+}
+
+func same(path string) func(int) string { return func(int) string { return path } }
+
+func TestSamplesKeepToTheirBudget(t *testing.T) {
+	const minute = int64(60e9)
+	t.Run("one percent of a steady operation", func(t *testing.T) {
+		s, m := sampling(t)
+		n := drawn(s, m, 50_000, minute/100, same("/v2/orders"))
+		if n < 400 || n > 610 {
+			t.Errorf("%d of 50,000 requests were looked at, want about 510", n)
+		}
+	})
+	t.Run("ten a minute of a busy one", func(t *testing.T) {
+		s, m := sampling(t)
+		if n := drawn(s, m, 100_000, 10*minute/100_000, same("/v2/orders")); n < 95 || n > 110 {
+			t.Errorf("%d were looked at in ten minutes, want ten a minute", n)
+		}
+	})
+	t.Run("each of the first ten", func(t *testing.T) {
+		s, m := sampling(t)
+		if n := drawn(s, m, 10, 1, same("/v2/orders")); n != 10 {
+			t.Errorf("%d of the first ten", n)
+		}
+	})
+	t.Run("none when switched off", func(t *testing.T) {
+		s, m := sampling(t)
+		s.Sample(Sampling{Share: 1})
+		if n := drawn(s, m, 100, 1, same("/v2/orders")); n != 0 {
+			t.Errorf("%d", n)
+		}
+	})
+	t.Run("all when told so", func(t *testing.T) {
+		s, m := sampling(t)
+		s.Sample(Sampling{Share: 1, PerMinute: 1000})
+		if n := drawn(s, m, 500, 1, same("/v2/orders")); n != 500 {
+			t.Errorf("%d of 500", n)
+		}
+	})
+	t.Run("a scan does not buy more than twenty a second", func(t *testing.T) {
+		s, _ := sampling(t)
+		m := &catalogue.Match{Outcome: catalogue.NoRoute, Host: s.cat.Hosts[1]}
+		if n := drawn(s, m, 10_000, 1000, func(i int) string { return "/" + word(i) }); n > strayPerSecond {
+			t.Errorf("%d samples in 10 ms", n)
+		}
+	})
+	t.Run("no more at once than fit", func(t *testing.T) {
+		s, m := sampling(t)
+		s.Sample(Sampling{Share: 1, PerMinute: 1000})
+		for range 200 {
+			s.rec.Draw(m, "api.example.com", "GET", "/v2/orders", s.clock.t.UnixNano())
+		}
+		if got := s.sampler.taken.Load(); got != maxSamples || s.sampler.dropped.Load() != 200-maxSamples {
+			t.Errorf("%d at once, %d dropped", got, s.sampler.dropped.Load())
+		}
+	})
+}
+
+func TestWhatIsNotThereIsNoSampleAndCostsNothing(t *testing.T) {
+	s, _ := sampling(t)
+	seen := 0
+	s.OnSample(func(*Sample) { seen++ })
+	m := &catalogue.Match{Outcome: catalogue.NoRoute, Host: s.cat.Hosts[1]}
+	for range 500 {
+		p := s.rec.Draw(m, "api.example.com", "GET", "/nothing", s.clock.t.UnixNano())
+		if p != nil {
+			o := answered(404)
+			p.Submit(&o)
+		}
+		s.clock.advance(1e8)
+	}
+	s.drain()
+	p := s.rec.Draw(m, "api.example.com", "GET", "/nothing", s.clock.t.UnixNano())
+	if seen != 0 || p == nil {
+		t.Errorf("%d samples; the budget is spent: %v", seen, p == nil)
+	}
+}
+
+func TestASampleReachesItsConsumersWithItsEntry(t *testing.T) {
+	s, m := sampling(t)
+	var got []string
+	s.OnSample(func(p *Sample) {
+		if strings.Contains(string(p.Request.Body), "panic") {
+			panic("in a consumer")
+		}
+		got = append(got, fmt.Sprint(p.entry.key.path, " ", p.Status, " ", p.Request.MediaType, " ", string(p.Request.Body), " ", p.Request.Whole,
+			" ", string(p.Answer.Body), " ", p.Answer.Whole, " ", p.Cookies, " ", p.Anonymous()))
+	})
+	feed := func(m *catalogue.Match, path, body, answer string) {
+		o := s.at(answered(200))
+		o.Caller = &Caller{Header: http.Header{}, Answer: http.Header{}}
+		s.rec.Observe(m, "api.example.com", "GET", path, o)
+		p := s.rec.Draw(m, "api.example.com", "GET", path, o.Time)
+		p.TakeRequest(http.Header{"Content-Type": {"application/JSON; charset=utf-8"}, "Cookie": {"b=1; a=2"}}, "x=1")
+		p.Request.Add([]byte(body))
+		p.TakeAnswer(http.Header{})
+		p.Answer.Add([]byte(answer))
+		p.Submit(&o)
+	}
+	feed(m, "/v2/orders", "one", "two")
+	feed(&catalogue.Match{Outcome: catalogue.NoRoute, Host: s.cat.Hosts[1], API: m.API, Version: m.Version, Base: "/v2"}, "/v2/admin/77", "panic", "")
+	feed(&catalogue.Match{Outcome: catalogue.NoRoute, Host: s.cat.Hosts[1], API: m.API, Version: m.Version, Base: "/v2"}, "/v2/admin/78", "", strings.Repeat("x", SampleBody+1))
+	s.drain()
+	want := []string{
+		"/v2/orders 200 application/json one true two true [a b] true",
+		"/v2/admin/{integer} 200 application/json  true " + strings.Repeat("x", SampleBody) + " false [a b] true",
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %.300q", got)
+	}
+	if n := s.sampler.taken.Load(); n != 0 {
+		t.Errorf("%d samples are still held", n)
+	}
+	if s.gaps.internal != 1 {
+		t.Error("the panic is no gap")
+	}
+}
+
+func TestSampledBodiesAreDecoded(t *testing.T) {
+	text := []byte(strings.Repeat(`{"a":1}`, 100))
+	bomb := make([]byte, 10<<20)
+	pack := func(coding string, text []byte) []byte {
+		var b bytes.Buffer
+		switch coding {
+		case "gzip":
+			w := gzip.NewWriter(&b)
+			_, _ = w.Write(text)
+			_ = w.Close()
+		case "deflate":
+			w := zlib.NewWriter(&b)
+			_, _ = w.Write(text)
+			_ = w.Close()
+		case "zstd":
+			w, _ := zstd.NewWriter(&b)
+			_, _ = w.Write(text)
+			_ = w.Close()
+		default:
+			b.Write(text)
+		}
+		return b.Bytes()
+	}
+	for _, coding := range []string{"", "identity", "gzip", "deflate", "zstd"} {
+		m := Message{Coding: coding, Body: pack(coding, text), Whole: true}
+		if m.decode(); !bytes.Equal(m.Body, text) || !m.Whole {
+			t.Errorf("%s: %.40q, whole %v", coding, m.Body, m.Whole)
+		}
+	}
+	for _, coding := range []string{"gzip", "deflate", "zstd"} {
+		m := Message{Coding: coding, Body: pack(coding, bomb), Whole: true}
+		if m.decode(); len(m.Body) != SampleBody || m.Whole {
+			t.Errorf("a bomb in %s: %d bytes, whole %v", coding, len(m.Body), m.Whole)
+		}
+		m = Message{Coding: coding, Body: []byte("no such thing"), Whole: true}
+		if m.decode(); len(m.Body) != 0 || m.Whole {
+			t.Errorf("no %s: %q", coding, m.Body)
+		}
+	}
+	m := Message{Coding: "br", Body: text, Whole: true}
+	if m.decode(); len(m.Body) != 0 || m.Whole {
+		t.Errorf("br: %q", m.Body)
+	}
+}
+
+func TestChoosingASampleAllocatesNothing(t *testing.T) {
+	s, m := sampling(t)
+	drawn(s, m, 100, 1, same("/v2/orders"))
+	stray := &catalogue.Match{Outcome: catalogue.NoRoute, Host: s.cat.Hosts[1]}
+	drawn(s, stray, 100, 1, same("/x/77/y"))
+	at := s.clock.t.UnixNano()
+	if n := testing.AllocsPerRun(1000, func() {
+		if p := s.rec.Draw(m, "api.example.com", "GET", "/v2/orders", at); p != nil {
+			p.Discard()
+		}
+		if p := s.rec.Draw(stray, "api.example.com", "GET", "/x/77/y", at); p != nil {
+			p.Discard()
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkDraw(b *testing.B) {
+	s, m := sampling(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if p := s.rec.Draw(m, "api.example.com", "GET", "/v2/orders", 1); p != nil {
+			p.Discard()
+		}
+	}
+}

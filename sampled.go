@@ -1,0 +1,130 @@
+package apiguard
+
+import (
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/apiguard/caddy-api-guard/inventory"
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/policy"
+)
+
+// sampling is the part of an exchange that a sample is filled from, of the few
+// requests that are looked at in full.
+type sampling struct {
+	sample *inventory.Sample
+	body   *sampledBody
+	writer *sampledWriter
+}
+
+// sample lets the inventory look at the request and its answer, if it wants to.
+// Both bodies pass as they do otherwise; their beginnings are copied on the way.
+func (x *exchange) sample() {
+	m, t := &x.request.Match, &x.request.Target
+	if m.Outcome == catalogue.Found && x.request.Problem != "" {
+		return // it is judged and recorded as one that no document has
+	}
+	s := x.app.recorder.Draw(m, t.Host, x.request.Method, t.Path, x.request.Now.UnixNano())
+	if s == nil {
+		return
+	}
+	s.Integration = x.verdict.Consumer
+	s.TakeRequest(x.r.Header, t.RawQuery)
+	x.sampling = sampling{sample: s, writer: &sampledWriter{sample: s}}
+	x.sampling.writer.ResponseWriterWrapper.ResponseWriter = x.w
+	x.w = x.sampling.writer
+	if x.r.Body != nil && x.r.Body != http.NoBody {
+		x.sampling.body = &sampledBody{ReadCloser: x.r.Body, message: &s.Request}
+		x.r.Body = x.sampling.body
+	}
+}
+
+// submit hands the sample over when the answer has ended.
+func (x *exchange) submit(status int) {
+	p := &x.sampling
+	if p.sample == nil {
+		return
+	}
+	p.detach()
+	p.sample.TakeAnswer(x.w.Header())
+	if p.writer.cut {
+		p.sample.Answer.Whole = false
+	}
+	if p.body != nil && !p.body.ended {
+		p.sample.Request.Whole = false
+	}
+	p.sample.Submit(&inventory.Outcome{
+		Status: status, Forwarded: x.verdict.Outcome != policy.Refuse, Caller: x.introduce(),
+	})
+	p.sample = nil
+}
+
+// drop gives up a sample whose request did not come to an end.
+func (p *sampling) drop() {
+	if p.sample != nil {
+		p.detach()
+		p.sample.Discard()
+	}
+	*p = sampling{}
+}
+
+// detach makes sure that nothing writes into the sample any more: a transport may
+// still read the request's body after the answer has ended.
+func (p *sampling) detach() {
+	p.writer.sample = nil
+	if b := p.body; b != nil {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.message = nil
+	}
+}
+
+// sampledBody copies what upstream reads of a request's body.
+type sampledBody struct {
+	io.ReadCloser
+	mu      sync.Mutex
+	message *inventory.Message // nil: nobody looks any more
+	ended   bool
+}
+
+// Read implements io.Reader.
+func (b *sampledBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.message != nil {
+		b.message.Add(p[:n])
+		b.ended = b.ended || err == io.EOF
+	}
+	return n, err
+}
+
+// sampledWriter copies what is written to the client.
+type sampledWriter struct {
+	caddyhttp.ResponseWriterWrapper
+	sample *inventory.Sample
+	cut    bool // the client did not take all of it
+}
+
+// Write implements http.ResponseWriter.
+func (w *sampledWriter) Write(p []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(p)
+	if w.sample != nil {
+		w.sample.Answer.Add(p[:n])
+		w.cut = w.cut || err != nil
+	}
+	return n, err
+}
+
+// ReadFrom implements io.ReaderFrom: every byte goes through Write.
+func (w *sampledWriter) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(struct{ io.Writer }{w}, r)
+}
+
+var (
+	_ http.ResponseWriter = (*sampledWriter)(nil)
+	_ io.ReaderFrom       = (*sampledWriter)(nil)
+)
