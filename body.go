@@ -168,5 +168,5 @@ func (x *exchange) judgeStreamed() {
 			v.JudgeBody(kept)
 		}
 	})
-	x.facts.judged(v)
+	x.amend()
 }

@@ -37,7 +37,8 @@ type Exception struct {
 	Name string `json:"name"`
 	// The integration that it is for.
 	Consumer string `json:"consumer"`
-	// audience, lifecycle, unknown_route, request, headers or upgrade.
+	// audience, lifecycle, unknown_route, credentials, request, response, headers or
+	// upgrade.
 	Rule string `json:"rule"`
 	// The last day of it (to its end, UTC), or the time of its end.
 	Until string `json:"until"`

@@ -160,11 +160,23 @@ func applyRules(to *policy.Rules, from *Rules, at, source string, floor bool) er
 		{policy.RuleUnknownRoute, from.UnknownRoute},
 		{policy.RuleAudience, from.Audience},
 		{policy.RuleLifecycle, from.Lifecycle},
+		{policy.RuleCredentials, from.Credentials},
 		{policy.RuleHeaders, from.Headers},
 		{policy.RuleUpgrade, from.Upgrade},
 	} {
 		if err := set(line.rule, line.mode); err != nil {
 			return err
+		}
+	}
+	if r := from.Response; r != nil {
+		if err := set(policy.RuleResponse, r.Mode); err != nil {
+			return err
+		}
+		if r.MaxBody < 0 || floor && r.MaxBody > 0 && int64(r.MaxBody) < to.MaxResponse {
+			return wrong(at+".response.max_body", source, "%d bytes is looser than the inherited %d: larger answers would pass unchecked, and the policy is a floor", r.MaxBody, to.MaxResponse)
+		}
+		if r.MaxBody > 0 {
+			to.MaxResponse = int64(r.MaxBody)
 		}
 	}
 	r := from.Request

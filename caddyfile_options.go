@@ -71,9 +71,11 @@ func (p *parser) rules(r *Rules, at string) options {
 		"unknown_route": p.one(&r.UnknownRoute),
 		"audience":      p.one(&r.Audience),
 		"lifecycle":     p.one(&r.Lifecycle),
+		"credentials":   p.one(&r.Credentials),
 		"headers":       p.one(&r.Headers),
 		"upgrade":       p.one(&r.Upgrade),
 		"request":       func() error { return p.request(r, join(at, "request")) },
+		"response":      func() error { return p.response(r, join(at, "response")) },
 		"limit": func() error {
 			limit := &Limit{Source: p.source()}
 			at := fmt.Sprintf("%s.limit[%d]", at, len(r.Limit))
@@ -98,6 +100,17 @@ func (p *parser) request(r *Rules, at string) error {
 		"unknown_parameters": p.one(&r.Request.UnknownParameters),
 		"status":             p.number(&r.Request.Status),
 	})
+}
+
+func (p *parser) response(r *Rules, at string) error {
+	r.Response = new(ResponseRule)
+	if p.d.NextArg() {
+		r.Response.Mode = p.d.Val()
+	}
+	if err := p.noArgs(); err != nil {
+		return err
+	}
+	return p.block(at, options{"max_body": p.size(&r.Response.MaxBody)})
 }
 
 // named reads the name that a block begins with.

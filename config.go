@@ -35,6 +35,12 @@ type Rules struct {
 	// Default: enforce.
 	Lifecycle string `json:"lifecycle,omitempty"`
 
+	// Whether requests must present what the document's `security` asks for, in the
+	// form of its scheme: 401. It looks for presence and form alone; whether a
+	// credential is valid stays with authentication handlers and the API.
+	// Default: enforce.
+	Credentials string `json:"credentials,omitempty"`
+
 	// Whether to remove method-override, original-URL and client-address header
 	// fields that no trusted proxy set, before the request is passed on.
 	// Default: enforce.
@@ -48,6 +54,11 @@ type Rules struct {
 	// Whether requests must conform to the version's document: 400, 413 or 415.
 	// Default: enforce.
 	Request *RequestRule `json:"request,omitempty"`
+
+	// Whether answers must conform to the version's document: 502 without the
+	// answer's content. In enforce an answer is held until it is judged. Default:
+	// monitor.
+	Response *ResponseRule `json:"response,omitempty"`
 
 	// Rate limits. There is none until one is written.
 	Limit []*Limit `json:"limit,omitempty"`
@@ -76,6 +87,28 @@ type RequestRule struct {
 
 	// The status of a request that does not conform, 400 or 422. Default: 400.
 	Status int `json:"status,omitempty"`
+}
+
+// ResponseRule is how answers are held against the version's document. In JSON it
+// is an object, or the mode alone as a string.
+type ResponseRule struct {
+	// Default: monitor.
+	Mode string `json:"mode,omitempty"`
+
+	// The largest answer that is judged, such as "1MiB" or a number of bytes. A
+	// larger one passes as it comes and is counted as unchecked. Default: 1MiB.
+	MaxBody Size `json:"max_body,omitempty"`
+}
+
+// UnmarshalJSON takes the object or the mode alone.
+func (r *ResponseRule) UnmarshalJSON(data []byte) error {
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte(`"`)) {
+		return json.Unmarshal(data, &r.Mode)
+	}
+	type plain ResponseRule
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	return decoder.Decode((*plain)(r))
 }
 
 // UnmarshalJSON takes the object or the mode alone.

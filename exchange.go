@@ -59,14 +59,16 @@ var exchanges = sync.Pool{New: func() any {
 }}
 
 func (x *exchange) release() {
-	x.verdict.Close() // however the request ended, panics included
+	// However the request ended, panics included.
+	x.response.abandon()
+	x.verdict.Close()
 	if x.held != 0 {
 		x.letGo(x.held)
 	}
 	if x.tee != nil {
 		x.tee.end(func([]byte, bool, string) {}) // unless it was judged
 	}
-	x.sampling.drop()
+	x.dropSample()
 	expand, hasBody, trusted, readBody := x.request.Expand, x.request.HasBody, x.request.Trusted, x.request.ReadBody
 	x.app, x.w, x.r, x.replacer, x.tee, x.facts, x.observed = nil, nil, nil, nil, nil, nil, false
 	x.removed, x.wouldRemove, x.logged, x.readTimeout, x.rewritten = nil, nil, false, 0, false
@@ -98,14 +100,19 @@ func (x *exchange) trusted() bool {
 func (x *exchange) refuse() error {
 	v := &x.verdict
 	v.Refused()
-	h := x.w.Header()
-	x.decorate(h)
-	v.SetRefusal(h)
 	if x.app.Refusals == refusalsHandleErrors {
 		x.disarm()
 	}
 	x.publish()
 	x.observe(v.Status)
+	return x.answerRefusal()
+}
+
+// answerRefusal sends the problem, or leaves it to Caddy's error routes.
+func (x *exchange) answerRefusal() error {
+	v, h := &x.verdict, x.w.Header()
+	x.decorate(h)
+	v.SetRefusal(h)
 	if x.app.Refusals == refusalsHandleErrors {
 		return caddyhttp.HandlerError{StatusCode: v.Status, Err: errRefused}
 	}
@@ -176,7 +183,7 @@ func (x *exchange) observe(status int) {
 		Verdict:   verdicts[v.Outcome],
 		Rule:      v.Rule.String(),
 		Reason:    string(v.Reason),
-		Forwarded: v.Outcome != policy.Refuse,
+		Forwarded: x.forwarded(),
 		Caller:    x.introduce(),
 	}
 	if m.Outcome == catalogue.Found && x.request.Problem == "" {
@@ -187,6 +194,11 @@ func (x *exchange) observe(status int) {
 		x.describe(&o)
 	}
 	x.app.recorder.Observe(m, x.request.Target.Host, x.request.Method, x.request.Target.Path, o)
+}
+
+// forwarded reports whether upstream was asked.
+func (x *exchange) forwarded() bool {
+	return x.verdict.Outcome != policy.Refuse || x.response.wroteHeader
 }
 
 var verdicts = [...]inventory.Verdict{

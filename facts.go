@@ -19,7 +19,8 @@ import (
 type facts struct {
 	api, version, state, operation string
 	verdict, rule, reason          string
-	unchecked                      string
+	unchecked, uncheckedAnswer     string
+	errors                         []string // what an answer is not, in words of the document
 	consumer                       string
 	// header fields that the rules headers and upgrade removed, or would have
 	removed, wouldRemove []string
@@ -58,11 +59,14 @@ func (f *facts) lookup(key string) (any, bool) {
 func (f *facts) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	for _, field := range [...]struct{ name, value string }{
 		{"api", f.api}, {"version", f.version}, {"state", f.state}, {"operation", f.operation},
-		{"verdict", f.verdict}, {"rule", f.rule}, {"reason", f.reason}, {"unchecked", f.unchecked}, {"consumer", f.consumer},
+		{"verdict", f.verdict}, {"rule", f.rule}, {"reason", f.reason}, {"unchecked", f.unchecked}, {"unchecked_response", f.uncheckedAnswer}, {"consumer", f.consumer},
 	} {
 		if field.value != "" {
 			enc.AddString(field.name, field.value)
 		}
+	}
+	if len(f.errors) > 0 {
+		zap.Strings("errors", f.errors).AddTo(enc)
 	}
 	if len(f.removed) > 0 {
 		zap.Strings("removed", f.removed).AddTo(enc)
@@ -73,9 +77,17 @@ func (f *facts) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	return nil
 }
 
-// judged brings a verdict up to date that was made while the body streamed.
+// judged takes over a verdict.
 func (f *facts) judged(v *policy.Verdict) {
 	f.verdict, f.rule, f.reason, f.unchecked = v.Outcome.String(), v.Rule.String(), string(v.Reason), v.Unchecked
+	f.uncheckedAnswer = v.UncheckedAnswer
+	f.errors = nil
+	if v.Rule != policy.RuleResponse {
+		return
+	}
+	for _, e := range v.Errors {
+		f.errors = append(f.errors, strings.Join(strings.Fields(string(e.In)+" "+e.Name+" "+e.Pointer), " ")+": "+e.Keyword+": "+e.Detail)
+	}
 }
 
 // published is a set of facts with the method value that the replacer calls, made
@@ -122,12 +134,39 @@ func (x *exchange) publish() {
 	}
 	x.facts = p.facts
 	x.replacer.Map(p.provider)
+	x.log()
+}
+
+// log puts the facts into the access log.
+func (x *exchange) log() {
 	if !x.logged {
 		return
 	}
 	if extra, ok := x.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
-		extra.Set(zap.Object("api_guard", p.facts))
+		extra.Set(zap.Object("api_guard", x.facts))
 	}
+}
+
+// amend brings what is known up to date with a verdict that was made while a body
+// streamed, or about the answer. What other handlers share is left as it is: of
+// the placeholders those that have changed are set over it.
+func (x *exchange) amend() {
+	v, m := &x.verdict, &x.request.Match
+	if m.Route == nil || x.facts != x.app.allowed[m.Route.Index][v.State].facts {
+		x.facts.judged(v)
+		return
+	}
+	if v.Outcome == policy.Allow && !x.logged {
+		return // no placeholder tells what was not checked
+	}
+	f := x.makeFacts()
+	x.facts = f
+	if v.Outcome != policy.Allow {
+		for name, value := range map[string]string{"verdict": f.verdict, "rule": f.rule, "reason": f.reason} {
+			x.replacer.Set(placeholderPrefix+name, value)
+		}
+	}
+	x.log()
 }
 
 func (x *exchange) makeFacts() *facts {

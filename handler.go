@@ -82,6 +82,7 @@ func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request) {
 	x.request.Method = r.Method
 	x.request.Header = r.Header
 	x.request.Overrides = h.app.shared.overrides.inForce()
+	x.request.Certificate = r.TLS != nil && len(r.TLS.PeerCertificates) > 0
 }
 
 // decide judges the request as far as it can be before it is passed on. A panic
@@ -130,19 +131,19 @@ func (x *exchange) forward(next caddyhttp.Handler) error {
 	x.strip()
 	x.publish()
 	x.sample()
-	x.response.ResponseWriter = x.w
+	x.response.begin(x.w)
 	err := next.ServeHTTP(&x.response, x.r)
 	if x.tee != nil {
 		x.judgeStreamed()
 	}
-	status := x.response.status
-	if !x.response.wroteHeader {
-		status = unansweredStatus(err)
-		x.settleUnanswered(status)
-		// Caddy's error routes answer, or net/http with an empty 200, on the same
-		// header map.
-		x.decorate(x.w.Header())
+	if x.response.wroteHeader {
+		return x.response.end(err)
 	}
+	status := unansweredStatus(err)
+	x.settleUnanswered(status)
+	// Caddy's error routes answer, or net/http with an empty 200, on the same
+	// header map.
+	x.decorate(x.w.Header())
 	x.observe(status)
 	x.submit(status)
 	return err

@@ -7,7 +7,6 @@ package apiguard
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
@@ -27,18 +26,42 @@ func TestALimitOnFailuresCostsAnAllowedGetNoAllocation(t *testing.T) {
 	}
 }
 
+func TestAnAnswerThatIsJudgedAllocatesNothing(t *testing.T) {
+	body := []byte(`{"n":1}`)
+	if n := allocationsOf(t, answeringApp(t, "monitor"), func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header()["Content-Type"] = jsonType
+		_, err := w.Write(body)
+		return err
+	}); n >= 1 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+var jsonType = []string{"application/json"}
+
 func allocationsOfAGet(t *testing.T, app *App) float64 {
 	t.Helper()
-	w := httptest.NewRecorder()
-	repl := caddy.NewReplacer()
-	r := caddyhttp.PrepareRequest(get("/v1/things/7?q=abc"), repl, w, new(caddyhttp.Server))
-	h := &Handler{app: app}
-	next := caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+	return allocationsOf(t, app, func(w http.ResponseWriter, _ *http.Request) error {
 		w.WriteHeader(http.StatusOK)
 		return nil
 	})
+}
+
+func allocationsOf(t *testing.T, app *App, next caddyhttp.HandlerFunc) float64 {
+	t.Helper()
+	w := &discarding{header: http.Header{}}
+	repl := caddy.NewReplacer()
+	r := caddyhttp.PrepareRequest(get("/v1/things/7?q=abc"), repl, w, new(caddyhttp.Server))
+	h := &Handler{app: app}
 	for range 100 { // so that the replacer's list of providers has room
 		_ = h.ServeHTTP(w, r, next)
 	}
 	return testing.AllocsPerRun(100, func() { _ = h.ServeHTTP(w, r, next) })
 }
+
+// discarding is a response writer that keeps nothing.
+type discarding struct{ header http.Header }
+
+func (d *discarding) Header() http.Header         { return d.header }
+func (d *discarding) WriteHeader(int)             {}
+func (d *discarding) Write(p []byte) (int, error) { return len(p), nil }

@@ -9,11 +9,11 @@ const userPlaceholder = "http.auth.user.id"
 // introduce tells the inventory who called, for the length of the call: it keeps
 // hashes and classes of it.
 func (x *exchange) introduce() *inventory.Caller {
-	r, c := x.r, &x.caller
+	c := &x.caller
 	c.Addr = x.request.Client
 	c.User, _ = x.replacer.GetString(userPlaceholder)
-	c.Certificate = r.TLS != nil && len(r.TLS.PeerCertificates) > 0
-	c.Header, c.RawQuery, c.Host = r.Header, x.request.Target.RawQuery, x.request.Target.Host
+	c.Certificate = x.request.Certificate
+	c.Header, c.RawQuery, c.Host = x.r.Header, x.request.Target.RawQuery, x.request.Target.Host
 	c.Answer = x.w.Header()
 	return c
 }

@@ -56,7 +56,7 @@ var (
 	descBodies = prometheus.NewDesc("caddy_api_guard_held_body_bytes",
 		"Bytes of bodies that are held to be judged at this moment; body_memory is their ceiling.", nil, nil)
 	descUnchecked = prometheus.NewDesc("caddy_api_guard_unchecked_total",
-		"Requests of which a part could not be checked, by reason.", []string{"reason"}, nil)
+		"Requests of which a part, or whose answer, could not be checked, by reason.", []string{"reason"}, nil)
 )
 
 func newMetrics(s *shared) *metrics {
@@ -154,10 +154,15 @@ func (c *counting) count(m *catalogue.Match, v *policy.Verdict) {
 			counts.refused.Add(1)
 		}
 	}
-	if v.Unchecked == "" {
+	c.uncheck(v.Unchecked)
+	c.uncheck(v.UncheckedAnswer)
+}
+
+func (c *counting) uncheck(reason string) {
+	if reason == "" {
 		return
 	}
-	if n := c.metrics.unchecked[v.Unchecked]; n != nil {
+	if n := c.metrics.unchecked[reason]; n != nil {
 		n.Add(1)
 	}
 }

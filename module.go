@@ -62,10 +62,11 @@ type App struct {
 	// Default: 262144.
 	TableSlots int `json:"table_slots,omitempty"`
 
-	// How much memory all request bodies that are held to be judged may take
-	// together, such as "512MiB"; from 2MiB, and a third more than the largest
+	// How much memory all bodies of requests and answers that are held to be judged
+	// may take together, such as "512MiB"; from 2MiB, and a third more than the largest
 	// max_body at least. A body that finds no room is refused with 503 and
-	// Retry-After; in monitor it streams unjudged. The last quarter is for bodies
+	// Retry-After; in monitor it streams unjudged, and so does an answer in any
+	// mode. The last quarter is for bodies
 	// of up to 64 KiB, so that slow large ones keep out each other and not the
 	// rest. Default: 256MiB.
 	BodyMemory Size `json:"body_memory,omitempty"`

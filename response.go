@@ -2,49 +2,62 @@ package apiguard
 
 import (
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/apiguard/caddy-api-guard/inventory"
 )
 
 // response sees the status and adds the guard's fields to the header, as late as
-// it can: what upstream sends is already there then. It buffers nothing. Flushing,
-// hijacking and deadlines reach the writer below through Unwrap.
+// it can: what upstream sends is already there then. What of the body is judged or
+// sampled goes through its tap; nothing else is kept. Flushing, hijacking and
+// deadlines reach the writer below through Unwrap.
 type response struct {
 	caddyhttp.ResponseWriterWrapper
 	exchange    *exchange
 	status      int
-	wroteHeader bool
+	wroteHeader bool // the next handler has; the client may have seen nothing yet
+	tap         tap
+	copy        *inventory.Message // of the body, for a sample; nil: nobody looks
+	cut         bool               // the client did not take all of it
 }
 
 func (w *response) reset(x *exchange) {
-	*w = response{exchange: x}
+	*w = response{exchange: x, tap: w.tap.reset()}
 }
 
 // WriteHeader implements http.ResponseWriter. Informational answers pass as they
 // are, but for 101, which is final.
 func (w *response) WriteHeader(status int) {
-	if w.wroteHeader || status < 200 && status != http.StatusSwitchingProtocols {
-		w.ResponseWriter.WriteHeader(status)
-		return
+	if !w.wroteHeader && (status >= 200 || status == http.StatusSwitchingProtocols) {
+		w.head(status)
 	}
-	w.begin(status)
-	w.ResponseWriter.WriteHeader(status)
+	if !w.tap.holds() {
+		w.ResponseWriter.WriteHeader(status)
+	}
 }
 
-func (w *response) begin(status int) {
+// head judges the final status and header, and says what becomes of the body.
+func (w *response) head(status int) {
+	x := w.exchange
 	w.wroteHeader, w.status = true, status
 	// Before the client sees anything, since it may guess again as soon as it does.
-	w.exchange.settleAnswered(status)
-	if w.exchange.tee == nil {
-		w.exchange.verdict.Judged()
+	x.settleAnswered(status)
+	if x.tee == nil {
+		x.verdict.Judged()
 	}
-	w.exchange.decorate(w.ResponseWriter.Header())
-	if w.exchange.tee == nil {
+	w.open()
+	if w.tap.holds() {
+		return
+	}
+	x.decorate(w.ResponseWriter.Header())
+	if x.tee == nil && w.tap.state == tapOff {
 		// Now, not when the answer ends: a stream may go on for hours.
-		w.exchange.observe(status)
+		x.observe(status)
 	}
 }
 
@@ -53,22 +66,56 @@ func (w *response) Write(p []byte) (int, error) {
 	if !w.wroteHeader {
 		w.WriteHeader(http.StatusOK)
 	}
-	return w.ResponseWriter.Write(p)
+	if w.copy != nil {
+		w.copy.Add(p) // what upstream said, whether the client gets it or not
+	}
+	if w.tap.state != tapOff {
+		return w.tapped(p)
+	}
+	return w.pass(p)
 }
 
-// ReadFrom implements io.ReaderFrom, so that a file server can still use sendfile.
+// pass writes to the client.
+func (w *response) pass(p []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(p)
+	w.cut = w.cut || err != nil || n < len(p)
+	return n, err
+}
+
+// ReadFrom implements io.ReaderFrom, so that a file server can still use sendfile
+// for what is not looked at.
 func (w *response) ReadFrom(r io.Reader) (int64, error) {
 	if !w.wroteHeader {
 		w.WriteHeader(http.StatusOK)
 	}
-	return w.ResponseWriterWrapper.ReadFrom(r)
+	if w.copy != nil {
+		return io.Copy(struct{ io.Writer }{w}, r)
+	}
+	var n int64
+	if t := &w.tap; t.state != tapOff {
+		// One byte more than is kept, so that the tap notices.
+		all := int64(math.MaxInt64)
+		if t.state != tapSwallow {
+			all = int64(t.limit-len(t.kept)) + 1
+		}
+		var err error
+		n, err = io.Copy(struct{ io.Writer }{w}, io.LimitReader(r, all))
+		if err != nil || n < all {
+			return n, err
+		}
+	}
+	rest, err := w.ResponseWriterWrapper.ReadFrom(r)
+	return n + rest, err
 }
 
 // FlushError implements the method that http.ResponseController looks for: a
-// flush sends the header.
+// flush sends the header, unless the answer is held.
 func (w *response) FlushError() error {
 	if !w.wroteHeader {
 		w.WriteHeader(http.StatusOK)
+	}
+	if w.tap.holds() {
+		return nil
 	}
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }

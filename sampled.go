@@ -5,11 +5,8 @@ import (
 	"net/http"
 	"sync"
 
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
 	"github.com/apiguard/caddy-api-guard/inventory"
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
-	"github.com/apiguard/caddy-api-guard/policy"
 )
 
 // sampling is the part of an exchange that a sample is filled from, of the few
@@ -17,7 +14,6 @@ import (
 type sampling struct {
 	sample *inventory.Sample
 	body   *sampledBody
-	writer *sampledWriter
 }
 
 // sample lets the inventory look at the request and its answer, if it wants to.
@@ -33,49 +29,49 @@ func (x *exchange) sample() {
 	}
 	s.Integration = x.verdict.Consumer
 	s.TakeRequest(x.r.Header, t.RawQuery)
-	x.sampling = sampling{sample: s, writer: &sampledWriter{sample: s}}
-	x.sampling.writer.ResponseWriterWrapper.ResponseWriter = x.w
-	x.w = x.sampling.writer
+	x.sampling = sampling{sample: s}
+	x.response.copy = &s.Answer
 	if x.r.Body != nil && x.r.Body != http.NoBody {
 		x.sampling.body = &sampledBody{ReadCloser: x.r.Body, message: &s.Request}
 		x.r.Body = x.sampling.body
 	}
 }
 
-// submit hands the sample over when the answer has ended.
+// submit hands the sample over when the answer has ended. Its header must still be
+// there.
 func (x *exchange) submit(status int) {
 	p := &x.sampling
 	if p.sample == nil {
 		return
 	}
-	p.detach()
+	x.detach()
 	p.sample.TakeAnswer(x.w.Header())
-	if p.writer.cut {
+	if x.response.cut {
 		p.sample.Answer.Whole = false
 	}
 	if p.body != nil && !p.body.ended {
 		p.sample.Request.Whole = false
 	}
 	p.sample.Submit(&inventory.Outcome{
-		Status: status, Forwarded: x.verdict.Outcome != policy.Refuse, Caller: x.introduce(),
+		Status: status, Forwarded: x.forwarded(), Caller: x.introduce(),
 	})
 	p.sample = nil
 }
 
 // drop gives up a sample whose request did not come to an end.
-func (p *sampling) drop() {
-	if p.sample != nil {
-		p.detach()
-		p.sample.Discard()
+func (x *exchange) dropSample() {
+	if x.sampling.sample != nil {
+		x.detach()
+		x.sampling.sample.Discard()
 	}
-	*p = sampling{}
+	x.sampling = sampling{}
 }
 
 // detach makes sure that nothing writes into the sample any more: a transport may
 // still read the request's body after the answer has ended.
-func (p *sampling) detach() {
-	p.writer.sample = nil
-	if b := p.body; b != nil {
+func (x *exchange) detach() {
+	x.response.copy = nil
+	if b := x.sampling.body; b != nil {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.message = nil
@@ -101,30 +97,3 @@ func (b *sampledBody) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// sampledWriter copies what is written to the client.
-type sampledWriter struct {
-	caddyhttp.ResponseWriterWrapper
-	sample *inventory.Sample
-	cut    bool // the client did not take all of it
-}
-
-// Write implements http.ResponseWriter.
-func (w *sampledWriter) Write(p []byte) (int, error) {
-	n, err := w.ResponseWriter.Write(p)
-	if w.sample != nil {
-		w.sample.Answer.Add(p[:n])
-		w.cut = w.cut || err != nil
-	}
-	return n, err
-}
-
-// ReadFrom implements io.ReaderFrom: every byte goes through Write.
-func (w *sampledWriter) ReadFrom(r io.Reader) (int64, error) {
-	return io.Copy(struct{ io.Writer }{w}, r)
-}
-
-var (
-	_ http.ResponseWriter = (*sampledWriter)(nil)
-	_ io.ReaderFrom       = (*sampledWriter)(nil)
-)

@@ -43,6 +43,9 @@ var unusable = []struct {
 	{"two versions of one media type", "api orders {\nversion v1 {\nhosts api.example.com\nselect accept a/b;v=1\n}\nversion v2 {\nhosts api.example.com\nselect accept \"A/B; V=1\"\n}\n}", nil, []string{"v1", "v2", "Accept: a/b;v=1"}},
 	{"two versions of one day", "api orders {\nversion 2026-01-01 {\nhosts api.example.com\nselect date V\n}\nversion 2026-01-01.b {\nhosts api.example.com\nselect date v\n}\n}", nil, []string{"2026-01-01.b", "date 2026-01-01"}},
 	{"consumers without an integration", "consumers {http.auth.user.id}\napi orders {\nversion v1 {\nhosts api.example.com\n}\n}", nil, []string{"Caddyfile:", "consumers", "integration"}},
+	{"a response cap that lets more pass unchecked", "api orders {\nresponse monitor {\nmax_body 1KiB\n}\nversion v1 {\nhosts api.example.com\n}\n}", nil, []string{"Caddyfile:", "1024 bytes", "looser"}},
+	{"a response rule that is looser", "policy {\nresponse enforce\n}\napi orders {\nresponse monitor\nversion v1 {\nhosts api.example.com\n}\n}", nil, []string{"Caddyfile:", "monitor is looser"}},
+	{"credentials in no mode", "policy {\ncredentials maybe\n}\napi orders {\nversion v1 {\nhosts api.example.com\n}\n}", nil, []string{"Caddyfile:", "maybe"}},
 	{"two defaults on one host", "api orders {\nversion v1 {\nhosts api.example.com\nselect header V 1\ndefault\n}\nversion v2 {\nhosts api.example.com\nselect header V 2\ndefault\n}\n}", nil, []string{"v1", "v2", "default"}},
 }
 

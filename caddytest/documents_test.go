@@ -60,6 +60,17 @@ func wantJudged(t *testing.T, caddy *harness.Caddy, up *harness.Upstream, versio
 			t.Errorf("%s as its document has it, %v with %s: %v, %d requests upstream", o.id, call, call.Body, got, len(seen))
 		}
 
+		if o.secured {
+			call := with(o.valid(), fields)
+			call.Fields = slices.DeleteFunc(call.Fields, func(f harness.Field) bool { return f.Name == "Authorization" })
+			call, trace = as(call)
+			traces[trace] = o
+			refusals[trace] = true
+			if got = caddy.Do1(t, call); got.Status != 401 || len(up.Requests("X-Trace", trace)) != 0 {
+				t.Errorf("%s without credentials, %v: %v, want status 401", o.id, call, got)
+			}
+		}
+
 		call, status := o.invalid()
 		call, trace = as(with(call, fields))
 		traces[trace] = o
@@ -110,7 +121,7 @@ func TestBoxServesThreeDatedVersionsBehindOneHost(t *testing.T) {
 	t.Parallel()
 	versions := []string{"2024.0", "2025.0", "2026.0"}
 	var guard strings.Builder
-	guard.WriteString("policy {\nunknown_route enforce\n}\napi box {\n")
+	guard.WriteString("policy {\nunknown_route enforce\nresponse off\n}\napi box {\n")
 	operations := make(map[string][]operation)
 	for i, version := range versions {
 		path, content := shared(t, "specs/box/v"+version+".json")
@@ -152,7 +163,7 @@ func TestVAmPIIsMatchedAndJudged(t *testing.T) {
 	path, content := shared(t, "specs/vampi/openapi3.yml")
 	up := harness.NewUpstream(t)
 	caddy := harness.Start(t, harness.Config{
-		Guard:    "policy {\nunknown_route enforce\n}\napi vampi {\nversion v1 {\nspec " + path + "\n}\n}\n",
+		Guard:    "policy {\nunknown_route enforce\nresponse off\n}\napi vampi {\nversion v1 {\nspec " + path + "\n}\n}\n",
 		Sites:    everyHost,
 		Upstream: up,
 	})

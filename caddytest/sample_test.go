@@ -21,7 +21,11 @@ type operation struct {
 	server   *url.URL
 	item     *openapi3.PathItem
 	op       *openapi3.Operation
+	secured  bool // it asks for a bearer token, as every scheme in these documents does
 }
+
+// sampleToken has the form of a JWT: header and claims are objects.
+const sampleToken = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"
 
 // route is what tells the operation from others in a request. Documents use a
 // fragment to tell apart uses of one route, which no request can.
@@ -42,6 +46,10 @@ func operationsOf(t *testing.T, content []byte) []operation {
 	for template, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
 			o := operation{id: op.OperationID, method: method, template: template, item: item, op: op}
+			o.secured = len(doc.Security) > 0
+			if op.Security != nil {
+				o.secured = len(*op.Security) > 0
+			}
 			if o.id == "" {
 				o.id = method + " " + template
 			}
@@ -69,6 +77,9 @@ func operationsOf(t *testing.T, content []byte) []operation {
 func (o operation) valid() harness.Call {
 	path, _, _ := strings.Cut(o.template, "#")
 	call := harness.Call{Method: o.method, Host: o.server.Hostname()}
+	if o.secured {
+		call = call.With("Authorization", "Bearer "+sampleToken)
+	}
 	query := url.Values{}
 	for _, p := range append(append(openapi3.Parameters{}, o.item.Parameters...), o.op.Parameters...) {
 		if !p.Value.Required || p.Value.Schema == nil {

@@ -17,6 +17,8 @@ type Request struct {
 	Method string
 	Header http.Header
 	Client netip.Addr // invalid when unknown
+	// Certificate says that the client presented one on its TLS connection.
+	Certificate bool
 	// Expand replaces the placeholders in a limit's key; false when one is unknown.
 	Expand func(string) (string, bool)
 	// Trusted says whether a trusted proxy sent the request. It is asked only when
@@ -74,8 +76,11 @@ type Verdict struct {
 	Errors []conformance.Error
 	// Allow and Accept are the values of those headers, for 405 and 415.
 	Allow, Accept string
-	// Unchecked says what could not be checked; empty when all was.
-	Unchecked string
+	// Challenges are the values of WWW-Authenticate, for 401.
+	Challenges []string
+	// Unchecked says what could not be checked; empty when all was. UncheckedAnswer
+	// says it of the answer.
+	Unchecked, UncheckedAnswer string
 	// Body says what to do with the body of a request that is not refused.
 	Body conformance.BodyPlan
 
@@ -86,6 +91,8 @@ type Verdict struct {
 	// others are plans for the body of further operations that the head may be
 	// meant for.
 	others []conformance.BodyPlan
+	// answers judge what upstream answers: the operations that were found.
+	answers []*conformance.Operation
 	// tells says that the answer carries fields about versions: the rule lifecycle
 	// is enforced.
 	tells     bool
@@ -106,7 +113,7 @@ func (v *Verdict) Rules() *Rules { return &v.scope.rules }
 func (v *Verdict) reset() {
 	v.Outcome, v.Rule, v.Reason, v.Status = Allow, RuleNone, "", 0
 	v.State, v.Errors, v.Allow, v.Accept, v.Unchecked = 0, nil, "", "", ""
-	v.Consumer = ""
+	v.Consumer, v.UncheckedAnswer, v.Challenges, v.answers = "", "", nil, nil
 	v.Body, v.others = conformance.BodyPlan{}, nil
 	v.vary, v.bound = nil, 0
 	v.table, v.open, v.violated = nil, 0, false
@@ -205,8 +212,13 @@ func (p *Policy) Decide(r *Request, v *Verdict) {
 		v.object(RuleUnknownRoute, ReasonUnknownRoute)
 		return
 	}
+	route := &p.routes[m.Route.Index]
+	v.answers = route.operations
+	if v.unauthenticated(route.credentials, r) {
+		return
+	}
 	if v.scope.rules.modes[RuleRequest] != Off {
-		judgeRequest(p.routes[m.Route.Index].operations, r, v)
+		judgeRequest(route.operations, r, v)
 	}
 }
 

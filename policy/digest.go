@@ -13,7 +13,7 @@ import (
 func (p *Policy) Digest(v *catalogue.Version) string {
 	s := p.versions[v]
 	h := sha256.New()
-	fmt.Fprintf(h, "%v %d %d %d\n", s.rules.modes, s.rules.MaxBody, s.rules.UnknownParameters, s.rules.InvalidStatus)
+	fmt.Fprintf(h, "%v %d %d %d %d\n", s.rules.modes, s.rules.MaxBody, s.rules.MaxResponse, s.rules.UnknownParameters, s.rules.InvalidStatus)
 	fmt.Fprintf(h, "%v\n", s.audience)
 	for _, e := range s.exceptions {
 		fmt.Fprintf(h, "%q %q %d %d\n", e.Name, e.Consumer, e.Rule, e.Until.Unix())

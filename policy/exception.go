@@ -16,7 +16,7 @@ type Exception struct {
 
 // exceptable are the rules that an exception may name: those that are judged once
 // the version is known.
-var exceptable = [...]Rule{RuleAudience, RuleLifecycle, RuleUnknownRoute, RuleRequest, RuleHeaders, RuleUpgrade}
+var exceptable = [...]Rule{RuleAudience, RuleLifecycle, RuleUnknownRoute, RuleCredentials, RuleRequest, RuleResponse, RuleHeaders, RuleUpgrade}
 
 // ParseExceptable reads the rule of an exception.
 func ParseExceptable(s string) (Rule, error) {
@@ -25,7 +25,7 @@ func ParseExceptable(s string) (Rule, error) {
 			return rule, nil
 		}
 	}
-	return RuleNone, fmt.Errorf("rule %q: an exception is made from audience, lifecycle, unknown_route, request, headers or upgrade", s)
+	return RuleNone, fmt.Errorf("rule %q: an exception is made from audience, lifecycle, unknown_route, credentials, request, response, headers or upgrade", s)
 }
 
 // except applies the exceptions of the version for the consumer. The scope is

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/apiguard/caddy-api-guard/policy/conformance"
+	"github.com/apiguard/caddy-api-guard/policy/credential"
 )
 
 // NumRules is how many values Rule has.
@@ -43,9 +44,13 @@ const (
 	UncheckedTooLarge = "body-too-large"
 	UncheckedNotRead  = "body-not-read"
 	UncheckedNoRoom   = "too-many-bodies"
+	// The same of an answer.
+	UncheckedAnswerTooLarge = "response-too-large"
+	UncheckedAnswerCut      = "response-incomplete"
 )
 
 // UncheckedReasons are all values of Verdict.Unchecked.
 func UncheckedReasons() []string {
-	return append(conformance.UncheckedReasons(), UncheckedTooLarge, UncheckedNotRead, UncheckedNoRoom)
+	return slices.Concat(conformance.UncheckedReasons(), credential.UncheckedReasons(),
+		[]string{UncheckedTooLarge, UncheckedNotRead, UncheckedNoRoom, UncheckedAnswerTooLarge, UncheckedAnswerCut})
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 	"github.com/apiguard/caddy-api-guard/inventory/spec"
 	"github.com/apiguard/caddy-api-guard/policy/conformance"
+	"github.com/apiguard/caddy-api-guard/policy/credential"
 	"github.com/apiguard/caddy-api-guard/ratelimit"
 )
 
@@ -68,9 +69,11 @@ type route struct {
 	// operations are the documented operation, and those that its document tells
 	// apart by what no request carries.
 	operations []*conformance.Operation
-	protocols  []string
-	life       *operationLife // nil: as the version's
-	spans      []spanParam
+	// credentials are what each of them asks for, nil where none of them does.
+	credentials []*credential.Requirement
+	protocols   []string
+	life        *operationLife // nil: as the version's
+	spans       []spanParam
 }
 
 // Policy is the compiled policy. It is immutable and safe for concurrent use;
@@ -228,8 +231,9 @@ func (p *Policy) addRoutes() {
 		}
 		for _, op := range append([]*spec.Operation{r.Operation}, r.Alternatives...) {
 			p.routes[i].operations = append(p.routes[i].operations,
-				conformance.New(op, r.Params, conformance.Config{MaxBody: s.rules.MaxBody, Query: selectingQuery(r.Version)}))
+				conformance.New(op, r.Params, conformance.Config{MaxBody: s.rules.MaxBody, MaxResponse: s.rules.MaxResponse, Query: selectingQuery(r.Version)}))
 		}
+		p.routes[i].credentials = credentialsOf(r)
 	}
 }
 

@@ -46,7 +46,7 @@ func (v *Verdict) AppendProblem(dst []byte, typeBase, instance string) []byte {
 	if v.Reason == ReasonQuotaExceeded {
 		dst = v.appendViolated(dst)
 	}
-	if len(v.Errors) > 0 {
+	if len(v.Errors) > 0 && v.Rule == RuleRequest {
 		dst = appendErrors(dst, v.Errors)
 	}
 	return append(dst, '}')
@@ -99,6 +99,8 @@ func (v *Verdict) SetRefusal(h http.Header) {
 	switch v.Reason {
 	case ReasonMethodNotAllowed:
 		h["Allow"] = []string{v.Allow}
+	case ReasonCredentialsMissing:
+		h["Www-Authenticate"] = v.Challenges
 	case ReasonMediaTypeUnsupported:
 		if v.Accept != "" {
 			h["Accept"] = []string{v.Accept}

@@ -17,11 +17,13 @@ const (
 	ReasonQuotaExceeded        Reason = "quota-exceeded"
 	ReasonVersionRetired       Reason = "version-retired"
 	ReasonVersionBrownout      Reason = "version-brownout"
+	ReasonCredentialsMissing   Reason = "credentials-missing"
 	ReasonRequestInvalid       Reason = "request-invalid"
 	ReasonBodyTooLarge         Reason = "body-too-large"
 	ReasonMediaTypeUnsupported Reason = "media-type-unsupported"
 	ReasonBodyTimeout          Reason = "body-timeout"
 	ReasonTooManyBodies        Reason = "too-many-bodies"
+	ReasonResponseInvalid      Reason = "response-invalid"
 	ReasonUpgradeRemoved       Reason = "upgrade-removed"
 	ReasonHeaderRemoved        Reason = "header-removed"
 	ReasonInternalError        Reason = "internal-error"
@@ -43,10 +45,12 @@ var reasonText = map[Reason]struct {
 	ReasonQuotaExceeded:        {http.StatusTooManyRequests, "Quota exceeded", "A rate limit of this API is used up. Wait as long as Retry-After says."},
 	ReasonVersionRetired:       {http.StatusGone, "Version retired", "This version of the API, or this operation of it, is no longer served. The Link header names its successor where there is one."},
 	ReasonVersionBrownout:      {http.StatusGone, "Version in a brownout", "This version of the API is about to be retired and is not served for a while, so that its callers notice. The Link header names its successor where there is one."},
+	ReasonCredentialsMissing:   {http.StatusUnauthorized, "Credentials missing", "The API's description asks for credentials that the request does not carry in the form of their scheme. The WWW-Authenticate header says which."},
 	ReasonRequestInvalid:       {http.StatusBadRequest, "Invalid request", "The request is not what the API's description asks for; errors says where."},
 	ReasonBodyTooLarge:         {http.StatusRequestEntityTooLarge, "Body too large", "The request body is larger than this API accepts."},
 	ReasonMediaTypeUnsupported: {http.StatusUnsupportedMediaType, "Unsupported media type", "The request body's media type or coding is not one that the operation accepts. The Accept header lists those that are."},
 	ReasonBodyTimeout:          {http.StatusRequestTimeout, "Request body too slow", "The request body did not arrive in time."},
 	ReasonTooManyBodies:        {http.StatusServiceUnavailable, "Too many request bodies", "The gateway holds as many request bodies as it may at one time. Send the request again."},
+	ReasonResponseInvalid:      {http.StatusBadGateway, "Invalid response", "The service answered with something that the API's description does not allow. It was not passed on."},
 	ReasonInternalError:        {http.StatusInternalServerError, "Internal error", "The gateway could not judge this request, so it was not passed on."},
 }

@@ -45,7 +45,9 @@ const (
 	RuleLimit
 	RuleLifecycle
 	RuleUnknownRoute
+	RuleCredentials
 	RuleRequest
+	RuleResponse
 	RuleHeaders
 	RuleUpgrade
 	numRules
@@ -58,7 +60,9 @@ var ruleNames = [numRules]string{
 	RuleLimit:        "limit",
 	RuleLifecycle:    "lifecycle",
 	RuleUnknownRoute: "unknown_route",
+	RuleCredentials:  "credentials",
 	RuleRequest:      "request",
+	RuleResponse:     "response",
 	RuleHeaders:      "headers",
 	RuleUpgrade:      "upgrade",
 }
@@ -78,6 +82,9 @@ type Rules struct {
 	BodyIdleTimeout, BodyTimeout time.Duration
 	// UnknownParameters is the mode for query parameters that no document has.
 	UnknownParameters Mode
+	// MaxResponse is the largest answer that is judged, in bytes, before and after
+	// decoding.
+	MaxResponse int64
 	// InvalidStatus is the status of a request that does not conform.
 	InvalidStatus int
 }
@@ -85,10 +92,11 @@ type Rules struct {
 // DefaultRules is the policy of a configuration that says nothing.
 func DefaultRules() Rules {
 	r := Rules{
-		MaxBody: 1 << 20, BodyIdleTimeout: 10 * time.Second, BodyTimeout: time.Minute,
+		MaxBody: 1 << 20, MaxResponse: 1 << 20, BodyIdleTimeout: 10 * time.Second, BodyTimeout: time.Minute,
 		UnknownParameters: Monitor, InvalidStatus: 400,
 	}
 	r.modes[RuleUnknownRoute] = Monitor
+	r.modes[RuleResponse] = Monitor
 	return r
 }
 

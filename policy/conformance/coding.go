@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // coding is the content coding of a body.
@@ -17,6 +19,7 @@ const (
 	codingNone coding = iota
 	codingGzip
 	codingDeflate
+	codingZstd
 )
 
 // contentCoding reads Content-Encoding. It reports false for what is not
@@ -36,6 +39,8 @@ func contentCoding(h http.Header) (coding, bool) {
 		return codingGzip, true
 	case strings.EqualFold(value, "deflate"):
 		return codingDeflate, true
+	case strings.EqualFold(value, "zstd"):
+		return codingZstd, true
 	default:
 		return codingNone, false
 	}
@@ -46,6 +51,9 @@ const (
 	// beyond ratioFree bytes. Bodies of an API stay well below; bombs do not.
 	maxRatio  = 100
 	ratioFree = 64 << 10
+
+	// zstdWindow is the largest window that the coding may ask for (RFC 9659).
+	zstdWindow = 8 << 20
 )
 
 var (
@@ -67,6 +75,9 @@ func (c coding) decode(body []byte, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, errCoding
 	}
+	if d, ok := r.(*zstd.Decoder); ok {
+		defer d.Close()
+	}
 	var out bytes.Buffer
 	n, err := out.ReadFrom(io.LimitReader(r, limit+1))
 	switch {
@@ -79,8 +90,11 @@ func (c coding) decode(body []byte, limit int64) ([]byte, error) {
 }
 
 func (c coding) reader(in *bytes.Reader) (io.Reader, error) {
-	if c == codingDeflate { // RFC 9110 section 8.4.1.2: the zlib format
+	switch c {
+	case codingDeflate: // RFC 9110 section 8.4.1.2: the zlib format
 		return zlib.NewReader(in)
+	case codingZstd:
+		return zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdWindow))
 	}
 	r, err := gzip.NewReader(in)
 	if err != nil {

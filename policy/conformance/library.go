@@ -29,6 +29,7 @@ func (p program) judge(r *run, i uint32) bool { return r.check(p.root, i) }
 type library struct {
 	mu       sync.Mutex
 	legacy   bool // OpenAPI 3.0
+	answers  bool // the schemas are in the form for responses
 	dialect  error
 	units    map[*openapi3.Schema]*unit
 	byURL    map[string]*unit
@@ -45,29 +46,36 @@ type patternOrError struct {
 	err error
 }
 
-// libraries finds the library of a document for as long as the document is in
+// libraries finds the library of a document, one for requests and one for
+// responses, for as long as the document is in
 // use, so that the operations of several versions, and of the configurations
 // before and after a reload, share it.
-var libraries sync.Map // weak.Pointer[spec.Document] to *library
+var libraries sync.Map // libraryKey to *library
 
-func libraryOf(d *spec.Document) *library {
+type libraryKey struct {
+	document weak.Pointer[spec.Document]
+	answers  bool
+}
+
+func libraryOf(d *spec.Document, answers bool) *library {
 	if d == nil {
-		return newLibrary("", nil)
+		return newLibrary("", nil, answers)
 	}
-	key := weak.Make(d)
+	key := libraryKey{weak.Make(d), answers}
 	if l, ok := libraries.Load(key); ok {
 		return l.(*library)
 	}
-	l, loaded := libraries.LoadOrStore(key, newLibrary(d.OpenAPI, d.Root))
+	l, loaded := libraries.LoadOrStore(key, newLibrary(d.OpenAPI, d.Root, answers))
 	if !loaded {
-		runtime.AddCleanup(d, func(key weak.Pointer[spec.Document]) { libraries.Delete(key) }, key)
+		runtime.AddCleanup(d, func(key libraryKey) { libraries.Delete(key) }, key)
 	}
 	return l.(*library)
 }
 
-func newLibrary(version string, root *openapi3.T) *library {
+func newLibrary(version string, root *openapi3.T, answers bool) *library {
 	l := &library{
 		legacy:   strings.HasPrefix(version, "3.0"),
+		answers:  answers,
 		units:    map[*openapi3.Schema]*unit{},
 		byURL:    map[string]*unit{},
 		split:    map[*openapi3.SchemaRef]*openapi3.Schema{},

@@ -14,6 +14,8 @@ type Config struct {
 	// MaxBody is the size in bytes up to which a body is judged, as received and
 	// after its content coding is undone. Default (0 or less): 1 MiB.
 	MaxBody int64
+	// MaxResponse is the same for answers.
+	MaxResponse int64
 	// Query are names of query parameters that are declared besides those of the
 	// description, such as the one that picks the version.
 	Query []string
@@ -28,6 +30,9 @@ type Operation struct {
 
 	shared     *library
 	opened     sync.Once
+	answering  *library // in the response form of schemas
+	answered   sync.Once
+	responses  responseRules
 	parameters parameterRules
 	body       bodyRules
 }
@@ -39,12 +44,20 @@ func New(op *spec.Operation, params []string, cfg Config) *Operation {
 	if cfg.MaxBody <= 0 {
 		cfg.MaxBody = DefaultMaxBody
 	}
+	if cfg.MaxResponse <= 0 {
+		cfg.MaxResponse = DefaultMaxBody
+	}
 	return &Operation{op: op, params: params, cfg: cfg}
 }
 
 func (o *Operation) library() *library {
-	o.opened.Do(func() { o.shared = libraryOf(o.op.Document) })
+	o.opened.Do(func() { o.shared = libraryOf(o.op.Document, false) })
 	return o.shared
+}
+
+func (o *Operation) responseLibrary() *library {
+	o.answered.Do(func() { o.answering = libraryOf(o.op.Document, true) })
+	return o.answering
 }
 
 // Compile compiles every part of the operation now instead of at its first use.

@@ -10,7 +10,7 @@ import (
 )
 
 // translator turns one schema of a document into JSON Schema 2020-12 as it
-// holds for requests. Annotations (title, default, example, xml and the like)
+// holds for requests, or for responses. Annotations (title, default, example, xml and the like)
 // are left out, and so is discriminator: OpenAPI calls it a hint, it never
 // changes the verdict.
 type translator struct {
@@ -205,7 +205,7 @@ func (t *translator) objects(m map[string]any, s *openapi3.Schema) {
 	}
 	var required []any
 	for _, name := range s.Required {
-		if !readOnly(s, name, 8) && !slices.Contains(required, any(name)) {
+		if !t.l.spared(s, name, 8) && !slices.Contains(required, any(name)) {
 			required = append(required, name)
 		}
 	}
@@ -232,18 +232,19 @@ func (t *translator) named(schemas openapi3.Schemas, inPlace bool) map[string]an
 	return m
 }
 
-// readOnly tells whether s declares a property as one that responses alone must
-// have. OpenAPI lets a request leave it out although it is required; a request
-// that sends it is accepted, since the specification only says SHOULD NOT.
-func readOnly(s *openapi3.Schema, name string, depth int) bool {
-	if r := s.Properties[name]; r != nil && r.Value != nil && r.Value.ReadOnly {
+// spared tells whether s declares a property as one that messages of the other
+// direction alone must have: readOnly for requests, writeOnly for responses.
+// OpenAPI lets it be left out although it is required; a message that has it is
+// accepted, since the specification only says SHOULD NOT.
+func (l *library) spared(s *openapi3.Schema, name string, depth int) bool {
+	if r := s.Properties[name]; r != nil && r.Value != nil && (!l.answers && r.Value.ReadOnly || l.answers && r.Value.WriteOnly) {
 		return true
 	}
 	if depth == 0 {
 		return false
 	}
 	for _, r := range s.AllOf {
-		if r != nil && r.Value != nil && readOnly(r.Value, name, depth-1) {
+		if r != nil && r.Value != nil && l.spared(r.Value, name, depth-1) {
 			return true
 		}
 	}

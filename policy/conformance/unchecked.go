@@ -14,6 +14,15 @@ const (
 	uncheckedMultipart = "multipart-body"
 	uncheckedXML       = "xml-body"
 	uncheckedOther     = "media-type"
+
+	// Of answers.
+	uncheckedUpgrade = "upgrade"
+	uncheckedPartial = "partial-content"
+	uncheckedStatus  = "undocumented-status"
+	uncheckedHead    = "head-response"
+	uncheckedStream  = "stream"
+	uncheckedCoding  = "content-coding"
+	uncheckedCharset = "charset"
 )
 
 // UncheckedReasons are all values of Result.Unchecked.
@@ -21,5 +30,6 @@ func UncheckedReasons() []string {
 	return []string{
 		uncheckedSchema, uncheckedPattern, uncheckedParameter, uncheckedContent, uncheckedNested, uncheckedNoContent,
 		uncheckedText, uncheckedBinary, uncheckedForm, uncheckedMultipart, uncheckedXML, uncheckedOther,
+		uncheckedUpgrade, uncheckedPartial, uncheckedStatus, uncheckedHead, uncheckedStream, uncheckedCoding, uncheckedCharset,
 	}
 }

@@ -1,0 +1,220 @@
+package conformance
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// InHeader errors of an answer name a header field of it, InBody ones its body;
+// InStatus is for answers alone.
+const InStatus Where = "status"
+
+// responseRules are the answers that an operation documents.
+type responseRules struct {
+	once     sync.Once
+	byStatus map[int]*answer // 200; 2 for "2XX"; 0 for "default"
+}
+
+// answer is one documented answer.
+type answer struct {
+	once     sync.Once
+	broken   bool // its $ref leads nowhere
+	declared *openapi3.Response
+	entries  []*media
+	header   []parameter
+}
+
+func (r *responseRules) prepare(op *openapi3.Operation) {
+	r.once.Do(func() {
+		r.byStatus = map[int]*answer{}
+		if op == nil || op.Responses == nil {
+			return
+		}
+		for status, ref := range op.Responses.Map() {
+			a := &answer{broken: ref == nil || ref.Value == nil}
+			if !a.broken {
+				a.declared = ref.Value
+			}
+			if code, ok := statusOf(status); ok {
+				r.byStatus[code] = a
+			}
+		}
+	})
+}
+
+// find gives the answer for a status: the exact one, else its range, else the
+// default.
+func (r *responseRules) find(status int) *answer {
+	for _, code := range [...]int{status, status / 100, 0} {
+		if a := r.byStatus[code]; a != nil {
+			return a
+		}
+	}
+	return nil
+}
+
+// statusOf reads a key of `responses`.
+func statusOf(key string) (code int, ok bool) {
+	if strings.EqualFold(key, "default") {
+		return 0, true
+	}
+	if len(key) == 3 && strings.EqualFold(key[1:], "xx") {
+		key = key[:1]
+	}
+	code, err := strconv.Atoi(key)
+	return code, err == nil && code > 0
+}
+
+func (a *answer) prepare(l *library) {
+	a.once.Do(func() {
+		if a.broken {
+			return
+		}
+		for name, entry := range a.declared.Content {
+			name, _, _ = strings.Cut(name, ";")
+			a.entries = append(a.entries, &media{name: strings.ToLower(strings.TrimSpace(name)), entry: entry})
+		}
+		slices.SortFunc(a.entries, func(x, y *media) int { return strings.Compare(x.name, y.name) })
+		for name, ref := range a.declared.Headers {
+			if ref != nil && ref.Value != nil && !strings.EqualFold(name, "Content-Type") {
+				a.header = append(a.header, headerOf(l, name, &ref.Value.Parameter))
+			}
+		}
+		slices.SortFunc(a.header, func(x, y parameter) int { return strings.Compare(x.name, y.name) })
+	})
+}
+
+// headerOf is the plan for a header field of an answer, which is written as a
+// header parameter is.
+func headerOf(l *library, name string, d *openapi3.Parameter) parameter {
+	p := parameter{in: InHeader, name: name, header: http.CanonicalHeaderKey(name), required: d.Required}
+	schema := d.Schema
+	if schema == nil && len(d.Content) > 0 {
+		schema = p.content(d.Content)
+	} else {
+		p.setStyle(d)
+	}
+	p.hint = hintOf(schema, maxHintDepth)
+	p.shapes = p.hint.shapes()
+	if p.unchecked == "" {
+		p.schema = l.compile(schema)
+		p.unchecked = p.schema.unchecked()
+	}
+	if p.style == styleUnknown {
+		p.unchecked = uncheckedParameter
+	}
+	return p
+}
+
+// Response judges status and header of an answer to the operation, and says what
+// to do with its body: Judge means to call BodyPlan.Check with the whole of it,
+// coded as it was sent. method is the request's.
+//
+// An answer that fails (400 and above) or leads elsewhere (3xx) with a status that
+// the document does not have is unchecked, not wrong: OpenAPI asks for the good
+// answers and the known failures only, and much on the way may answer 429 or 503.
+func (o *Operation) Response(method string, status int, h http.Header) (p BodyPlan) {
+	defer func() {
+		if recover() != nil {
+			p = BodyPlan{Action: Refuse, Result: Result{Reason: Internal}}
+		}
+	}()
+	switch {
+	case status == http.StatusSwitchingProtocols:
+		return streamed(uncheckedUpgrade)
+	case status == http.StatusNotModified:
+		return BodyPlan{} // a conditional request's answer: RFC 9110, section 15.4.5
+	case status == http.StatusPartialContent || status == http.StatusRequestedRangeNotSatisfiable:
+		return streamed(uncheckedPartial)
+	}
+	o.responses.prepare(o.op.Op)
+	a := o.responses.find(status)
+	switch {
+	case a == nil && (status < 200 || status >= 300):
+		return streamed(uncheckedStatus)
+	case a == nil:
+		return refuseAnswer(InStatus, "undocumented-status", "the status is not documented: "+strconv.Itoa(status))
+	case a.broken:
+		return streamed(uncheckedSchema)
+	}
+	l := o.responseLibrary()
+	a.prepare(l)
+	result := a.judgeHeader(h)
+	if result.Reason != OK {
+		return BodyPlan{Action: Refuse, Result: result}
+	}
+	p = a.body(l, method, status, h, o.cfg.MaxResponse)
+	if p.Result.Unchecked == "" {
+		p.Result.Unchecked = result.Unchecked
+	}
+	return p
+}
+
+func streamed(reason string) BodyPlan {
+	return BodyPlan{Action: Stream, Result: Result{Unchecked: reason}}
+}
+
+func refuseAnswer(in Where, keyword, detail string) BodyPlan {
+	return BodyPlan{Action: Refuse, Result: invalid(Error{In: in, Keyword: keyword, Detail: detail})}
+}
+
+func (a *answer) judgeHeader(h http.Header) Result {
+	if len(a.header) == 0 {
+		return Result{}
+	}
+	j := judge{r: newRun()}
+	defer j.r.release()
+	for i := range a.header {
+		j.header(&a.header[i], h)
+	}
+	return j.result
+}
+
+// body judges the media type and says what to do with the body.
+func (a *answer) body(l *library, method string, status int, h http.Header, limit int64) BodyPlan {
+	switch {
+	case method == http.MethodHead:
+		return streamed(uncheckedHead)
+	case status == http.StatusNoContent || status == http.StatusResetContent:
+		return BodyPlan{}
+	case len(a.entries) == 0:
+		return streamed(uncheckedNoContent)
+	}
+	mediaType, charset, ok := contentType(h)
+	if !ok {
+		return refuseAnswer(InHeader, "content-type", "the answer must have one Content-Type, and it must be well-formed")
+	}
+	m := matchMedia(a.entries, mediaType)
+	if m == nil {
+		return refuseAnswer(InHeader, "content-type", "the media type is not documented for this status")
+	}
+	if streams(mediaType) || len(h["Trailer"]) > 0 {
+		return streamed(uncheckedStream)
+	}
+	if class := classify(mediaType); class != mediaJSON {
+		return streamed(class.unchecked())
+	}
+	c, ok := contentCoding(h)
+	if !ok {
+		return streamed(uncheckedCoding)
+	}
+	if charset != "" && charset != "utf-8" && charset != "utf8" && charset != "us-ascii" {
+		return streamed(uncheckedCharset)
+	}
+	m.compile(l)
+	return BodyPlan{Action: Judge, MaxBody: limit, media: m, coding: c}
+}
+
+// streams tells whether answers of a media type go on and on.
+func streams(mediaType string) bool {
+	switch mediaType {
+	case "text/event-stream", "multipart/x-mixed-replace", "application/json-seq", "application/x-ndjson", "application/jsonl", "application/stream+json":
+		return true
+	}
+	return strings.HasPrefix(mediaType, "application/grpc")
+}
