@@ -123,7 +123,7 @@ func (v *Verdict) reset() {
 // Object records that a rule would not let the request pass and reports whether
 // it is refused. Of several rules in monitor the first one is kept.
 func (v *Verdict) Object(rule Rule, mode Mode, reason Reason, status int) (refused bool) {
-	if mode != Off && (rule == RuleTarget || rule == RuleRequest && reason != ReasonInternalError) {
+	if mode != Off && (rule == RuleTarget || rule == RuleRequest && reason != ReasonInternalError && reason != ReasonTooManyBodies) {
 		v.violated = true
 	}
 	switch {
@@ -194,9 +194,9 @@ func (p *Policy) Decide(r *Request, v *Verdict) {
 	if v.unborn() {
 		return
 	}
-	if m.Outcome != catalogue.Found && preflight(r) {
+	if m.Outcome != catalogue.Found && preflight(r) && !r.HasBody() {
 		// A CORS preflight carries neither credentials nor a body and is judged by
-		// host and limits alone (Fetch standard, section 4.8).
+		// host and limits alone (Fetch standard, section 4.8). What has a body is none.
 		return
 	}
 	if v.ended() {

@@ -74,6 +74,7 @@ type route struct {
 	protocols   []string
 	life        *operationLife // nil: as the version's
 	spans       []spanParam
+	method      bool // it has a parameter _method of its own
 }
 
 // Policy is the compiled policy. It is immutable and safe for concurrent use;
@@ -227,6 +228,7 @@ func (p *Policy) addRoutes() {
 			scope:     s,
 			protocols: slices.Concat(s.protocols, upgradesOf(r.Operation)),
 			spans:     spanParams(r),
+			method:    declaresMethod(r),
 			life:      newOperationLife(r.Version, r.Operation, successorURI(r.API, r.Version)),
 		}
 		for _, op := range append([]*spec.Operation{r.Operation}, r.Alternatives...) {

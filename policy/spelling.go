@@ -34,10 +34,11 @@ func spanParams(r *catalogue.Route) []spanParam {
 
 // malformed reports whether the target can be read in two ways: it is not
 // canonical, it has something that only a matched operation could justify and
-// does not, or its method is no standard one and in no document.
+// does not, its query names another method, or its method is no standard one and
+// in no document.
 func (p *Policy) malformed(r *Request) bool {
 	m := &r.Match
-	if r.Problem != "" || m.Outcome != catalogue.Found && !target.StandardMethod(r.Method) {
+	if r.Problem != "" || p.overridden(r) || m.Outcome != catalogue.Found && !target.StandardMethod(r.Method) {
 		return true
 	}
 	if r.Target.Conditional == "" {

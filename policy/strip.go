@@ -8,13 +8,32 @@ import (
 	"github.com/apiguard/caddy-api-guard/inventory/spec"
 )
 
-// stripped are the header fields by which frameworks let a client replace the
-// method, the URL or the address that the guard has judged.
+// stripped are the header fields by which frameworks, and proxies behind this one,
+// let a client replace the method, the URL or the address that the guard has
+// judged.
 var stripped = []string{
-	"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", // the method
-	"X-Original-Url", "X-Rewrite-Url", "X-Original-Uri", "X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Path", "X-Original-Host", // the URL
-	"Forwarded", "X-Real-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "Fastly-Client-Ip", // the client
+	// the method
+	"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Forwarded-Method", "X-Original-Method",
+	// the URL
+	"X-Original-Url", "X-Rewrite-Url", "X-Original-Uri", "X-Rewrite-Uri", "X-Override-Url", "X-Original-Host", "X-Http-Host-Override",
+	"X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Path", "X-Forwarded-Port", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Forwarded-Server",
+	"X-Envoy-Original-Path", "X-Envoy-Original-Host", "X-Waws-Unencoded-Url", "X-Url-Scheme", "Front-End-Https",
+	// the client
+	"Forwarded", "X-Forwarded", "Forwarded-For", "X-Forwarded-By", "X-Real-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "Cf-Connecting-Ipv6",
+	"Client-Ip", "X-Client-Ip", "X-Cluster-Client-Ip", "Fastly-Client-Ip", "Fly-Client-Ip", "X-Remote-Ip", "X-Remote-Addr", "X-Originating-Ip",
+	"Proxy-Client-Ip", "Wl-Proxy-Client-Ip", "X-Proxyuser-Ip", "X-Azure-Clientip", "X-Azure-Socketip", "X-Envoy-External-Address", "X-Envoy-Internal",
+	"X-Appengine-User-Ip", "X-Vercel-Forwarded-For",
+	// what CGI makes HTTP_PROXY of, which libraries take for their own proxy
+	"Proxy",
 }
+
+// strippedOf are the names of a length.
+var strippedOf = func() (of [32][]string) {
+	for _, name := range stripped {
+		of[len(name)] = append(of[len(name)], name)
+	}
+	return of
+}()
 
 // StrippedHeaders are the names of the header fields that the rule `headers`
 // removes, in canonical form. Spellings with "_" or "." for "-", which CGI and
@@ -65,8 +84,11 @@ func (v *Verdict) upgrades(asked []string) bool {
 
 // overriding is the listed name that a header key stands for, or "".
 func overriding(key string) string {
-	for _, name := range stripped {
-		if len(name) == len(key) && sameName(name, key) {
+	if len(key) >= len(strippedOf) {
+		return ""
+	}
+	for _, name := range strippedOf[len(key)] {
+		if sameName(name, key) {
 			return name
 		}
 	}

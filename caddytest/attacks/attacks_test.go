@@ -35,7 +35,7 @@ var plain string
 
 // classes are what the corpus must cover, each with attacks and control twins.
 var classes = []string{
-	"path", "target", "host", "header", "method", "query", "body", "framing", "tunnel", "client identity",
+	"path", "target", "host", "header", "method", "query", "body", "framing", "tunnel", "client identity", "version",
 }
 
 // minimum is how many attacks the corpus has at least.

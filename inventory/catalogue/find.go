@@ -47,8 +47,8 @@ func (cl *claims) settle(q *Query, m *Match) {
 		return
 	}
 	m.Base = cl.prefix.base
-	if cl.tooMany {
-		// What was not read may name any version.
+	if cl.tooMany || cl.near {
+		// What was not read, or is read otherwise elsewhere, may name any version.
 		m.ambiguous(cl.prefix.guards[0].api)
 		return
 	}

@@ -18,6 +18,7 @@ type claims struct {
 	others  [maxNamed]*group // selected at shorter prefixes
 	nOthers int
 	tooMany bool
+	near    bool // a value, or the name of a selector, that is nearly a version's
 }
 
 // resolve finds who claims the request: by a selector or by the longest path
@@ -66,8 +67,11 @@ func (cl *claims) selected(p *prefix, end int, t *selectorTable, q *Query) {
 				cl.tooMany = true
 				return
 			}
-			cl.name(p, end, t.values[string(value)])
+			g := t.values[string(value)]
+			cl.near = cl.near || g == nil && t.nearly(string(value))
+			cl.name(p, end, g)
 		}
+		cl.near = cl.near || t.nearlyAsked(q.RawQuery)
 	case SelectAccept:
 		ranges := mediaRanges{lines: q.Header["Accept"]}
 		for r, ok := ranges.next(); ok; r, ok = ranges.next() {
@@ -81,11 +85,13 @@ func (cl *claims) selected(p *prefix, end int, t *selectorTable, q *Query) {
 			lines = lines[:maxSelectorLines]
 		}
 		for _, line := range lines {
+			line = trimSpace(line)
+			g := t.values[line]
 			if t.kind == SelectDate {
-				cl.name(p, end, t.dated(trimSpace(line)))
-			} else {
-				cl.name(p, end, t.values[trimSpace(line)])
+				g = t.dated(line)
 			}
+			cl.near = cl.near || g == nil && !(t.kind == SelectDate && isDay(line)) && t.nearly(line)
+			cl.name(p, end, g)
 		}
 	}
 }
@@ -127,7 +133,7 @@ func (cl *claims) name(p *prefix, end int, g *group) {
 // contradiction reports whether the claims name different versions of one API:
 // two claims with an API in common, but no version of it.
 func (cl *claims) contradiction() bool {
-	if cl.tooMany {
+	if cl.tooMany || cl.near {
 		return true
 	}
 	if cl.n+cl.nOthers < 2 {
