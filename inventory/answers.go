@@ -112,12 +112,13 @@ type RouteEntry struct {
 
 // ConsumerEntry is who called a version.
 type ConsumerEntry struct {
-	// Consumer is "network:" or "user:" and a hash: of the client's address (IPv6
-	// by /64), or of the user that Caddy authenticated. The hash is keyed, so it can
+	// Consumer is "network:", "user:" or "integration:" and a hash: of the client's
+	// address (IPv6 by /64), of the user that Caddy authenticated, or of the name of
+	// a declared integration, which is what was known of it first. The hash is keyed, so it can
 	// be neither turned back nor guessed at; the key is in the store, and without one
 	// it is another after a restart. "(other)" sums up those without room.
 	Consumer  string `json:"consumer"`
-	Name      string `json:"name"` // of a declared consumer; none can be declared yet: empty
+	Name      string `json:"name"` // of an integration; else empty
 	API       string `json:"api"`
 	Version   string `json:"version"`
 	FirstSeen Time   `json:"first_seen"`

@@ -11,6 +11,7 @@ import (
 // classes are kept.
 type Caller struct {
 	Addr        netip.Addr // the client's, as Caddy trusts it; invalid: not known
+	Integration string     // the declared third party whose credential was presented; empty: none
 	User        string     // whom Caddy authenticated; empty: nobody
 	Certificate bool       // the client presented one
 

@@ -98,6 +98,8 @@ func (c *consumers) entry(r *consumerRecord) ConsumerEntry {
 	switch r.kind {
 	case consumerUser:
 		e.Consumer = "user:" + r.id.String()
+	case consumerIntegration:
+		e.Consumer, e.Name = "integration:"+r.id.String(), r.name
 	case consumerNetwork:
 		e.Consumer = "network:" + r.id.String()
 	default:

@@ -8,6 +8,7 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dchest/siphash"
 )
@@ -19,9 +20,10 @@ const arrivalQueue = 1024
 type consumerKind uint8
 
 const (
-	consumerNetwork consumerKind = iota // the client's address; IPv6 by /64
-	consumerUser                        // whom Caddy authenticated
-	consumerOther                       // those that the table had no room for
+	consumerNetwork     consumerKind = iota // the client's address; IPv6 by /64
+	consumerUser                            // whom Caddy authenticated
+	consumerIntegration                     // a declared third party
+	consumerOther                           // those that the table had no room for
 )
 
 // identity is a consumer on its way: the hash that the table finds it by, and
@@ -30,6 +32,7 @@ type identity struct {
 	hash     uint64 // 0: nobody is known
 	kind     consumerKind
 	material [sha256.Size]byte
+	name     string // of an integration
 }
 
 // consumers counts requests by consumer and version, in a table of fixed size.
@@ -119,6 +122,8 @@ type consumerRecord struct {
 	slot    uint32 // noSlot: it has not called this process
 	first   int64
 	version *versionRecord
+	name    string // of an integration
+	days    days
 
 	// What the store has; without a slot that is all there is.
 	keptCount uint64
@@ -158,6 +163,9 @@ func (c *consumers) hash(from *Caller) uint64 {
 	if k == nil {
 		return 0
 	}
+	if from.Integration != "" {
+		return max(^siphash.Hash(k.user[0], k.user[1], []byte(from.Integration)), 1)
+	}
 	if from.User != "" {
 		return max(siphash.Hash(k.user[0], k.user[1], []byte(from.User)), 1)
 	}
@@ -182,6 +190,10 @@ func networkBytes(from *Caller) [16]byte {
 // identify makes what a consumer's name is made from.
 func (from *Caller) identify(hash uint64) identity {
 	id := identity{hash: hash}
+	if from.Integration != "" {
+		id.kind, id.material, id.name = consumerIntegration, sha256.Sum256([]byte(from.Integration)), from.Integration
+		return id
+	}
 	if from.User != "" {
 		id.kind, id.material = consumerUser, sha256.Sum256([]byte(from.User))
 		return id
@@ -276,7 +288,8 @@ func (inv *Inventory) welcome(a *arrival) {
 		return
 	}
 	c.records = append(c.records, consumerRecord{
-		id: id.id, kind: a.kind, slot: at, first: a.time, version: a.version,
+		id: id.id, kind: a.kind, slot: at, first: a.time, version: a.version, name: a.name,
+		days: days{day: dayOf(time.Unix(0, a.time))},
 	})
 	a.version.consumers++
 	s.count.Store(1)

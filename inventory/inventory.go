@@ -90,6 +90,7 @@ type Inventory struct {
 	findings  findings
 	looked    time.Time // when findings were last looked for without being asked
 	swept     time.Time // when old entries were last forgotten
+	rolled    int32     // the day that counts by the day are of
 	reviews   map[routeID]*review
 	outbox    []pending
 	gaps      gapCounts
@@ -121,6 +122,7 @@ type versionRecord struct {
 	seen      tally
 	state     string // at the last look; empty: never looked
 	consumers int    // that called it, those without room aside
+	days      days   // of all its requests
 
 	// Verdicts of the rule lifecycle at the last look, and when they last grew.
 	refusedRetired, passedRetired grown
@@ -130,6 +132,7 @@ type versionRecord struct {
 	// Consumers without room, counted by requests directly.
 	others      consumerSlot
 	othersFirst atomic.Int64
+	othersDays  days
 }
 
 // gapCounts count requests, or entries, that no answer shows.
@@ -268,6 +271,7 @@ func (inv *Inventory) lookAround(now time.Time) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	inv.watchDates(now)
+	inv.rollDays(now)
 	if since := now.Sub(inv.swept); since >= sweepEvery || since < 0 {
 		inv.swept = now
 		inv.forgetOld(now)

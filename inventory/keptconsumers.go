@@ -15,10 +15,13 @@ type savedConsumer struct {
 	First   int64  `json:"first"`
 	Last    int64  `json:"last"`
 	Count   uint64 `json:"count"`
+
+	Name string     `json:"name,omitempty"`
+	Days *savedDays `json:"days,omitempty"`
 }
 
 // consumerKinds are the names of kinds in the store.
-var consumerKinds = [...]string{consumerNetwork: "network", consumerUser: "user"}
+var consumerKinds = [...]string{consumerNetwork: "network", consumerUser: "user", consumerIntegration: "integration"}
 
 func (r *consumerRecord) storeKey() []byte {
 	b := append(make([]byte, 0, 64), consumerKinds[r.kind]...)
@@ -42,7 +45,7 @@ func (inv *Inventory) saveConsumers(all bool, put func(key, value []byte)) {
 		}
 		r.keptCount, r.keptLast = count, last
 		k := &r.version.key
-		put(r.storeKey(), saved(savedConsumer{consumerKinds[r.kind], k.api, k.version, r.first, last, count}))
+		put(r.storeKey(), saved(savedConsumer{consumerKinds[r.kind], k.api, k.version, r.first, last, count, r.name, r.days.save()}))
 	}
 }
 
@@ -60,8 +63,9 @@ func (inv *Inventory) loadConsumer(key, value []byte) error {
 	c := inv.consumers
 	r := consumerRecord{
 		kind: consumerKind(kind), slot: noSlot, first: s.First, version: inv.version(versionKey{s.API, s.Version}),
-		keptCount: s.Count, keptLast: s.Last,
+		keptCount: s.Count, keptLast: s.Last, name: s.Name,
 	}
+	r.days.load(s.Days)
 	_, rest, _ := bytes.Cut(key, []byte(":"))
 	copy(r.id[:], rest)
 	if !bytes.Equal(key, r.storeKey()) {

@@ -16,6 +16,8 @@ type savedVersion struct {
 	OthersFirst int64        `json:"others_first,omitempty"`
 	OthersLast  int64        `json:"others_last,omitempty"`
 	Others      uint64       `json:"others,omitempty"`
+	Days        *savedDays   `json:"days,omitempty"`
+	OthersDays  *savedDays   `json:"others_days,omitempty"`
 }
 
 type savedGrown struct {
@@ -32,6 +34,7 @@ func (inv *Inventory) saveVersions(all bool, put func(key, value []byte)) {
 			Refused:     savedGrown{v.refusedRetired.count, v.refusedRetired.at},
 			Passed:      savedGrown{v.passedRetired.count, v.passedRetired.at},
 			OthersFirst: v.othersFirst.Load(), OthersLast: v.others.last.Load(), Others: v.others.count.Load(),
+			Days: v.days.save(), OthersDays: v.othersDays.save(),
 		})
 		if all || !bytes.Equal(b, v.kept) {
 			v.kept = b
@@ -59,6 +62,10 @@ func (inv *Inventory) loadVersion(key, value []byte) error {
 	if s.State != "" {
 		v.state = s.State
 	}
+	// A file that does not tell days apart says nothing of when its requests came.
+	v.days, v.othersDays = days{}, days{}
+	v.days.load(s.Days)
+	v.othersDays.load(s.OthersDays)
 	v.refusedRetired = grown{v.refusedRetired.count + s.Refused.Count, max(v.refusedRetired.at, s.Refused.At)}
 	v.passedRetired = grown{v.passedRetired.count + s.Passed.Count, max(v.passedRetired.at, s.Passed.At)}
 	if s.Others > 0 {

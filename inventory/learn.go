@@ -191,7 +191,8 @@ func (inv *Inventory) demote(host *hostRecord, a answer) {
 func (inv *Inventory) version(k versionKey) *versionRecord {
 	v := inv.versions[k]
 	if v == nil {
-		v = &versionRecord{key: k, index: uint64(len(inv.versions) + 1)}
+		today := days{day: dayOf(inv.now())}
+		v = &versionRecord{key: k, index: uint64(len(inv.versions) + 1), days: today, othersDays: today}
 		inv.versions[k] = v
 	}
 	return v

@@ -268,6 +268,17 @@ func successorURI(api *catalogue.API, v *catalogue.Version) string {
 	return "//" + next.Hosts[0] + base
 }
 
+// ModeOf is the mode that a version's rule is configured with; that of the policy
+// for a version that is not there.
+func (p *Policy) ModeOf(api, version string, rule Rule) Mode {
+	for v, s := range p.versions {
+		if v.Name == version && slices.ContainsFunc(p.catalogue.APIs, func(a *catalogue.API) bool { return a.Name == api && slices.Contains(a.Versions, v) }) {
+			return s.rules.modes[rule]
+		}
+	}
+	return p.nowhere.rules.modes[rule]
+}
+
 // bindings collects the limits with `operations` over all APIs.
 type bindings struct {
 	list     []catalogue.Binding
