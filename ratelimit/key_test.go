@@ -173,3 +173,42 @@ func FuzzKey(f *testing.F) {
 		}
 	})
 }
+
+// FuzzClientKey reads two addresses as Caddy gives them: they are one client
+// exactly when they are the same IPv4 address, mapped into IPv6 or not, or stand in
+// one /64.
+func FuzzClientKey(f *testing.F) {
+	for _, pair := range [][2]string{
+		{"192.0.2.1", "::ffff:192.0.2.1"}, {"192.0.2.1", "192.0.2.2"}, {"::ffff:c000:201", "192.0.2.1"}, {"2001:db8::1", "2001:db8:0:0:ffff::"},
+		{"2001:db8:0:1::", "2001:db8::1"}, {"fe80::1%eth0", "fe80::2"}, {"::", "0.0.0.0"}, {"::192.0.2.1", "192.0.2.1"}, {"64:ff9b::192.0.2.1", "64:ff9b::1"},
+	} {
+		f.Add(pair[0], pair[1])
+	}
+	table := NewTable(TableConfig{Slots: 8})
+	f.Fuzz(func(t *testing.T, a, b string) {
+		var keys [2]Key
+		var clients [2]string
+		for i, text := range []string{a, b} {
+			addr, err := netip.ParseAddr(text)
+			if err != nil {
+				return
+			}
+			k := table.Key(7)
+			k.Addr(addr)
+			keys[i] = k.Sum()
+			raw := addr.As16() // without the zone
+			clients[i] = string(raw[:8])
+			if strings.HasPrefix(string(raw[:]), "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff") {
+				clients[i] = string(raw[12:])
+			}
+		}
+		if (keys[0] == keys[1]) != (clients[0] == clients[1]) {
+			t.Fatalf("%s and %s: one bucket is %v, one client is %v", a, b, keys[0] == keys[1], clients[0] == clients[1])
+		}
+		missing := table.Key(7)
+		missing.Missing()
+		if keys[0] == missing.Sum() {
+			t.Fatalf("%s counts as no address", a)
+		}
+	})
+}
