@@ -1,8 +1,7 @@
 package apiguard
 
 import (
-	"context"
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -46,21 +45,27 @@ func (a *Admin) serve(w http.ResponseWriter, r *http.Request) error {
 	name := strings.TrimPrefix(r.URL.Path, adminPrefix)
 	view := app.shared.inventory
 	view.AwaitStore(r.Context(), storePatience)
+	if name == "feed" {
+		return app.feed(w, r)
+	}
+	if done, err := app.export(name, w, r); done {
+		return err
+	}
 	answer, err := app.answer(name, r)
 	if err != nil {
 		return err
 	}
 	// What is answered holds over a crash.
-	settled, cancel := context.WithTimeout(r.Context(), storePatience)
-	view.Settle(settled)
-	cancel()
+	settle(r.Context(), view)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	encoder := json.NewEncoder(w)
-	return encoder.Encode(answer)
+	var text bytes.Buffer
+	writeJSON(&text, answer)
+	_, err = w.Write(text.Bytes())
+	return err
 }
 
 func (app *App) answer(name string, r *http.Request) (any, error) {
@@ -78,7 +83,7 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 	switch {
 	case name == "apis", name == "hosts", name == "routes", name == "consumers", name == "findings", name == "coverage", name == "plan", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
 	default:
-		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, routes/{id}/review, consumers, findings, coverage, plan, limits, override and health", adminPrefix, name))
+		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, routes/{id}/review, consumers, findings, feed, coverage, plan, limits, override and health", adminPrefix, name))
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, apiError(http.StatusMethodNotAllowed, fmt.Sprintf("%s%s takes GET only", adminPrefix, name))

@@ -73,5 +73,6 @@ func eventData(e inventory.Event) map[string]any {
 	return map[string]any{
 		"time": e.Time.Time, "api": e.API, "version": e.Version, "host": e.Host, "method": e.Method, "path": e.Path,
 		"state": e.State, "evidence": string(e.Evidence), "reasons": e.Reasons, "count": e.Count,
+		"finding": e.Finding, "severity": e.Severity, "id": e.ID,
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/apiguard/caddy-api-guard/inventory"
 	"github.com/apiguard/caddy-api-guard/inventory/page"
 )
 
@@ -41,7 +42,8 @@ type Page struct {
 	// Let viewers accept and ignore routes. Default: they can only look.
 	Review bool `json:"review,omitempty"`
 
-	page *page.Page
+	page      *page.Page
+	inventory *inventory.Inventory
 }
 
 // CaddyModule returns the Caddy module information.
@@ -74,7 +76,8 @@ func (p *Page) Provision(ctx caddy.Context) error {
 	if !strings.HasSuffix(p.Path, "/") {
 		p.Path += "/"
 	}
-	p.page = page.New(page.Options{Source: app.(*App).shared.inventory, Review: p.Review})
+	p.inventory = app.(*App).shared.inventory
+	p.page = page.New(page.Options{Source: p.inventory, Review: p.Review})
 	return nil
 }
 
@@ -95,7 +98,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Han
 	if !ok && r.URL.Path != strings.TrimSuffix(p.Path, "/") {
 		return caddyhttp.Error(http.StatusNotFound, fmt.Errorf("api_inventory is at %s", p.Path))
 	}
-	p.page.ServeHTTP(w, r, name, viewer)
+	p.page.ServeHTTP(&settledWriter{ResponseWriter: w, r: r, inventory: p.inventory}, r, name, viewer)
 	return nil
 }
 

@@ -1,6 +1,8 @@
 package apiguard
 
 import (
+	"context"
+	"net/http"
 	"path/filepath"
 	"time"
 
@@ -44,6 +46,44 @@ func (s *shared) open(app *App) {
 	}}
 	s.inventory.OpenStore(options)
 }
+
+// settle waits until what an answer tells holds over a crash.
+func settle(ctx context.Context, view *inventory.Inventory) {
+	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	defer cancel()
+	view.Settle(ctx)
+}
+
+// settledWriter lets nothing out of an answer before what it tells holds over a
+// crash.
+type settledWriter struct {
+	http.ResponseWriter
+	r         *http.Request
+	inventory *inventory.Inventory
+	settled   bool
+}
+
+func (w *settledWriter) settle() {
+	if !w.settled {
+		w.settled = true
+		settle(w.r.Context(), w.inventory)
+	}
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (w *settledWriter) WriteHeader(status int) {
+	w.settle()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *settledWriter) Write(b []byte) (int, error) {
+	w.settle()
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (w *settledWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // warnOfFile says so when app's configuration names another file than the one that
 // is open.

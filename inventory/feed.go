@@ -27,17 +27,18 @@ type pending struct {
 // feed lets out at most 10 events in any second. Only the inventory's goroutine
 // uses it, besides dropped.
 type feed struct {
-	emit    func(Event)
+	emit    func(Event)     // may be nil
+	log     feedLog         // has a lock of its own
 	sent    [feedRate]int64 // when the latest ones left, Unix nanoseconds; a ring
 	next    int             // of sent: the oldest
+	left    uint64          // how many did
 	held    []Event
 	dropped atomic.Uint64
 }
 
-func (f *feed) publish(events []pending, now time.Time) {
-	if f.emit == nil {
-		return
-	}
+// publish lets out what there is room for, and reports whether that was anything.
+func (f *feed) publish(events []pending, now time.Time) bool {
+	before := f.left
 	t := now.UnixNano()
 	for i := range f.sent {
 		// A clock that was put back must not close the feed until it is there again.
@@ -71,6 +72,7 @@ func (f *feed) publish(events []pending, now time.Time) {
 		}
 		f.send(events[i].event, t)
 	}
+	return f.left > before
 }
 
 // room reports whether fewer than feedRate-reserve events left in the second
@@ -94,5 +96,9 @@ func (f *feed) free(now time.Time) int {
 func (f *feed) send(e Event, t int64) {
 	f.sent[f.next] = t
 	f.next = (f.next + 1) % feedRate
-	f.emit(e)
+	f.left++
+	f.log.add(e, t)
+	if f.emit != nil {
+		f.emit(e)
+	}
 }

@@ -161,7 +161,7 @@ func New(o Options) *Inventory {
 		start:     o.Now().UnixNano(),
 		seed:      maphash.MakeSeed(),
 		queue:     make(chan observation, queueLength),
-		feed:      feed{emit: o.Feed},
+		feed:      feed{emit: o.Feed, log: newFeedLog(o.Now().UnixNano())},
 		consumers: newConsumers(o.MaxConsumers),
 		routes:    make(map[routeID]*entry),
 		hosts:     make(map[string]*hostRecord),
@@ -300,5 +300,7 @@ func (inv *Inventory) publish(now time.Time) {
 	events := inv.outbox
 	inv.outbox = nil
 	inv.mu.Unlock()
-	inv.feed.publish(events, now)
+	if inv.feed.publish(events, now) {
+		inv.keeper.hurry()
+	}
 }

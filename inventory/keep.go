@@ -45,8 +45,10 @@ type StoreOptions struct {
 const (
 	// commitEvery is how long at least between two commits,
 	commitEvery = time.Second
-	// firstSight and how long when there is something new, or somebody waits.
+	// firstSight and how long when there is something new,
 	firstSight = 100 * time.Millisecond
+	// soonest and when somebody waits for it.
+	soonest = 10 * time.Millisecond
 	// A commit that took long makes the next one wait, so that the store takes a
 	// fiftieth of the time, or a fifth when there is something new.
 	commitShare, firstShare = 50, 5
@@ -84,6 +86,7 @@ type keeper struct {
 	failures atomic.Uint64
 	unread   atomic.Uint64 // pairs that could not be loaded
 	urgent   atomic.Bool   // something new is to be written
+	asked    atomic.Bool   // somebody waits for it
 	wake     chan struct{} // one is enough
 	cancel   context.CancelFunc
 	done     chan struct{}
@@ -182,7 +185,8 @@ func (inv *Inventory) Settle(ctx context.Context) {
 	written := make(chan struct{})
 	k.waiters = append(k.waiters, written)
 	k.mu.Unlock()
-	k.hurry()
+	k.asked.Store(true)
+	k.rouse()
 	select {
 	case <-written:
 	case <-ctx.Done():
@@ -191,9 +195,12 @@ func (inv *Inventory) Settle(ctx context.Context) {
 
 // hurry has what is new written soon.
 func (k *keeper) hurry() {
-	if !k.urgent.CompareAndSwap(false, true) {
-		return
+	if k.urgent.CompareAndSwap(false, true) {
+		k.rouse()
 	}
+}
+
+func (k *keeper) rouse() {
 	select {
 	case k.wake <- struct{}{}:
 	default:
@@ -237,6 +244,8 @@ func (k *keeper) due() time.Time {
 	switch {
 	case k.retry > 0:
 		return k.lastEnd.Add(k.retry)
+	case k.asked.Load():
+		return k.lastEnd.Add(max(soonest, firstShare*k.lastTook))
 	case k.urgent.Load():
 		return k.lastEnd.Add(max(firstSight, firstShare*k.lastTook))
 	default:
@@ -310,27 +319,33 @@ func (inv *Inventory) commit() {
 	k.mu.Lock()
 	waiters := k.waiters
 	k.waiters = nil
+	k.asked.Store(false)
 	k.mu.Unlock()
 	k.urgent.Store(false)
 	began := time.Now()
-	if err := inv.write(); err != nil {
+	wrote, err := inv.write()
+	if err != nil {
 		k.fail(err)
 	} else {
 		k.retry = 0
 		k.set(k.works, true)
 	}
 	k.lastEnd = time.Now()
-	k.lastTook = k.lastEnd.Sub(began)
+	if k.lastTook = k.lastEnd.Sub(began); !wrote && len(waiters) > 0 {
+		// The next who asks need not wait for this one.
+		k.lastTook = 0
+	}
 	for _, w := range waiters {
 		close(w)
 	}
 }
 
-func (inv *Inventory) write() error {
+// write writes what changed, and reports whether that was anything.
+func (inv *Inventory) write() (wrote bool, err error) {
 	k := &inv.keeper
 	if k.failed != nil {
 		if err := k.store.Commit(k.failed); err != nil {
-			return err
+			return true, err
 		}
 		k.failed = nil
 	}
@@ -351,20 +366,18 @@ func (inv *Inventory) write() error {
 	}
 	if all {
 		k.all = true
-		if err := k.store.Replace(buckets, pairs); err != nil {
-			return err
-		}
-		k.all = false
-		return nil
+		err := k.store.Replace(buckets, pairs)
+		k.all = err != nil
+		return true, err
 	}
 	if len(pairs) == 0 {
-		return nil
+		return false, nil
 	}
 	if err := k.store.Commit(pairs); err != nil {
 		k.failed = pairs
-		return err
+		return true, err
 	}
-	return nil
+	return true, nil
 }
 
 // fail says that the store does not work, and when to try again.

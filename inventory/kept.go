@@ -29,6 +29,7 @@ func (inv *Inventory) ownParts() []Kept {
 		{Bucket: bucketRoutes, Load: inv.loadRoute, Save: inv.saveRoutes, Loaded: inv.loaded},
 		{Bucket: bucketConsumers, Load: inv.loadConsumer, Save: inv.saveConsumers},
 		{Bucket: bucketReviews, Load: inv.loadReview, Save: inv.saveReviews},
+		{Bucket: bucketFeed, Load: inv.feed.log.load, Save: inv.feed.log.save, Loaded: inv.feed.log.loaded},
 		{Bucket: bucketFindings, Load: inv.loadFinding, Save: inv.saveFindings},
 	}
 }

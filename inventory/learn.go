@@ -135,6 +135,9 @@ func (inv *Inventory) entryFor(ob *observation, host *hostRecord, worth rank) (e
 	if !inv.admit(e, worth) {
 		return inv.overflowEntry(), false
 	}
+	if worth >= rankProbable {
+		inv.keeper.hurry()
+	}
 	if ob.rec != inv.active && inv.active != nil {
 		// A late request of an earlier configuration.
 		e.covered = inv.active.covers(&k)

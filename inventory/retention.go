@@ -56,6 +56,7 @@ func (inv *Inventory) forgetOld(now time.Time) {
 		}
 	}
 	inv.forgetConsumers(before)
+	inv.feed.log.forgetBefore(before)
 }
 
 // forgetConsumers lets go of those that were last seen before a time.

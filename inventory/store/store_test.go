@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"go.etcd.io/bbolt"
@@ -264,46 +263,5 @@ func TestOnlyTheLatestDamagedFilesAreKept(t *testing.T) {
 	}
 	if aside, _ := filepath.Glob(name + ".damaged-*"); len(aside) != asideKept {
 		t.Errorf("kept %q", aside)
-	}
-}
-
-// A file that cannot grow: what does not fit is an error, what was there stays, and
-// with room again it goes on.
-func TestAFullDiskIsAnErrorAndNothingElse(t *testing.T) {
-	if os.Getenv(fullDisk) == "" {
-		runAlone(t)
-		return
-	}
-	name := file(t)
-	want := fill(t, name, 50)
-	s, _, err := Open(name, func(Pair) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, _ := os.Stat(name)
-	full := syscall.Rlimit{Cur: uint64(info.Size()), Max: ^uint64(0)}
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &full); err != nil {
-		t.Fatal(err)
-	}
-	big := Pair{"routes", []byte("big"), make([]byte, 1<<20)}
-	for range 3 {
-		if err := s.Commit([]Pair{big}); err == nil || errors.Is(err, ErrDamaged) {
-			t.Fatalf("a commit without room: %v", err)
-		}
-	}
-	if _, _, err := Open(filepath.Join(t.TempDir(), "x.db"), func(Pair) {}); err != nil {
-		t.Logf("another: %v", err)
-	}
-	full.Cur = ^uint64(0)
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &full); err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Commit([]Pair{big}); err != nil {
-		t.Fatalf("with room again: %v", err)
-	}
-	_ = s.Close()
-	got, found, err := reopen(t, name)
-	if err != nil || found.Damage != "" || len(got) != len(want)+1 {
-		t.Errorf("%d pairs, want %d; found %+v, error %v", len(got), len(want)+1, found, err)
 	}
 }

@@ -65,7 +65,7 @@ func Start(t testing.TB, cfg Config) *Caddy {
 }
 
 func start(t testing.TB, cfg Config) (*Caddy, error) {
-	c := &Caddy{Dir: t.TempDir(), ServerName: "api.example.com", t: t, stderr: new(output), exited: make(chan struct{})}
+	c := &Caddy{Dir: t.TempDir(), ServerName: "api.example.com", t: t, stderr: new(output)}
 	ports, err := freePorts(3)
 	if err != nil {
 		return nil, err
@@ -75,24 +75,49 @@ func start(t testing.TB, cfg Config) (*Caddy, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.run(file); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
 
+// run starts the process and waits until it serves.
+func (c *Caddy) run(file string) (err error) {
+	c.exited = make(chan struct{})
 	c.cmd = command(context.Background(), c.Dir, "run", "--config", file, "--adapter", "caddyfile")
 	c.cmd.Stdout, c.cmd.Stderr = c.stderr, c.stderr
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := c.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
+	cmd, exited := c.cmd, c.exited
 	go func() {
-		_ = c.cmd.Wait()
-		close(c.exited)
+		_ = cmd.Wait()
+		close(exited)
 	}()
 	if err := c.awaitReady(); err != nil {
 		c.Stop()
-		return nil, fmt.Errorf("%w\n%s", err, c.stderr)
+		return fmt.Errorf("%w\n%s", err, c.stderr)
 	}
-	return c, nil
+	return nil
+}
+
+// Kill ends the process with SIGKILL, as a machine that loses its power would.
+func (c *Caddy) Kill() {
+	_ = c.cmd.Process.Kill()
+	<-c.exited
+	_ = c.stdin.Close()
+}
+
+// Again starts the process anew after Kill or Stop, with the same configuration,
+// folder and addresses.
+func (c *Caddy) Again(t testing.TB) {
+	t.Helper()
+	if err := c.run(filepath.Join(c.Dir, "Caddyfile")); err != nil {
+		t.Fatalf("starting Caddy again: %v", err)
+	}
 }
 
 // awaitReady polls the admin API until it has a configuration and the plain
