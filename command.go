@@ -18,6 +18,7 @@ import (
 // command_<name>.go. A further one is a line here.
 var commands = []func() *cobra.Command{
 	coverageCommand,
+	lintCommand,
 	planCommand,
 }
 

@@ -13,6 +13,8 @@ import (
 	"github.com/apiguard/caddy-api-guard/coverage"
 	"github.com/apiguard/caddy-api-guard/inventory"
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/policy"
+	"github.com/apiguard/caddy-api-guard/ratelimit"
 )
 
 const (
@@ -107,8 +109,8 @@ func proveConfig(config []byte) ([]coverage.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	cat, err := app.declared()
-	if err != nil {
+	var declared coverage.Catalogue
+	if err := app.offline(func(_ *policy.Config, cat *catalogue.Catalogue) { declared = declaredHosts(cat) }); err != nil {
 		return nil, err
 	}
 	servers, err := coverage.Servers(apps["http"])
@@ -120,7 +122,7 @@ func proveConfig(config []byte) ([]coverage.Entry, error) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	return append(coverage.Prove(servers, declaredHosts(cat)), coverage.Apps(names)...), nil
+	return append(coverage.Prove(servers, declared), coverage.Apps(names)...), nil
 }
 
 // decodeConfig takes the app out of an adapted configuration.
@@ -142,18 +144,21 @@ func decodeConfig(config []byte) (*App, map[string]json.RawMessage, error) {
 	return app, whole.Apps, nil
 }
 
-// declared compiles the catalogue of a configuration that is not provisioned.
-func (app *App) declared() (*catalogue.Catalogue, error) {
+// offline compiles the catalogue of a configuration that is not provisioned, for
+// the length of f.
+func (app *App) offline(f func(*policy.Config, *catalogue.Catalogue)) error {
 	app.logger = zap.NewNop()
-	documents := newDocuments(app.logger)
+	documents := newDocuments()
 	defer documents.release()
 	cfg, err := (&builder{app: app, load: documents.load}).build()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var apis []*catalogue.API
-	for i := range cfg.APIs {
-		apis = append(apis, cfg.APIs[i].Declared)
+	cfg.Table = ratelimit.NewTable(ratelimit.TableConfig{Slots: 1})
+	compiled, err := policy.New(cfg)
+	if err != nil {
+		return app.locate(err)
 	}
-	return catalogue.New(catalogue.Config{APIs: apis})
+	f(&cfg, compiled.Catalogue())
+	return nil
 }

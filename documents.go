@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
-	"go.uber.org/zap"
 
 	"github.com/apiguard/caddy-api-guard/inventory/spec"
 )
@@ -15,7 +14,6 @@ import (
 // documents are the API descriptions of one configuration. A file that several
 // versions name is loaded once.
 type documents struct {
-	logger   *zap.Logger
 	byFile   map[string]*spec.Document
 	acquired []documentKey
 }
@@ -31,8 +29,8 @@ type documentKey struct {
 // their *spec.Document.
 var documentPool = caddy.NewUsagePool()
 
-func newDocuments(logger *zap.Logger) *documents {
-	return &documents{logger: logger, byFile: map[string]*spec.Document{}}
+func newDocuments() *documents {
+	return &documents{byFile: map[string]*spec.Document{}}
 }
 
 // load reads a document, or gives the one that was read already.
@@ -44,10 +42,6 @@ func (d *documents) load(file string) (*spec.Document, error) {
 	document, err := d.fromPool(file)
 	if err != nil {
 		return nil, err
-	}
-	for _, p := range document.Problems {
-		d.logger.Warn("part of a document is not in force",
-			zap.String("spec", file), zap.String("where", p.Where), zap.String("reason", p.Reason))
 	}
 	d.byFile[file] = document
 	return document, nil

@@ -1,6 +1,8 @@
 package apiguard
 
 import (
+	"time"
+
 	"go.uber.org/zap"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
@@ -18,13 +20,14 @@ type inForce struct {
 	allowed   [][catalogue.NumStates]published
 	documents *documents
 	counting  counting
+	lint      []Lint
 	byClient  bool // some limit or audience goes by the client's address
 }
 
 // compile reads the documents and makes what requests are judged by. Nothing that
 // runs is changed by it. When it fails it holds no document.
 func (app *App) compile() (_ *inForce, err error) {
-	now := &inForce{App: app, documents: newDocuments(app.logger)}
+	now := &inForce{App: app, documents: newDocuments()}
 	defer func() {
 		if err != nil {
 			now.documents.release()
@@ -49,6 +52,7 @@ func (app *App) compile() (_ *inForce, err error) {
 		return nil, app.locate(err)
 	}
 	cat := now.policy.Catalogue()
+	now.lint = lint(app, &cfg, cat, time.Now())
 	now.allowed = allowedFacts(cat)
 	now.counting = app.shared.metrics.counting(now.policy)
 	now.recorder = app.shared.inventory.Bind(cat, now.meta(&cfg)...)
@@ -69,7 +73,7 @@ func (now *inForce) meta(cfg *policy.Config) []inventory.VersionMeta {
 	return out
 }
 
-// announce logs what is in force, and what is not.
+// announce logs what is in force.
 func (now *inForce) announce() {
 	cat := now.policy.Catalogue()
 	now.logger.Info("policy in force",
@@ -77,11 +81,6 @@ func (now *inForce) announce() {
 		zap.Int("hosts", len(cat.Hosts)),
 		zap.Int("operations", len(cat.Routes)),
 		zap.Int64("limit_table_bytes", now.shared.table.Bytes()))
-	for _, p := range cat.Problems {
-		now.logger.Warn("part of a document is not in force",
-			zap.String("api", p.API), zap.String("version", p.Version),
-			zap.String("where", p.Where), zap.String("reason", p.Reason))
-	}
 }
 
 // replace puts what was compiled from changed documents into force, unless the
@@ -94,4 +93,5 @@ func (app *App) replace(next *inForce) {
 	}
 	before.documents.release()
 	next.announce()
+	next.warn(next.lint)
 }

@@ -135,6 +135,7 @@ func (app *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	app.now.Store(now)
+	app.warn(now.lint)
 	return nil
 }
 

@@ -211,7 +211,7 @@ func TestAsksCredentials(t *testing.T) {
 	}
 	for _, tt := range tests {
 		op := &spec.Operation{Op: &openapi3.Operation{Security: tt.operation}, Document: &spec.Document{Root: &openapi3.T{Security: tt.document}}}
-		if got := asksCredentials(op); got != tt.want {
+		if got := op.AsksCredentials(); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
 	}

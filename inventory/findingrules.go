@@ -86,7 +86,7 @@ func (inv *Inventory) findShadow(now time.Time, e *entry) {
 // findDocumented looks at an operation that a document has.
 func (inv *Inventory) findDocumented(l *lens, e *entry) {
 	operation, place := e.slot.route.Operation, e.slot.place
-	if last := e.hits.unguarded.Load(); recent(l.now, last) && asksCredentials(operation) {
+	if last := e.hits.unguarded.Load(); recent(l.now, last) && operation.AsksCredentials() {
 		p := proof{count: e.hits.unauthenticated.Load(), at: last, best: rankConfirmed}
 		inv.hold(l.now, routeFinding(findUnauthenticated, e), e, p, 0, last)
 	}

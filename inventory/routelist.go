@@ -198,7 +198,7 @@ func (l *lens) routeEntry(v *view) RouteEntry {
 	}
 	r.Review, r.ReviewNote, r.Reviewed = l.inv.reviewOf(e)
 	if e.slot != nil {
-		r.Auth.Documented = asksCredentials(e.slot.route.Operation)
+		r.Auth.Documented = e.slot.route.Operation.AsksCredentials()
 	}
 	if p := v.place; p != nil {
 		r.Environment, r.Docs = p.version.Environment, p.version.Docs

@@ -67,6 +67,15 @@ var ruleNames = [numRules]string{
 	RuleUpgrade:      "upgrade",
 }
 
+// RuleNames are all rules, in the order in which they are judged.
+func RuleNames() []Rule {
+	var all []Rule
+	for r := RuleNone + 1; r < numRules; r++ {
+		all = append(all, r)
+	}
+	return all
+}
+
 func (r Rule) String() string { return ruleNames[r] }
 
 // Rules are the modes and settings in force for a version, or for requests that
