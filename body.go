@@ -17,6 +17,9 @@ import (
 // empty; in monitor forwarding never waits.
 func (x *exchange) hasBody() bool {
 	r := x.r
+	if x.request.Tunnel != "" {
+		return false
+	}
 	if r.ContentLength >= 0 || r.Body == nil || r.Body == http.NoBody {
 		return r.ContentLength > 0
 	}

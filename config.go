@@ -47,7 +47,9 @@ type Rules struct {
 	Headers string `json:"headers,omitempty"`
 
 	// Whether to remove Upgrade unless the operation declares it with
-	// `x-api-guard-upgrade: websocket`, or the version with `upgrades websocket`.
+	// `x-api-guard-upgrade: websocket`, or the version with `upgrades websocket`, and
+	// to refuse what has no field to remove: an extended CONNECT that is not declared
+	// so (501), and CONNECT and TRACE where no document has them (405).
 	// Default: enforce.
 	Upgrade string `json:"upgrade,omitempty"`
 

@@ -80,6 +80,9 @@ func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request) {
 	x.replacer = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	x.request.Now = time.Now()
 	x.request.Method = r.Method
+	if x.request.Tunnel = tunnelProtocol(r); x.request.Tunnel != "" {
+		x.request.Method = http.MethodGet
+	}
 	x.request.Header = r.Header
 	x.request.Overrides = h.app.shared.overrides.inForce()
 	x.request.Certificate = r.TLS != nil && len(r.TLS.PeerCertificates) > 0
@@ -106,7 +109,7 @@ func (x *exchange) decide() {
 // match finds the canonical target and what the catalogue has for it.
 func (x *exchange) match() {
 	r, q := x.r, &x.request
-	in := target.Input{Method: r.Method, Raw: r.RequestURI, Host: r.Host, TLS: r.TLS != nil}
+	in := target.Input{Method: q.Method, Raw: r.RequestURI, Host: r.Host, TLS: r.TLS != nil}
 	q.Target, q.Problem = target.Canonical(in)
 	if q.Problem == "" {
 		q.Problem = target.HeaderProblem(r.Header, r.Trailer)
@@ -116,7 +119,7 @@ func (x *exchange) match() {
 		q.Target = target.Lenient(in)
 	}
 	x.query = catalogue.Query{
-		Host: q.Target.Host, Method: r.Method, Path: q.Target.Path, RawQuery: q.Target.RawQuery, Header: r.Header,
+		Host: q.Target.Host, Method: q.Method, Path: q.Target.Path, RawQuery: q.Target.RawQuery, Header: r.Header,
 	}
 	x.app.policy.Catalogue().Match(&x.query, &q.Match)
 	q.Client = netip.Addr{}

@@ -47,7 +47,7 @@ func (x *exchange) readBody(limit int64) ([]byte, bool) {
 		return k.bytes, k.whole
 	}
 	k.asked = true
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || r.ContentLength > limit || isGRPC(r.Header) {
+	if x.request.Tunnel != "" || r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || r.ContentLength > limit || isGRPC(r.Header) {
 		return nil, false
 	}
 	read, err := x.readWhole(x.time(r.Body), r.ContentLength, limit)

@@ -75,7 +75,11 @@ func (w *response) open() {
 		return
 	}
 	h := w.ResponseWriter.Header()
-	refused := v.JudgeHead(&t.answer, x.r.Method, w.status, h)
+	status := w.status
+	if x.request.Tunnel != "" && status == http.StatusOK {
+		status = http.StatusSwitchingProtocols // RFC 8441, section 5: 200 stands for it
+	}
+	refused := v.JudgeHead(&t.answer, x.request.Method, status, h)
 	t.length, t.coded = announced(h), isCoded(h)
 	switch {
 	case refused:

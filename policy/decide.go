@@ -16,6 +16,9 @@ type Request struct {
 	Now    time.Time
 	Method string
 	Header http.Header
+	// Tunnel is the protocol of an extended CONNECT, whose Method is the GET that
+	// upstream gets; empty for every other request.
+	Tunnel string
 	Client netip.Addr // invalid when unknown
 	// Certificate says that the client presented one on its TLS connection.
 	Certificate bool
@@ -152,6 +155,12 @@ func (v *Verdict) object(rule Rule, reason Reason) bool {
 // too. The body, if v.Body says so, is judged by JudgeBody.
 func (p *Policy) Decide(r *Request, v *Verdict) {
 	v.reset()
+	if p.walk(r, v); v.Outcome != Refuse {
+		v.confine(r)
+	}
+}
+
+func (p *Policy) walk(r *Request, v *Verdict) {
 	m := &r.Match
 	v.scope, v.protocols = p.scopeOf(m)
 	v.override(r)

@@ -24,6 +24,7 @@ const (
 	ReasonBodyTimeout          Reason = "body-timeout"
 	ReasonTooManyBodies        Reason = "too-many-bodies"
 	ReasonResponseInvalid      Reason = "response-invalid"
+	ReasonUpgradeRefused       Reason = "upgrade-refused"
 	ReasonUpgradeRemoved       Reason = "upgrade-removed"
 	ReasonHeaderRemoved        Reason = "header-removed"
 	ReasonInternalError        Reason = "internal-error"
@@ -52,5 +53,6 @@ var reasonText = map[Reason]struct {
 	ReasonBodyTimeout:          {http.StatusRequestTimeout, "Request body too slow", "The request body did not arrive in time."},
 	ReasonTooManyBodies:        {http.StatusServiceUnavailable, "Too many request bodies", "The gateway holds as many request bodies as it may at one time. Send the request again."},
 	ReasonResponseInvalid:      {http.StatusBadGateway, "Invalid response", "The service answered with something that the API's description does not allow. It was not passed on."},
+	ReasonUpgradeRefused:       {http.StatusNotImplemented, "Protocol not served", "This operation is not served over the protocol that the request asks for."},
 	ReasonInternalError:        {http.StatusInternalServerError, "Internal error", "The gateway could not judge this request, so it was not passed on."},
 }

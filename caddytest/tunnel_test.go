@@ -1,0 +1,229 @@
+package caddytest
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/quic-go/quic-go"
+	"github.com/quic-go/quic-go/http3"
+	"golang.org/x/net/http2/hpack"
+
+	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
+)
+
+// tunnels is an upstream that makes a tunnel of every request that asks for one,
+// says "hello" in it and ends it; others get a 200. It notes what it got.
+type tunnels struct {
+	net.Listener
+	mu    sync.Mutex
+	lines []string
+}
+
+func startTunnels(t *testing.T) *tunnels {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := &tunnels{Listener: l}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serving.Go(func() {
+				defer conn.Close()
+				_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+				in := textproto.NewReader(bufio.NewReader(conn))
+				line, err := in.ReadLine()
+				if err != nil {
+					return
+				}
+				head, err := in.ReadMIMEHeader()
+				if err != nil {
+					return
+				}
+				up.mu.Lock()
+				up.lines = append(up.lines, line+" "+head.Get("Upgrade"))
+				up.mu.Unlock()
+				answer := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+				if head.Get("Upgrade") != "" {
+					answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello"
+				}
+				_, _ = io.WriteString(conn, answer)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		serving.Wait()
+	})
+	return up
+}
+
+// take is what came since the last call.
+func (up *tunnels) take() string {
+	up.mu.Lock()
+	defer up.mu.Unlock()
+	lines := strings.Join(up.lines, "\n")
+	up.lines = nil
+	return lines
+}
+
+const tunnelDocument = `openapi: 3.1.0
+info: {title: Feeds, version: "1"}
+paths:
+  /feed:
+    get:
+      x-api-guard-upgrade: websocket
+      responses: {"101": {description: the feed}}
+  /page:
+    get:
+      responses: {"200": {description: a page}}
+  /echo:
+    trace:
+      responses: {"200": {description: what came}}
+`
+
+// startTunnelling runs a guard with the defaults, but for what is asked for: unknown
+// routes are only recorded.
+func startTunnelling(t *testing.T, guard string) (*harness.Caddy, *tunnels) {
+	t.Helper()
+	up := startTunnels(t)
+	_, port, _ := net.SplitHostPort(up.Addr().String())
+	caddy := harness.Start(t, harness.Config{
+		Guard: guard + "\napi feeds {\nversion v1 {\nhosts api.example.com\nspec feeds.yaml\n}\n}\n",
+		Sites: strings.ReplaceAll(sites, "import guarded", "api_guard\nreverse_proxy 127.0.0.1:"+port),
+		Files: map[string]string{"feeds.yaml": tunnelDocument},
+	})
+	return caddy, up
+}
+
+// connect3 sends an extended CONNECT over HTTP/3 and returns the status and what
+// came through the tunnel.
+func connect3(t *testing.T, caddy *harness.Caddy, protocol, target string) (status int, text string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	security := &tls.Config{ServerName: caddy.ServerName, InsecureSkipVerify: true, NextProtos: []string{http3.NextProtoH3}}
+	var conn *quic.Conn
+	harness.Await(t, "a QUIC handshake", func() (string, bool) {
+		var err error
+		if conn, err = quic.DialAddr(ctx, caddy.HTTPS, security, &quic.Config{}); err != nil {
+			return err.Error(), false
+		}
+		return "", true
+	})
+	defer func() { _ = conn.CloseWithError(0, "") }()
+	transport := &http3.Transport{}
+	stream, err := transport.NewClientConn(conn).OpenRequestStream(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse("https://api.example.com" + target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = stream.SendRequestHeader((&http.Request{
+		Method: http.MethodConnect, Proto: protocol, URL: u, Host: u.Host, Header: http.Header{"Sec-Websocket-Version": {"13"}},
+	}).WithContext(ctx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := stream.ReadResponse()
+	if err != nil {
+		t.Fatalf("%s %s: %v", protocol, target, err)
+	}
+	body, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(body)
+}
+
+// connect2 does so over HTTP/2.
+func connect2(t *testing.T, caddy *harness.Caddy, protocol, target string) (status int, text string) {
+	t.Helper()
+	h := caddy.Dial2(t, caddy.ServerName)
+	defer h.Close()
+	answer, err := h.Await(t, h.SendHead(t, []hpack.HeaderField{
+		{Name: ":method", Value: "CONNECT"}, {Name: ":protocol", Value: protocol}, {Name: ":scheme", Value: "https"},
+		{Name: ":authority", Value: "api.example.com"}, {Name: ":path", Value: target}, {Name: "sec-websocket-version", Value: "13"},
+	}, false))
+	if err != nil {
+		t.Fatalf("%s %s: %v", protocol, target, err)
+	}
+	return answer.Status, string(answer.Body)
+}
+
+func TestAnExtendedCONNECTIsTheGETThatUpstreamGets(t *testing.T) {
+	t.Setenv("GODEBUG", "http2xconnect=1") // Go's HTTP/2 refuses them otherwise
+	caddy, up := startTunnelling(t, "")
+	for protocol, connect := range map[string]func(*testing.T, *harness.Caddy, string, string) (int, string){
+		"HTTP/3": connect3, "HTTP/2": connect2,
+	} {
+		for _, row := range []struct {
+			name, protocol, target string
+			status                 int
+			reason, seen           string
+		}{
+			{"a declared one", "websocket", "/feed", 200, "", "GET /feed HTTP/1.1 websocket"},
+			{"a declared one in another spelling", "websocket", "/%66eed", 200, "", "GET /feed HTTP/1.1 websocket"},
+			{"where nothing is declared", "websocket", "/page", 501, "upgrade-refused", ""},
+			{"on a path that no document has", "websocket", "/nowhere", 501, "upgrade-refused", ""},
+			{"another protocol where a WebSocket is declared", "connect-udp", "/feed", 501, "upgrade-refused", ""},
+			{"with dot segments", "websocket", "/x/../feed", 400, "malformed-target", ""},
+			{"a near miss", "websocket", "/Feed", 400, "ambiguous-target", ""},
+		} {
+			t.Run(protocol+" "+row.name, func(t *testing.T) {
+				status, text := connect(t, caddy, row.protocol, row.target)
+				if status != row.status || row.reason != "" && !strings.Contains(text, "urn:api-guard:"+row.reason) {
+					t.Errorf("got %d %s, want %d %s", status, text, row.status, row.reason)
+				}
+				if row.status == 200 && text != "hello" {
+					t.Errorf("through the tunnel came %q", text)
+				}
+				if seen := up.take(); seen != row.seen {
+					t.Errorf("the upstream got %q, want %q", seen, row.seen)
+				}
+			})
+		}
+	}
+}
+
+func TestCONNECTAndTRACEPassWhereTheyAreDocumentedOnly(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name, guard, method, target string
+		status                      int
+		seen                        string
+	}{
+		{"TRACE on a documented path", "", "TRACE", "/page", 405, ""},
+		{"TRACE on a path that no document has", "", "TRACE", "/nowhere", 405, ""},
+		{"CONNECT on a documented path", "", "CONNECT", "/page", 405, ""},
+		{"a documented TRACE", "", "TRACE", "/echo", 200, "TRACE /echo HTTP/1.1 "},
+		{"another method that is only recorded", "", "PATCH", "/page", 200, "PATCH /page HTTP/1.1 "},
+		{"TRACE in monitor", "mode monitor", "TRACE", "/page", 200, "TRACE /page HTTP/1.1 "},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			caddy, up := startTunnelling(t, row.guard)
+			got := caddy.Do1(t, harness.Call{Method: row.method, Host: "api.example.com", Target: row.target})
+			if seen := up.take(); got.Status != row.status || seen != row.seen {
+				t.Errorf("got %v, and the upstream %q, want %d and %q", got, seen, row.status, row.seen)
+			}
+			if got.Status == 405 && len(got.Header.Values("Allow")) != 1 {
+				t.Errorf("Allow is %q", got.Header.Values("Allow"))
+			}
+		})
+	}
+}
