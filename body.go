@@ -53,6 +53,9 @@ func isCoded(h http.Header) bool { return len(h["Content-Encoding"]) > 0 }
 func (x *exchange) judgeBody() {
 	r, v := x.r, &x.verdict
 	limit := v.Rules().MaxBody
+	if x.watch(limit) {
+		return
+	}
 	if v.Rules().Mode(policy.RuleRequest) != policy.Enforce {
 		x.tee = &teeBody{ReadCloser: r.Body, limit: int(limit), memory: &x.app.shared.bodies, ceiling: x.app.bodyCeiling()}
 		r.Body = x.tee
@@ -157,6 +160,9 @@ func (t *teeBody) end(judge func(kept []byte, complete bool, over string)) {
 	defer t.drop(t.over)
 	judge(t.kept, t.complete, t.over)
 }
+
+// judging reports whether the body is judged while it passes.
+func (x *exchange) judging() bool { return x.tee != nil || x.watched != nil }
 
 // judgeStreamed judges what passed through the tee.
 func (x *exchange) judgeStreamed() {

@@ -29,6 +29,7 @@ type exchange struct {
 	caller   inventory.Caller
 	response response
 	tee      *teeBody
+	watched  *watchedBody
 	keyBody  keyBody
 	body     timedBody
 	held     int64 // bytes of bodies, counted in shared.bodies
@@ -70,6 +71,10 @@ func (x *exchange) release() {
 	}
 	x.dropSample()
 	expand, hasBody, trusted, readBody := x.request.Expand, x.request.HasBody, x.request.Trusted, x.request.ReadBody
+	if x.watched != nil {
+		_, _ = x.watched.end() // unless it was asked
+		x.watched = nil
+	}
 	x.app, x.w, x.r, x.replacer, x.tee, x.facts, x.observed = nil, nil, nil, nil, nil, nil, false
 	x.removed, x.wouldRemove, x.logged, x.readTimeout, x.rewritten = nil, nil, false, 0, false
 	x.body = timedBody{}

@@ -127,7 +127,7 @@ func operationName(route *catalogue.Route) string {
 func (x *exchange) publish() {
 	v, m := &x.verdict, &x.request.Match
 	var p published
-	if m.Route != nil && v.Outcome == policy.Allow && v.Unchecked == "" && v.Consumer == "" && x.tee == nil && len(x.removed)+len(x.wouldRemove) == 0 {
+	if m.Route != nil && v.Outcome == policy.Allow && v.Unchecked == "" && v.Consumer == "" && !x.judging() && len(x.removed)+len(x.wouldRemove) == 0 {
 		p = x.app.allowed[m.Route.Index][v.State]
 	} else {
 		p = publishedOf(x.makeFacts())

@@ -100,7 +100,7 @@ func (x *exchange) decide() {
 	}()
 	x.match()
 	x.app.policy.Decide(&x.request, &x.verdict)
-	if x.verdict.Outcome != policy.Refuse && x.verdict.Body.Action == conformance.Judge {
+	if action := x.verdict.Body.Action; x.verdict.Outcome != policy.Refuse && (action == conformance.Judge || action == conformance.Count) {
 		x.judgeBody()
 	}
 	x.refuseLate()
@@ -138,6 +138,9 @@ func (x *exchange) forward(next caddyhttp.Handler) error {
 	err := next.ServeHTTP(&x.response, x.r)
 	if x.tee != nil {
 		x.judgeStreamed()
+	}
+	if x.watched != nil && x.judgeWatched() {
+		return x.answersInstead()
 	}
 	if x.response.wroteHeader {
 		return x.response.end(err)

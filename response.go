@@ -47,7 +47,7 @@ func (w *response) head(status int) {
 	w.wroteHeader, w.status = true, status
 	// Before the client sees anything, since it may guess again as soon as it does.
 	x.settleAnswered(status)
-	if x.tee == nil {
+	if !x.judging() {
 		x.verdict.Judged()
 	}
 	w.open()
@@ -55,7 +55,7 @@ func (w *response) head(status int) {
 		return
 	}
 	x.decorate(w.ResponseWriter.Header())
-	if x.tee == nil && w.tap.state == tapOff {
+	if !x.judging() && w.tap.state == tapOff {
 		// Now, not when the answer ends: a stream may go on for hours.
 		x.observe(status)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
@@ -18,6 +19,9 @@ const (
 	NoBody Action = iota
 	// Judge: read up to BodyPlan.MaxBody bytes, then call BodyPlan.Check.
 	Judge
+	// Count: pass it through BodyPlan.Watch; more than BodyPlan.MaxBody bytes are
+	// BodyTooLarge.
+	Count
 	// Stream: forward it without judging; Result.Unchecked says why.
 	Stream
 	// Refuse: Result says why.
@@ -30,12 +34,14 @@ type BodyPlan struct {
 	// Result is final unless Action is Judge.
 	Result Result
 	// MaxBody is how many bytes Check takes; more is BodyTooLarge. It is set
-	// when Action is Judge.
+	// when Action is Judge or Count.
 	MaxBody int64
 
-	media  *media
-	coding coding
-	form   bool
+	media    *media
+	class    mediaClass
+	coding   coding
+	plan     *formPlan // of a form
+	boundary string    // of a multipart form
 }
 
 // bodyRules are the media types that an operation takes.
@@ -54,25 +60,72 @@ type media struct {
 	entry  *openapi3.MediaType
 	once   sync.Once
 	schema compiled
+	hint   *hint // of a body that is text
 
-	form sync.Once
-	hint *hint // of a form; set by flat
+	forms [2]struct { // in pairs and in parts
+		once sync.Once
+		plan *formPlan
+	}
 }
 
 func (m *media) compile(l *library) {
 	m.once.Do(func() {
 		if m.entry != nil {
 			m.schema = l.compile(m.entry.Schema)
+			m.hint = hintOf(m.entry.Schema, 1)
 		}
 	})
 }
 
-// judged tells whether a request may have the entry's media type and be JSON or
-// a form.
-func (m *media) judged() bool {
-	class := classify(m.name)
-	return class == mediaJSON || class == mediaForm || m.name == "*/*" || m.name == "application/*"
+// form is the plan for forms of the entry.
+func (m *media) form(l *library, class mediaClass) *formPlan {
+	at := 0
+	if class == mediaMultipart {
+		at = 1
+	}
+	f := &m.forms[at]
+	f.once.Do(func() {
+		entry := m.entry
+		if entry == nil {
+			entry = &openapi3.MediaType{}
+		}
+		f.plan = newFormPlan(l, entry, class == mediaMultipart)
+	})
+	return f.plan
 }
+
+// judged tells whether a request may have the entry's media type and be judged.
+func (m *media) judged() bool {
+	switch classify(m.name) {
+	case mediaJSON, mediaForm, mediaMultipart, mediaText:
+		return true
+	}
+	return m.name == "*/*" || m.name == "application/*"
+}
+
+// problems are what is not checked of a body of the entry's own type.
+func (m *media) problems(l *library) (list []string) {
+	if m.entry == nil {
+		return nil
+	}
+	class := classify(m.name)
+	switch {
+	case m.entry.ItemSchema != nil:
+		return []string{"itemSchema is not checked"}
+	case class == mediaForm || m.name == formData:
+		if p := m.form(l, class); p.problem != "" {
+			return []string{p.problem}
+		}
+	case class == mediaMultipart || class == mediaXML || class >= mediaYAML:
+		return []string{"bodies of the media type are not checked"}
+	}
+	if m.schema.err != nil {
+		list = append(list, m.schema.err.Error())
+	}
+	return append(list, m.schema.problems...)
+}
+
+const formData = "multipart/form-data"
 
 func (b *bodyRules) prepare(op *openapi3.Operation) {
 	b.once.Do(func() {
@@ -133,18 +186,74 @@ func (o *Operation) Body(h http.Header, present bool) (p BodyPlan) {
 	if !ok {
 		return unsupported
 	}
-	class := classify(mediaType)
-	if class != mediaJSON && class != mediaForm {
-		return BodyPlan{Action: Stream, Result: Result{Unchecked: class.unchecked()}}
+	p = BodyPlan{Action: Judge, MaxBody: o.cfg.MaxBody, media: m, coding: c, class: classify(mediaType)}
+	if m.entry != nil && m.entry.ItemSchema != nil {
+		return streamed(uncheckedItems)
 	}
-	if charset != "" && charset != "utf-8" && charset != "utf8" {
+	open := m.entry == nil || m.entry.Schema == nil // there is nothing that it must be
+	switch p.class {
+	case mediaJSON:
+	case mediaText:
+		if open || m.anyText(o.library()) {
+			return BodyPlan{Action: Stream}
+		}
+	case mediaBinary:
+		return m.binary(c)
+	case mediaForm, mediaMultipart:
+		if open {
+			return BodyPlan{Action: Stream}
+		}
+		if p.class == mediaMultipart && mediaType != formData {
+			return streamed(uncheckedMultipart)
+		}
+		if p.plan = m.form(o.library(), p.class); p.plan.problem != "" {
+			return streamed(p.class.unchecked())
+		}
+		if p.class == mediaMultipart {
+			if p.boundary, ok = boundaryOf(h); !ok {
+				return unsupported
+			}
+		}
+	default:
+		return streamed(p.class.unchecked())
+	}
+	if charset != "" && !isUTF8(charset) {
 		return unsupported
 	}
 	m.compile(o.library())
-	if class == mediaForm && (m.entry == nil || !m.flat()) {
-		return BodyPlan{Action: Stream, Result: Result{Unchecked: uncheckedForm}}
+	return p
+}
+
+// anyText tells whether the schema takes every text.
+func (m *media) anyText(l *library) bool {
+	m.compile(l)
+	s, ok := m.schema.schema.(program)
+	if !ok || len(m.schema.problems) > 0 {
+		return false
 	}
-	return BodyPlan{Action: Judge, MaxBody: o.cfg.MaxBody, media: m, coding: c, form: class == mediaForm}
+	n := s.root
+	return !n.never && n.types&typeString != 0 && n.values == nil && n.text == nil && n.combine == nil
+}
+
+// binary says what to do with a body of any bytes: its schema can say how many.
+func (m *media) binary(c coding) BodyPlan {
+	if m.entry == nil || m.entry.Schema == nil || m.entry.Schema.Value == nil {
+		return BodyPlan{Action: Stream}
+	}
+	s := m.entry.Schema.Value
+	for _, t := range s.Type.Slice() {
+		if t != openapi3.TypeString {
+			return streamed(uncheckedBinary)
+		}
+	}
+	if s.MaxLength != nil && c != codingNone || s.MinLength > 0 || s.Pattern != "" || s.Enum != nil || s.Const != nil || s.Not != nil || s.If != nil ||
+		len(s.AllOf)+len(s.AnyOf)+len(s.OneOf) > 0 {
+		return streamed(uncheckedBinary)
+	}
+	if s.MaxLength == nil || *s.MaxLength > 1<<62 {
+		return BodyPlan{Action: Stream}
+	}
+	return BodyPlan{Action: Count, MaxBody: int64(*s.MaxLength)}
 }
 
 func refuseBody(keyword, detail string) BodyPlan {
@@ -175,8 +284,13 @@ func (p *BodyPlan) Check(body []byte) (result Result) {
 	}
 	r := newRun()
 	defer r.release()
-	if p.form {
+	switch p.class {
+	case mediaForm:
 		return p.checkForm(r, string(body))
+	case mediaMultipart:
+		return p.checkMultipart(r, body)
+	case mediaText:
+		return p.checkText(r, body)
 	}
 	if f := r.t.read(body); f != noFault {
 		return invalid(Error{In: InBody, Keyword: f.keyword(), Detail: f.detail()})
@@ -186,4 +300,22 @@ func (p *BodyPlan) Check(body []byte) (result Result) {
 		result.Reason, result.Errors = Invalid, r.explain(s, 0, InBody, "")
 	}
 	return result
+}
+
+// checkText judges a body that is text as one scalar.
+func (p *BodyPlan) checkText(r *run, body []byte) (result Result) {
+	if !utf8.Valid(body) {
+		return formFault(faultText, "")
+	}
+	allowed := p.media.hint.scalars()
+	if allowed &^= typeArray | typeObject; allowed == 0 {
+		return Result{Unchecked: uncheckedText}
+	}
+	defer func() { r.buf = nil }() // it is the body, which the pool must not keep
+	j := judge{r: r}
+	return p.judgeForm(&j, encodedNot, func(b *reading) string {
+		r.buf = body
+		b.typed(0, len(body), allowed)
+		return ""
+	})
 }

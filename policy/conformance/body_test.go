@@ -19,6 +19,8 @@ func TestBodiesJudgedByTheirHead(t *testing.T) {
 		"/optional":{"post":{"requestBody":{"content":{"application/json":{}}},"responses":{"200":{"description":"ok"}}}},
 		"/ranges":{"post":{"requestBody":{"content":{"text/*":{},"application/json":{"schema":{"type":"object"}},"application/*":{"schema":{"type":"array"}}}},"responses":{"200":{"description":"ok"}}}},
 		"/any":{"post":{"requestBody":{"content":{"*/*":{"schema":{"type":"object"}}}},"responses":{"200":{"description":"ok"}}}},
+		"/named":{"post":{"requestBody":{"content":{"*/*":{"schema":{"type":"object"}},"application/jsonl":{"itemSchema":{"type":"object"}},"image/*":{"schema":{"type":"string","minLength":3}},
+			"application/octet-stream":{"schema":{"type":"string","format":"binary","maxLength":9}},"text/plain":{"schema":{"type":"string","maxLength":9}}}},"responses":{"200":{"description":"ok"}}}},
 		"/file":{"post":{"requestBody":{"content":{"multipart/form-data":{},"application/octet-stream":{},"application/xml":{},"text/plain":{"schema":{"type":"string"}}}},"responses":{"200":{"description":"ok"}}}}}}`)
 	type header = map[string][]string
 	for _, c := range []struct {
@@ -52,14 +54,25 @@ func TestBodiesJudgedByTheirHead(t *testing.T) {
 		{"gzip is decoded", "/json", header{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}}, false, Judge, OK, ""},
 		{"brotli is refused", "/json", header{"Content-Type": {"application/json"}, "Content-Encoding": {"br"}}, false, Refuse, MediaTypeUnsupported, "application/json, application/vnd.x+json"},
 		{"two codings are refused", "/json", header{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip, gzip"}}, false, Refuse, MediaTypeUnsupported, "application/json, application/vnd.x+json"},
-		{"a range takes its types", "/ranges", header{"Content-Type": {"text/csv"}}, false, Stream, OK, uncheckedText},
+		{"a range takes its types", "/ranges", header{"Content-Type": {"text/csv"}}, false, Stream, OK, ""},
 		{"a JSON type of a range is judged", "/ranges", header{"Content-Type": {"application/hal+json"}}, false, Judge, OK, ""},
 		{"a range takes no other types", "/ranges", header{"Content-Type": {"image/png"}}, false, Refuse, MediaTypeUnsupported, "application/*, application/json, text/*"},
 		{"any type takes all", "/any", header{"Content-Type": {"image/png"}}, false, Stream, OK, uncheckedBinary},
-		{"multipart streams", "/file", header{"Content-Type": {"multipart/form-data; boundary=x"}}, false, Stream, OK, uncheckedMultipart},
-		{"files stream", "/file", header{"Content-Type": {"application/octet-stream"}}, false, Stream, OK, uncheckedBinary},
+		{"multipart streams", "/file", header{"Content-Type": {"multipart/form-data; boundary=x"}}, false, Stream, OK, ""},
+		{"other multipart is unchecked", "/named", header{"Content-Type": {"multipart/mixed; boundary=x"}}, false, Stream, OK, uncheckedMultipart},
+		{"a file of a bounded size is counted", "/named", header{"Content-Type": {"application/octet-stream"}}, false, Count, OK, ""},
+		{"unless it is coded", "/named", header{"Content-Type": {"application/octet-stream"}, "Content-Encoding": {"gzip"}}, false, Stream, OK, uncheckedBinary},
+		{"a file that must be more than bytes", "/named", header{"Content-Type": {"image/png"}}, false, Stream, OK, uncheckedBinary},
+		{"YAML streams", "/named", header{"Content-Type": {"application/yaml"}}, false, Stream, OK, uncheckedYAML},
+		{"protobuf streams", "/named", header{"Content-Type": {"application/x-protobuf"}}, false, Stream, OK, uncheckedProtobuf},
+		{"gRPC streams", "/named", header{"Content-Type": {"application/grpc+proto"}}, false, Stream, OK, uncheckedGRPC},
+		{"items of a stream are unchecked", "/named", header{"Content-Type": {"application/jsonl"}}, false, Stream, OK, uncheckedItems},
+		{"another type by its own name", "/named", header{"Content-Type": {"application/x-tar"}}, false, Stream, OK, uncheckedOther},
+		{"text with a bound is judged", "/named", header{"Content-Type": {"text/plain"}}, false, Judge, OK, ""},
+		{"text in another charset is refused", "/named", header{"Content-Type": {"text/plain; charset=latin1"}}, false, Refuse, MediaTypeUnsupported, "*/*, application/jsonl, application/octet-stream, image/*, text/plain"},
+		{"files stream", "/file", header{"Content-Type": {"application/octet-stream"}}, false, Stream, OK, ""},
 		{"XML streams", "/file", header{"Content-Type": {"application/xml"}}, false, Stream, OK, uncheckedXML},
-		{"text streams", "/file", header{"Content-Type": {"text/plain"}}, false, Stream, OK, uncheckedText},
+		{"text streams", "/file", header{"Content-Type": {"text/plain"}}, false, Stream, OK, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := operation(t, d, "POST", c.path, Config{}).Body(http.Header(c.header), !c.absent)
@@ -68,6 +81,29 @@ func TestBodiesJudgedByTheirHead(t *testing.T) {
 				t.Errorf("got action %d, %+v", p.Action, p.Result)
 			}
 		})
+	}
+}
+
+func TestTextIsJudgedAsOneScalar(t *testing.T) {
+	for schema, bodies := range map[string][2]string{
+		`{"type":"string","maxLength":3}`:             {"äöü", "äöüa"},
+		`{"type":"string","pattern":"^a\\nb$"}`:       {"a\nb", "a b"},
+		`{"type":"integer","minimum":5}`:              {"5", "4"},
+		`{"type":"number"}`:                           {"5e3", "five"},
+		`{"type":["integer","string"],"maxLength":2}`: {"123", "abc"},
+		`{"enum":["a","b"]}`:                          {"a", "c"},
+		`{"type":"string","format":"date"}`:           {"2026-02-28", "2026-02-30"},
+		`{"type":"string","minLength":1}`:             {"\"", "\xff"},
+	} {
+		o := operation(t, document(t, `{"openapi":"3.1.0","info":{"title":"t","version":"1"},"paths":{"/":{"post":{"requestBody":{"content":{
+			"text/plain":{"schema":`+schema+`}}},"responses":{"200":{"description":"ok"}}}}}}`), "POST", "/", Config{})
+		p := o.Body(http.Header{"Content-Type": {"text/plain"}}, true)
+		if r := p.Check([]byte(bodies[0])); p.Action != Judge || r.Reason != OK || r.Unchecked != "" {
+			t.Errorf("%s: %q: got %+v", schema, bodies[0], r)
+		}
+		if r := p.Check([]byte(bodies[1])); r.Reason != Invalid || len(r.Errors) == 0 {
+			t.Errorf("%s: %q: got %+v", schema, bodies[1], r)
+		}
 	}
 }
 

@@ -200,6 +200,9 @@ func (r *run) text(n *textRules, i uint32) bool {
 	b := r.unescaped(i)
 	if n.min >= 0 || n.max >= 0 {
 		size := runes(b, r.t.toks[i].flags)
+		if k := &r.t.toks[i]; k.flags&flagSized != 0 {
+			size = int(k.count)
+		}
 		if n.min >= 0 && size < n.min {
 			ok = r.failCount("minLength", "must have at least ", n.min, " characters")
 		}

@@ -1,106 +1,175 @@
 package conformance
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
-// A body of application/x-www-form-urlencoded is an object whose members are
-// written as an exploded query parameter writes them: arrays as repeated names,
-// everything else once. Members that are objects, and a media type with
-// `encoding`, are not judged.
+// maxFields is how many pairs a form may have: what frameworks take by default,
+// ten times over. Looking for a field's pairs is quick that way.
+const maxFields = 10_000
 
-// flat tells whether forms of the entry can be judged.
-func (m *media) flat() bool {
-	m.form.Do(func() { m.hint = hintOf(m.entry.Schema, maxHintDepth) })
-	if len(m.entry.Encoding) > 0 || m.hint.types&typeObject == 0 {
-		return false
-	}
-	for _, p := range m.hint.props {
-		if p.nested() || p.item != nil && p.types&typeArray != 0 && (p.item.nested() || p.item.types != anyType && p.item.types&typeArray != 0) {
-			return false
-		}
-	}
-	return true
-}
-
-func (h *hint) nested() bool { return h.types != anyType && h.types&typeObject != 0 }
-
-// checkForm judges a form.
+// checkForm judges a body of application/x-www-form-urlencoded. Where text can be
+// read in several types, the form is valid if either reading is.
 func (p *BodyPlan) checkForm(r *run, body string) (result Result) {
-	result.Unchecked = p.media.schema.unchecked()
 	if strings.IndexByte(body, ';') >= 0 {
 		// A separator to HTML 4.01 (appendix B.2.2), data to the URL Standard and to
 		// Go a reason to drop the pair. Who writes forms encodes it.
-		return invalid(Error{In: InBody, Keyword: faultEncoding.keyword(), Detail: faultEncoding.detail()})
+		return formFault(faultEncoding, "")
 	}
-	b := reading{r: r, enc: encodedForm}
-	for _, b.prefer = range [...]preference{preferSpecific, preferText} {
+	j := judge{r: r, rules: &p.plan.rules}
+	return p.judgeForm(&j, encodedForm, func(b *reading) string { return j.form(b, p.plan, body) })
+}
+
+// judgeForm builds a form's object and judges it. build gives the field at which
+// it stopped.
+func (p *BodyPlan) judgeForm(j *judge, enc encoding, build func(*reading) string) (result Result) {
+	result.Unchecked = p.media.schema.unchecked()
+	b := reading{r: j.r, enc: enc}
+	for _, b.prefer = range [...]preference{preferSpecific, preferText, preferSpecific} {
 		b.begin()
-		b.form(body, p.media.hint)
+		at := build(&b)
+		b.end()
 		if b.f != noFault {
-			return invalid(Error{In: InBody, Keyword: b.f.keyword(), Detail: b.f.detail()})
+			return formFault(b.f, at)
 		}
-		if p.media.schema.schema == nil || r.holds(p.media.schema.schema, 0) {
+		if b.undefined {
+			return Result{Unchecked: uncheckedNested}
+		}
+		if p.media.schema.schema == nil || j.r.holds(p.media.schema.schema, 0) {
 			return result
 		}
 		if !b.mixed {
 			break
 		}
 	}
-	b.prefer = preferSpecific
-	b.begin()
-	b.form(body, p.media.hint)
-	r.holds(p.media.schema.schema, 0)
-	result.Reason, result.Errors = Invalid, r.explain(p.media.schema.schema, 0, InBody, "")
+	result.Reason, result.Errors = Invalid, j.r.explain(p.media.schema.schema, 0, InBody, "")
 	return result
 }
 
-// form adds the object that a form stands for.
-func (b *reading) form(body string, h *hint) {
+func formFault(f fault, at string) Result {
+	e := Error{In: InBody, Keyword: f.keyword(), Detail: f.detail()}
+	if at != "" {
+		e.Pointer = pointer([]string{at})
+	}
+	return invalid(e)
+}
+
+// form adds the object that a form stands for: undeclared fields first, then each
+// field that it has.
+func (j *judge) form(b *reading, plan *formPlan, body string) (at string) {
 	self := b.open(kindObject)
-	count := uint32(0)
-	var lists []string // names of the arrays that are complete
+	count, pairs := uint32(0), 0
+	var found, many seen
 	for rest := body; rest != "" && b.f == noFault; {
 		var name, value string
-		here := rest
 		name, value, rest = nextPair(rest, "&")
 		if name == "" && value == "" {
 			continue
 		}
-		var ok bool
-		if b.r.name, ok = percentDecode(b.r.name[:0], name, true); !ok {
-			b.f = faultEncoding
-			break
+		if pairs++; pairs > maxFields {
+			b.f = faultFormSize
+			return ""
 		}
-		p := h.props[string(b.r.name)]
-		if p == nil || p.types == anyType || p.types&typeArray == 0 {
-			b.member(name, value, h)
+		i, ok := j.find(name)
+		switch {
+		case !ok && j.claimed(name, &found):
+		case !ok:
+			b.member(name, value, plan.hint)
 			count++
+		default:
+			if found.has(i) {
+				many.add(i)
+			}
+			found.add(i)
+		}
+	}
+	for i := range plan.rules.query {
+		p := &plan.rules.query[i]
+		if !found.has(i) || b.f != noFault {
 			continue
 		}
-		if list := string(b.r.name); !slices.Contains(lists, list) {
-			lists = append(lists, list)
-			b.name(name)
-			b.occurrences(here, list, p.itemTypes())
-			count++
-		}
+		b.named(p.name)
+		j.formField(b, p, &plan.fields[i], body, many.has(i))
+		at = p.name
+		count++
 	}
-	b.closeObject(self, count)
+	return b.closeForm(self, count, at)
 }
 
-// occurrences adds the array of the values that a name has.
-func (b *reading) occurrences(all, want string, allowed types) {
+// closeForm gives at when the form is at fault there.
+func (b *reading) closeForm(self, count uint32, at string) string {
+	if b.f != noFault {
+		return at
+	}
+	b.closeObject(self, count)
+	b.r.t.depth = b.deepest + 2
+	return ""
+}
+
+// formField adds the value of a field that the form has.
+func (j *judge) formField(b *reading, p *parameter, f *field, body string, many bool) {
+	switch {
+	case f.repeats:
+		j.formList(b, p, f, body)
+	case many && (f.json || !p.multiple()):
+		b.f = faultRepeated
+	case f.json && p.hint.has(typeString):
+		text := j.value(p, body)
+		if mark := len(b.r.t.toks); !b.either(func() { b.json(text) }) {
+			b.r.t.toks = b.r.t.toks[:mark]
+			b.scalar(text, typeString)
+		}
+	case f.json:
+		b.json(j.value(p, body))
+	default:
+		form := p.shapes[0]
+		if len(p.shapes) > 1 && !many {
+			b.mixed = true
+			if b.prefer == preferText {
+				form = p.shapes[len(p.shapes)-1]
+			}
+		}
+		j.build(b, p, form, source{text: j.value(p, body), all: body, many: many})
+	}
+}
+
+// either reads a value as JSON where it may be a string as well, and reports
+// whether that is its reading now.
+func (b *reading) either(json func()) bool {
+	if b.prefer == preferText {
+		return false
+	}
+	if json(); b.f == noFault {
+		b.mixed = true
+		return true
+	}
+	b.f = noFault
+	return false
+}
+
+// formList adds an array of which each occurrence of the field is an item. One
+// that is JSON may also be the whole array.
+func (j *judge) formList(b *reading, p *parameter, f *field, body string) {
+	if text := j.value(p, body); f.json && !p.hint.item.has(typeArray) && wholeArray(text) {
+		b.json(text)
+		return
+	}
 	self := b.open(kindArray)
 	count := uint32(0)
-	for all != "" {
+	for rest := body; rest != "" && b.f == noFault; {
 		var name, value string
-		name, value, all = nextPair(all, "&")
-		b.r.name, _ = percentDecode(b.r.name[:0], name, true)
-		if string(b.r.name) == want {
-			b.scalar(value, allowed)
-			count++
+		name, value, rest = nextPair(rest, "&")
+		if !j.named(name, p.name) {
+			continue
 		}
+		if f.json {
+			b.json(value)
+		} else {
+			b.scalar(value, p.hint.itemTypes())
+		}
+		count++
 	}
 	b.close(self, count)
+}
+
+func wholeArray(text string) bool {
+	return strings.HasPrefix(text, "[") || strings.HasPrefix(text, "%5B") || strings.HasPrefix(text, "%5b")
 }

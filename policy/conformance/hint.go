@@ -8,7 +8,9 @@ type hint struct {
 	types types // anyType when the schema does not say
 	item  *hint
 	props map[string]*hint
-	open  bool // an object may have other properties than props
+	rest  *hint // of other properties; nil: any text is a string
+	open  bool  // an object may have other properties than props
+	bytes bool  // a string of any bytes, as files are described
 }
 
 // maxHintDepth is how deep hints follow a schema: styles write two levels, and
@@ -31,6 +33,10 @@ func hintOf(r *openapi3.SchemaRef, depth int) *hint {
 	if has := s.AdditionalProperties.Has; has != nil && !*has {
 		h.open = false
 	}
+	if s.AdditionalProperties.Schema != nil {
+		h.rest = hintOf(s.AdditionalProperties.Schema, depth-1)
+	}
+	h.bytes = s.Format == "binary" || s.ContentMediaType != "" && s.ContentEncoding == ""
 	for _, r := range s.AllOf {
 		part := hintOf(r, depth-1)
 		h.join(part)
@@ -97,6 +103,10 @@ func (h *hint) join(part *hint) {
 	if h.item == nil {
 		h.item = part.item
 	}
+	if h.rest == nil {
+		h.rest = part.rest
+	}
+	h.bytes = h.bytes || part.bytes
 	for name, p := range part.props {
 		h.prop(name, p)
 	}
@@ -107,8 +117,14 @@ func (h *hint) join(part *hint) {
 func (h *hint) itemTypes() types { return h.item.scalars() }
 
 func (h *hint) propTypes(name []byte) types {
-	return h.props[string(name)].scalars()
+	if p := h.props[string(name)]; p != nil {
+		return p.scalars()
+	}
+	return h.rest.scalars()
 }
+
+// has tells whether the schema says that a value may be of the type.
+func (h *hint) has(t types) bool { return h != nil && h.types != anyType && h.types&t != 0 }
 
 func (h *hint) scalars() types {
 	if h == nil || h.types == anyType {

@@ -16,6 +16,9 @@ const (
 	mediaXML
 	mediaText
 	mediaBinary
+	mediaYAML
+	mediaProtobuf
+	mediaGRPC
 )
 
 // classify sorts a media type in lower case.
@@ -30,6 +33,12 @@ func classify(t string) mediaClass {
 		return mediaMultipart
 	case sub == "xml" || strings.HasSuffix(sub, "+xml"):
 		return mediaXML
+	case sub == "yaml" || sub == "x-yaml" || strings.HasSuffix(sub, "+yaml"):
+		return mediaYAML
+	case t == "application/grpc" || strings.HasPrefix(t, "application/grpc+") || strings.HasPrefix(t, "application/grpc-"):
+		return mediaGRPC
+	case sub == "protobuf" || sub == "x-protobuf" || sub == "vnd.google.protobuf" || strings.HasSuffix(sub, "+protobuf"):
+		return mediaProtobuf
 	case main == "text":
 		return mediaText
 	case t == "application/octet-stream" || main == "image" || main == "audio" || main == "video" || main == "font":
@@ -51,6 +60,12 @@ func (c mediaClass) unchecked() string {
 		return uncheckedText
 	case mediaBinary:
 		return uncheckedBinary
+	case mediaYAML:
+		return uncheckedYAML
+	case mediaProtobuf:
+		return uncheckedProtobuf
+	case mediaGRPC:
+		return uncheckedGRPC
 	default:
 		return uncheckedOther
 	}
@@ -74,35 +89,45 @@ func contentType(h http.Header) (mediaType, charset string, ok bool) {
 	return mediaType, charset, ok
 }
 
-// charsetOf reads parameters (RFC 9110 section 5.6.6) for their charset. A
-// second charset, or a list of types, makes them malformed.
+// charsetOf reads parameters for their charset. A second charset makes them
+// malformed.
 func charsetOf(s string) (charset string, ok bool) {
 	seen := false
+	ok = eachParameter(s, func(name, value string) bool {
+		if !strings.EqualFold(name, "charset") {
+			return true
+		}
+		if seen {
+			return false
+		}
+		charset, seen = strings.ToLower(value), true
+		return true
+	})
+	return charset, ok
+}
+
+// eachParameter reads parameters (RFC 9110 section 5.6.6) as long as take says
+// yes. A list of types makes them malformed.
+func eachParameter(s string, take func(name, value string) bool) bool {
 	for {
 		s = strings.TrimLeft(s, " \t;") // the grammar has empty parameters
 		if s == "" {
-			return charset, true
+			return true
 		}
 		name, rest, found := strings.Cut(s, "=")
 		if !found || !isToken(name) {
-			return "", false
+			return false
 		}
 		value, rest, ok := parameterValue(rest)
-		if !ok {
-			return "", false
-		}
-		if strings.EqualFold(name, "charset") {
-			if seen {
-				return "", false
-			}
-			charset, seen = strings.ToLower(value), true
+		if !ok || !take(name, value) {
+			return false
 		}
 		rest = strings.TrimLeft(rest, " \t")
 		if rest == "" {
-			return charset, true
+			return true
 		}
 		if rest[0] != ';' {
-			return "", false
+			return false
 		}
 		s = rest[1:]
 	}

@@ -72,8 +72,7 @@ func (o *Operation) Compile() {
 }
 
 // Problems are the parts of the operation that are not checked and why, one line
-// each. It compiles the operation. Media types that are never judged, such as
-// text and files, are no problem.
+// each. It compiles the operation.
 func (o *Operation) Problems() []string {
 	o.Compile()
 	list := append([]string(nil), o.parameters.problems...)
@@ -81,13 +80,7 @@ func (o *Operation) Problems() []string {
 		list = append(list, o.body.problem)
 	}
 	for _, m := range o.body.entries {
-		if classify(m.name) == mediaForm && m.entry != nil && !m.flat() {
-			list = append(list, "body "+m.name+": forms with nested members or encodings are not checked")
-		}
-		if m.schema.err != nil {
-			list = append(list, "body "+m.name+": "+m.schema.err.Error())
-		}
-		for _, p := range m.schema.problems {
+		for _, p := range m.problems(o.library()) {
 			list = append(list, "body "+m.name+": "+p)
 		}
 	}

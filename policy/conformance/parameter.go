@@ -145,7 +145,11 @@ func (o *Operation) addParameter(rules *parameterRules, d *openapi3.Parameter) {
 	case InCookie:
 		rules.cookie = append(rules.cookie, p)
 	default:
-		rules.whole = rules.whole || d.In == "querystring"
+		if d.In == "querystring" {
+			rules.whole, rules.unchecked = true, uncheckedQuery
+			rules.problems = append(rules.problems, fmt.Sprintf("parameter %q: a query string as a whole is not checked", p.name))
+			return
+		}
 		rules.leaveOut(fmt.Sprintf("parameter %q in %s: the location is not checked", p.name, d.In))
 		return
 	}

@@ -204,9 +204,7 @@ func (j *judge) deepObject(b *reading, p *parameter, all string) {
 			return
 		}
 		h := p.hint.props[member]
-		start := len(b.r.buf)
-		b.r.buf = append(b.r.buf, member...)
-		b.text(start)
+		b.named(member)
 		allowed := h.scalars()
 		b.undefined = b.undefined || allowed&typeArray != 0
 		b.scalar(value, allowed)

@@ -33,6 +33,22 @@ func (t *tape) read(src []byte) fault {
 	return noFault
 }
 
+// readWithin adds the tokens of the JSON that stands in src from start to end,
+// as a member of what the tape has already.
+func (t *tape) readWithin(src []byte, start, end int) fault {
+	t.src = src[:end]
+	r := reader{t: t, p: start}
+	r.space()
+	if f := r.value(2); f != noFault {
+		return f
+	}
+	r.space()
+	if r.p != end {
+		return faultTrailing
+	}
+	return noFault
+}
+
 func (r *reader) space() {
 	src := r.t.src
 	for r.p < len(src) {

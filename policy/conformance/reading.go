@@ -21,6 +21,8 @@ type reading struct {
 	trim   bool // blanks around items do not count: headers
 	mixed  bool // some text could have been read as a string instead
 	f      fault
+	// deepest is how deep the values are nested that are written as JSON.
+	deepest int
 	// undefined is set for what OpenAPI does not define: arrays and objects
 	// within those that a style writes.
 	undefined bool
@@ -32,6 +34,7 @@ func (b *reading) begin() {
 	b.r.t.depth = 0
 	b.mixed = false
 	b.f = noFault
+	b.deepest = 0
 	b.undefined = false
 }
 
@@ -68,50 +71,80 @@ func (b *reading) decode(text string) int {
 	return start
 }
 
-func (b *reading) push(k kind, start int, flags uint8) {
+func (b *reading) push(k kind, start, end int, flags uint8) {
 	t := b.r.t
 	t.toks = append(t.toks, token{
-		start: uint32(start), end: uint32(len(b.r.buf)), next: uint32(len(t.toks)) + 1, kind: k, flags: flags,
+		start: uint32(start), end: uint32(end), next: uint32(len(t.toks)) + 1, kind: k, flags: flags,
 	})
 }
 
 // name adds the name of a member and gives it.
 func (b *reading) name(text string) []byte {
 	start := b.decode(text)
-	b.text(start)
+	b.text(start, len(b.r.buf))
 	return b.r.buf[start:]
 }
 
-func (b *reading) text(start int) {
+// named adds the name of a declared member.
+func (b *reading) named(name string) {
+	start := len(b.r.buf)
+	b.r.buf = append(b.r.buf, name...)
+	b.text(start, len(b.r.buf))
+}
+
+func (b *reading) text(start, end int) {
 	var flags uint8
-	for _, c := range b.r.buf[start:] {
+	for _, c := range b.r.buf[start:end] {
 		if c >= utf8.RuneSelf {
 			flags = flagWide
-			if b.enc != encodedNot && !utf8.Valid(b.r.buf[start:]) {
+			if b.enc != encodedNot && !utf8.Valid(b.r.buf[start:end]) {
 				b.f = faultEncoding
 			}
 			break
 		}
 	}
-	b.push(kindString, start, flags)
+	b.push(kindString, start, end, flags)
 }
 
 // scalar adds a value of one of the types. What is no number, boolean or null as
 // JSON writes it stays a string, and the schema says what it thinks of that.
 func (b *reading) scalar(text string, allowed types) {
-	b.undefined = b.undefined || allowed&^(typeArray|typeObject) == 0
 	start := b.decode(text)
-	value := b.r.buf[start:]
-	k, flags, ok := specific(value, allowed)
+	b.typed(start, len(b.r.buf), allowed)
+}
+
+// typed is scalar for text that stands in the buffer as it is meant.
+func (b *reading) typed(start, end int, allowed types) {
+	b.undefined = b.undefined || allowed&^(typeArray|typeObject) == 0
+	k, flags, ok := specific(b.r.buf[start:end], allowed)
 	if ok && allowed&typeString != 0 {
 		b.mixed = true
 		ok = b.prefer == preferSpecific
 	}
 	if ok {
-		b.push(k, start, flags)
+		b.push(k, start, end, flags)
 		return
 	}
-	b.text(start)
+	b.text(start, end)
+}
+
+// json adds the value that a text of JSON has, within another value.
+func (b *reading) json(text string) {
+	start := b.decode(text)
+	if b.f == noFault {
+		b.jsonAt(start, len(b.r.buf))
+	}
+}
+
+func (b *reading) jsonAt(start, end int) {
+	t := b.r.t
+	depth := t.depth
+	t.depth = 0
+	if f := t.readWithin(b.r.buf, start, end); f != noFault {
+		b.f = f
+	}
+	b.deepest = max(b.deepest, t.depth)
+	t.depth = depth
 }
 
 // specific reads text as one of the allowed types other than string.

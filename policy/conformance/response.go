@@ -203,7 +203,7 @@ func (a *answer) body(l *library, method string, status int, h http.Header, limi
 	if !ok {
 		return streamed(uncheckedCoding)
 	}
-	if charset != "" && charset != "utf-8" && charset != "utf8" && charset != "us-ascii" {
+	if charset != "" && !isUTF8(charset) {
 		return streamed(uncheckedCharset)
 	}
 	m.compile(l)

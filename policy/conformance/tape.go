@@ -22,6 +22,7 @@ const (
 	flagEscaped uint8 = 1 << iota // a string with escapes in it
 	flagWide                      // a string with bytes outside ASCII
 	flagInteger                   // a number without fraction and exponent
+	flagSized                     // a string of which only the size is known: count
 )
 
 // token is one JSON value, or the name of an object's member. The tokens of a

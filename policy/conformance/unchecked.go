@@ -13,6 +13,11 @@ const (
 	uncheckedForm      = "form-body"
 	uncheckedMultipart = "multipart-body"
 	uncheckedXML       = "xml-body"
+	uncheckedYAML      = "yaml-body"
+	uncheckedProtobuf  = "protobuf-body"
+	uncheckedGRPC      = "grpc"
+	uncheckedItems     = "item-schema"
+	uncheckedQuery     = "querystring"
 	uncheckedOther     = "media-type"
 
 	// Of answers.
@@ -29,7 +34,8 @@ const (
 func UncheckedReasons() []string {
 	return []string{
 		uncheckedSchema, uncheckedPattern, uncheckedParameter, uncheckedContent, uncheckedNested, uncheckedNoContent,
-		uncheckedText, uncheckedBinary, uncheckedForm, uncheckedMultipart, uncheckedXML, uncheckedOther,
+		uncheckedText, uncheckedBinary, uncheckedForm, uncheckedMultipart, uncheckedXML, uncheckedYAML,
+		uncheckedProtobuf, uncheckedGRPC, uncheckedItems, uncheckedQuery, uncheckedOther,
 		uncheckedUpgrade, uncheckedPartial, uncheckedStatus, uncheckedHead, uncheckedStream, uncheckedCoding, uncheckedCharset,
 	}
 }
