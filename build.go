@@ -75,6 +75,9 @@ func (b *builder) build() (policy.Config, error) {
 		}
 		cfg.Limits = limits
 	}
+	if err := b.passthroughs(&cfg); err != nil {
+		return cfg, err
+	}
 	if len(app.API) == 0 {
 		return cfg, wrong("api", "", "the catalogue is empty: declare at least one api with a version")
 	}

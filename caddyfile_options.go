@@ -28,6 +28,7 @@ func (p *parser) app(app *App) error {
 		"audience":    func() error { return p.audience(app) },
 		"integration": func() error { return p.integration(app) },
 		"consumers":   func() error { return p.consumers(app) },
+		"passthrough": func() error { return p.passthrough(app) },
 		"policy": func() error {
 			app.Policy = new(Policy)
 			if err := p.noArgs(); err != nil {
@@ -41,7 +42,7 @@ func (p *parser) app(app *App) error {
 			app.API = append(app.API, api)
 			return p.api(api, at)
 		},
-	}, "api", "audience", "integration")
+	}, "api", "audience", "integration", "passthrough")
 }
 
 func (p *parser) noArgs() error {

@@ -71,3 +71,19 @@ func (p *parser) exception(v *Version, at string) error {
 		"reason":   p.one(&e.Reason),
 	})
 }
+
+// passthrough reads `passthrough <name> { … }`.
+func (p *parser) passthrough(app *App) error {
+	t := &Passthrough{Source: p.source()}
+	at := fmt.Sprintf("passthrough[%d]", len(app.Passthrough))
+	app.Passthrough = append(app.Passthrough, t)
+	if err := p.named(&t.Name, at); err != nil {
+		return err
+	}
+	return p.block(at, options{
+		"hosts":   p.some(&t.Hosts),
+		"path":    p.some(&t.Path),
+		"methods": p.some(&t.Methods),
+		"reason":  p.one(&t.Reason),
+	})
+}

@@ -198,6 +198,32 @@ type Limit struct {
 	Source string `json:"source,omitempty"`
 }
 
+// Passthrough is what is no API and passes without limits, routes or conformance:
+// only the rules target and audience hold for it. What a document has, in whatever
+// spelling, and what the operations of a limit name is never passed through; of a
+// passthrough and the path of a version the longer one holds. A host that stands
+// here alone serves nothing else.
+type Passthrough struct {
+	// Letters, digits, "_", "-" and ".".
+	Name string `json:"name"`
+
+	// The names and addresses it holds for, as a version's hosts. Default: every
+	// host, declared or not, since health probes ask for addresses.
+	Hosts []string `json:"hosts,omitempty"`
+
+	// Exact paths such as "/healthz", or all below one: "/assets/*". Default: every
+	// path of its hosts.
+	Path []string `json:"path,omitempty"`
+
+	// The methods; GET includes HEAD. Default: every method.
+	Methods []string `json:"methods,omitempty"`
+
+	// Why it is no API, for those who read the inventory. It must be given.
+	Reason string `json:"reason"`
+
+	Source string `json:"source,omitempty"`
+}
+
 // Policy is what holds for every API.
 type Policy struct {
 	Rules

@@ -122,6 +122,9 @@ func (x *exchange) match() {
 		Host: q.Target.Host, Method: q.Method, Path: q.Target.Path, RawQuery: q.Target.RawQuery, Header: r.Header,
 	}
 	x.app.policy.Catalogue().Match(&x.query, &q.Match)
+	if q.Match.Outcome != catalogue.Found && q.Problem == "" && q.Target.Conditional == "" {
+		x.app.policy.Catalogue().Pass(&x.query, &q.Match)
+	}
 	q.Client = netip.Addr{}
 	if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {
 		q.Client, _ = netip.ParseAddr(ip)

@@ -95,6 +95,10 @@ type App struct {
 	// token of Authorization and API keys: "{http.auth.user.id}".
 	Consumers []string `json:"consumers,omitempty"`
 
+	// What is no API: health probes, static files, challenges of certificate
+	// authorities. Only the rules target and audience hold for it.
+	Passthrough []*Passthrough `json:"passthrough,omitempty"`
+
 	// What holds for every API.
 	Policy *Policy `json:"policy,omitempty"`
 
@@ -182,6 +186,11 @@ func (app *App) locate(err error) error {
 	var about *catalogue.Error
 	if !errors.As(err, &about) {
 		return fmt.Errorf("compiling the policy: %w", err)
+	}
+	for i, t := range app.Passthrough {
+		if t.Name == about.Passthrough {
+			return wrong(fmt.Sprintf("passthrough[%d]", i), t.Source, "%w", err)
+		}
 	}
 	if app.Policy != nil {
 		if at, source, ok := limitNamed(app.Policy.Limit, about.Limit); ok {

@@ -1,6 +1,10 @@
 package inventory
 
-import "time"
+import (
+	"time"
+
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+)
 
 // Activate makes r's configuration the one that queries answer for. The one
 // before it may go on recording what is still under way.
@@ -22,6 +26,9 @@ func (inv *Inventory) Activate(r *Recorder) {
 			s.entry.since, s.entry.unsaved = now.UnixNano(), true
 		}
 	}
+	for i, e := range r.passes {
+		e.passGen, e.pass = inv.gen, r.cat.Passes[i]
+	}
 	inv.align(r)
 	inv.watchDates(now)
 }
@@ -30,6 +37,9 @@ func (inv *Inventory) Activate(r *Recorder) {
 func (inv *Inventory) align(r *Recorder) {
 	inv.gone = make(shapes)
 	for _, e := range inv.routes {
+		if e.passGen != inv.gen {
+			e.pass = nil
+		}
 		if e.gen == inv.gen {
 			continue
 		}
@@ -44,14 +54,24 @@ func (inv *Inventory) align(r *Recorder) {
 
 // declareHosts brings the hosts' records in line with the configuration.
 func (inv *Inventory) declareHosts(r *Recorder) {
-	for name := range r.hosts {
+	declare := func(name string) {
 		if inv.hosts[name] == nil {
 			inv.hosts[name] = newHostRecord(name)
 			inv.strangers++
 		}
 	}
+	for name := range r.hosts {
+		declare(name)
+	}
+	named := make(map[string]bool)
+	for _, p := range r.cat.Passes {
+		if p.Host != catalogue.AnyHost {
+			named[p.Host] = true
+			declare(p.Host)
+		}
+	}
 	for name, h := range inv.hosts {
-		h.declared = r.declares(name) != nil
+		h.declared = named[name] || r.declares(name) != nil
 		if h.declared && !h.permanent {
 			h.permanent, h.unsaved = true, true
 			inv.strangers--

@@ -99,6 +99,10 @@ type RouteEntry struct {
 	DataClasses []string `json:"data_classes"` // not gathered yet: empty
 	Networks    []string `json:"networks"`     // classes that it was called from: public, private, loopback
 
+	// Passthrough says that it is declared to be no API; null for all others. Its
+	// Method and Path are as declared, and Host is "*" where it holds for every host.
+	Passthrough *PassthroughEntry `json:"passthrough"`
+
 	Environment string `json:"environment"`
 	Audience    string `json:"audience"`
 	Owner       string `json:"owner"`
@@ -108,6 +112,12 @@ type RouteEntry struct {
 	Review      string `json:"review"` // open, accepted or ignored
 	ReviewNote  string `json:"review_note"`
 	Reviewed    Time   `json:"reviewed"` // when
+}
+
+// PassthroughEntry is what the configuration says of a passthrough.
+type PassthroughEntry struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
 }
 
 // ConsumerEntry is who called a version.

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"net/http"
 	"strings"
+
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 )
 
 // routeKey is what makes a route one and the same over configurations.
@@ -68,8 +70,10 @@ type entry struct {
 	why     why    // how the latest observation missed the documents
 	gen     uint64 // the activation that has it documented
 	slot    *slot  // there
-	since   int64  // first documented, Unix nanoseconds
-	covered bool   // a documented template stands for it now
+	passGen uint64 // the activation that passes it through
+	pass    *catalogue.Pass
+	since   int64 // first documented, Unix nanoseconds
+	covered bool  // a documented template stands for it now
 
 	answer   answer // the one that gave the best evidence
 	mixed    bool   // others gave as good evidence

@@ -60,7 +60,7 @@ func (inv *Inventory) findRoutes(now time.Time) map[versionKey]*versionUse {
 		switch {
 		case inv.documented(e):
 			inv.findDocumented(&l, e)
-		case inv.listed(e) && e != inv.overflow:
+		case inv.listed(e) && e.pass == nil && e != inv.overflow:
 			if u != nil {
 				u.shadows++
 			}

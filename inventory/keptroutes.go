@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 )
 
 // savedRoute is an entry as the store has it.
@@ -102,7 +104,10 @@ func (inv *Inventory) loadRoute(key, value []byte) error {
 		inv.reshelve(e, before)
 		return nil
 	}
-	e = &entry{key: k, id: id, host: inv.recordOf(s.Host)}
+	e = &entry{key: k, id: id}
+	if s.Host != catalogue.AnyHost {
+		e.host = inv.recordOf(s.Host)
+	}
 	if s.Hits != nil {
 		e.hits = new(counters)
 	}

@@ -26,6 +26,7 @@ type Recorder struct {
 	// one a host.
 	slots  []slot
 	starts []uint32
+	passes []*entry // by Pass.Index
 
 	places  map[versionKey]*place
 	hosts   map[string]*catalogue.Host // by declared name
@@ -107,6 +108,9 @@ func (inv *Inventory) Bind(cat *catalogue.Catalogue, meta ...VersionMeta) *Recor
 		}
 		r.starts = append(r.starts, uint32(len(r.slots)))
 	}
+	for _, p := range cat.Passes {
+		r.passes = append(r.passes, inv.bound(routeKey{host: p.Host, method: p.Method(), path: p.Path}))
+	}
 	return r
 }
 
@@ -170,6 +174,10 @@ type observation struct {
 func (r *Recorder) Observe(m *catalogue.Match, host, method, path string, o Outcome) {
 	if m.Outcome == catalogue.Found {
 		r.Hit(m, o)
+		return
+	}
+	if m.Outcome == catalogue.Passed {
+		r.passed(m.Pass, &o)
 		return
 	}
 	inv := r.inv
@@ -257,7 +265,7 @@ func (r *Recorder) covers(k *routeKey) bool {
 		}
 		return r.places[versionKey{d.api, d.version}].claimsWithoutSelector()
 	}
-	if r.shapes.find(k.host, k.path, suits) != nil {
+	if r.shapes.find(k.host, k.path, suits) != nil || r.passesThrough(k) {
 		return true
 	}
 	h := r.declares(k.host)

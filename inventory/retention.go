@@ -30,7 +30,7 @@ func (inv *Inventory) forgetOld(now time.Time) {
 	inUse := make(map[string]bool) // hosts of routes
 	for _, e := range inv.routes {
 		t := e.totals()
-		if inv.documented(e) || max(t.last, e.bound) >= before {
+		if inv.documented(e) || e.pass != nil || max(t.last, e.bound) >= before {
 			inUse[e.key.host] = true
 			continue
 		}

@@ -197,6 +197,9 @@ func (l *lens) routeEntry(v *view) RouteEntry {
 		CORS:      seen.cors(), DataClasses: []string{}, Networks: seen.networks(),
 	}
 	r.Review, r.ReviewNote, r.Reviewed = l.inv.reviewOf(e)
+	if p := e.pass; p != nil {
+		r.Passthrough = &PassthroughEntry{Name: p.Passthrough.Name, Reason: p.Passthrough.Reason}
+	}
 	if e.slot != nil {
 		r.Auth.Documented = e.slot.route.Operation.AsksCredentials()
 	}

@@ -58,6 +58,11 @@ const (
 	// ReasonOverflow: the sum of all that found no room.
 	ReasonOverflow = "over-cap"
 
+	// Of what is no API.
+
+	// ReasonPassthrough: it is declared to be no API and passed through.
+	ReasonPassthrough = "passthrough"
+
 	// Of all.
 
 	// ReasonPastSunset: called after its version's sunset.
@@ -81,6 +86,7 @@ var allReasons = [...]string{
 	ReasonUndocumented, ReasonAnswered, ReasonHost, ReasonMethod, ReasonSpelling, ReasonUnclaimed, ReasonNoDocument,
 	ReasonAmbiguous, ReasonTarget, ReasonDropped, ReasonBaseline, ReasonOverflow, ReasonPastSunset, ReasonDeprecatedCalled,
 	ReasonDeprecatedOperation, ReasonNotCalled, ReasonNoDocs, ReasonNoOwner, ReasonNoRetirement,
+	ReasonPassthrough,
 }
 
 // view is an entry as the active configuration and the clock see it.
@@ -98,7 +104,7 @@ func (inv *Inventory) documented(e *entry) bool { return inv.gen > 0 && e.gen ==
 // listed reports whether e is there for a query: documented, or seen without
 // being covered by a document.
 func (inv *Inventory) listed(e *entry) bool {
-	return inv.documented(e) || !e.covered && e.seen.any()
+	return inv.documented(e) || e.pass != nil || !e.covered && e.seen.any()
 }
 
 // lens takes views for one answer. Inventory.mu is held while it is used.
@@ -112,6 +118,10 @@ type lens struct {
 func (l *lens) look(e *entry) view {
 	inv, now := l.inv, l.now
 	v := view{totals: e.totals(), entry: e, state: StateShadow}
+	if e.pass != nil {
+		v.state = StateActive
+		return v
+	}
 	documented := inv.documented(e)
 	switch {
 	case documented:
@@ -169,6 +179,9 @@ func (l *lens) hostLast(name string) int64 {
 // reasons are what holds of v, never nil.
 func (l *lens) reasons(v *view) []string {
 	list := []string{}
+	if v.entry.pass != nil {
+		return append(list, ReasonPassthrough)
+	}
 	if v.state == StateShadow {
 		list = l.inv.shadowReasons(list, v)
 	}

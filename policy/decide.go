@@ -175,6 +175,10 @@ func (p *Policy) walk(r *Request, v *Verdict) {
 		p.chargeViolation(v.scope.limits, r)
 		return
 	}
+	if m.Outcome == catalogue.Passed {
+		p.pass(r, v)
+		return
+	}
 	if m.Outcome == catalogue.UnknownHost {
 		v.object(RuleUnknownHost, ReasonUnknownHost)
 		return
@@ -235,6 +239,8 @@ func (p *Policy) walk(r *Request, v *Verdict) {
 // that it may upgrade to.
 func (p *Policy) scopeOf(m *catalogue.Match) (*scope, []string) {
 	switch {
+	case m.Outcome == catalogue.Passed:
+		return p.passingOn(m.Host), nil
 	case m.Route != nil:
 		r := &p.routes[m.Route.Index]
 		return r.scope, r.protocols

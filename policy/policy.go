@@ -18,7 +18,9 @@ type Config struct {
 	Rules  Rules // the policy
 	Limits []Limit
 	APIs   []API
-	Table  *ratelimit.Table
+	// Passthroughs are what is no API: only the rules target and audience hold.
+	Passthroughs []*catalogue.Passthrough
+	Table        *ratelimit.Table
 
 	Integrations []Integration
 	// Consumers are placeholders of values that integrations are recognised by,
@@ -85,6 +87,7 @@ type Policy struct {
 	consumers consumers
 	nowhere   scope
 	hosts     []*scope // by catalogue.Host.Index: requests that nobody claims
+	passing   []*scope // by the same: what is passed through there, the last one on other hosts
 	apis      map[*catalogue.API]*scope
 	versions  map[*catalogue.Version]*scope
 	routes    []route // by catalogue.Route.Index
@@ -119,7 +122,7 @@ func New(cfg Config) (*Policy, error) {
 	for i := range cfg.APIs {
 		declared[i] = cfg.APIs[i].Declared
 	}
-	cat, err := catalogue.New(catalogue.Config{APIs: declared, Bindings: bindings.list})
+	cat, err := catalogue.New(catalogue.Config{APIs: declared, Bindings: bindings.list, Passthroughs: cfg.Passthroughs})
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +130,7 @@ func New(cfg Config) (*Policy, error) {
 	cat.Problems = append(cat.Problems, bindings.problems...)
 	p.linkSuccessors()
 	p.addHosts(cfg.Rules)
+	p.addPassing()
 	p.numberLimits()
 	p.addRoutes()
 	return p, nil

@@ -17,7 +17,13 @@ type Catalogue struct {
 	// degrades alone. What a document cannot use anywhere is in its own Problems.
 	Problems []Problem
 
-	hosts hostTable
+	// Passthroughs are what is declared to be no API, in declared order, and Passes
+	// their paths by host, by Pass.Index.
+	Passthroughs []*Passthrough
+	Passes       []*Pass
+
+	hosts  hostTable
+	passes passTable
 }
 
 // Problem is a part of a document that is not in force in a version, and why.
@@ -51,6 +57,9 @@ func New(cfg Config) (*Catalogue, error) {
 		return nil, err
 	}
 	if err := b.bind(cfg.Bindings); err != nil {
+		return nil, err
+	}
+	if err := b.passThrough(cfg.Passthroughs); err != nil {
 		return nil, err
 	}
 	b.finish()

@@ -128,6 +128,7 @@ type Binding struct {
 
 // Config is what New compiles.
 type Config struct {
-	APIs     []*API
-	Bindings []Binding
+	APIs         []*API
+	Bindings     []Binding
+	Passthroughs []*Passthrough
 }

@@ -8,11 +8,15 @@ type Error struct {
 	API     string
 	Version string
 	Limit   string
-	Err     error
+	// Passthrough is the name of one.
+	Passthrough string
+	Err         error
 }
 
 func (e *Error) Error() string {
 	switch {
+	case e.Passthrough != "":
+		return fmt.Sprintf("passthrough %q: %v", e.Passthrough, e.Err)
 	case e.Version != "":
 		return fmt.Sprintf("version %q of API %q: %v", e.Version, e.API, e.Err)
 	case e.Limit != "" && e.API == "":

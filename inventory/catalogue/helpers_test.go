@@ -77,7 +77,7 @@ func ask(c *Catalogue, request string, headers ...string) Match {
 }
 
 func (o Outcome) String() string {
-	return [...]string{"unknown host", "ambiguous", "unclaimed", "no document", "no route", "near miss", "no method", "found"}[o]
+	return [...]string{"unknown host", "ambiguous", "unclaimed", "no document", "no route", "near miss", "no method", "found", "passed"}[o]
 }
 
 // got says in one line what matching found: the outcome, version and template.

@@ -34,6 +34,8 @@ const (
 	NoMethod
 	// Found: Route is the documented operation.
 	Found
+	// Passed: it is declared to be no API (Catalogue.Pass).
+	Passed
 )
 
 // Query is what a request is matched by. Host and Path are in canonical form
@@ -60,6 +62,9 @@ type Match struct {
 	Base    string // the claim's base path that held, in canonical form; for entries of unknown routes
 	Bound   uint64 // bits of the bindings that hold (Binding.Bit), whatever the outcome
 	Allow   string // NoMethod: the value of the Allow header
+
+	Pass   *Pass    // Passed
+	Within *Version // Passed: the version whose claim it lies in, if any
 
 	// Params are the ranges of the path parameters in Path, in the order of
 	// Route.Params.
