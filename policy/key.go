@@ -76,13 +76,13 @@ func (k KeyPart) add(kb *ratelimit.KeyBuilder, r *Request) {
 		kb.Addr(r.Client)
 	case keyHeader:
 		values := r.Header[k.name]
-		if len(values) == 0 || len(values) == 1 && values[0] == "" {
+		// Of several lines upstream reads one: the others would buy a fresh bucket
+		// for the same value.
+		if len(values) != 1 || values[0] == "" {
 			kb.Missing()
 			return
 		}
-		for _, v := range values {
-			kb.String(v)
-		}
+		kb.String(values[0])
 	case keyConstant:
 		kb.String(k.name)
 	case keyHost:
