@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/url"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -17,9 +16,18 @@ import (
 // commands are the sub-commands of `caddy api-guard`, each in a file of its own:
 // command_<name>.go. A further one is a line here.
 var commands = []func() *cobra.Command{
+	routesCommand,
+	showCommand,
+	reviewCommand,
+	findingsCommand,
+	consumersCommand,
+	hostsCommand,
+	limitsCommand,
+	replayCommand,
 	coverageCommand,
 	lintCommand,
 	planCommand,
+	initCommand,
 }
 
 func init() {
@@ -130,29 +138,4 @@ func (in *invocation) writeJSON(value any) error {
 	encoder := json.NewEncoder(in.out)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(value)
-}
-
-// table writes rows below a head. What stands in them may come from requests:
-// control characters are not passed to the terminal.
-func (in *invocation) table(head []string, rows [][]string) error {
-	w := tabwriter.NewWriter(in.out, 0, 4, 2, ' ', 0)
-	for _, row := range append([][]string{head}, rows...) {
-		for i, cell := range row {
-			if i > 0 {
-				fmt.Fprint(w, "\t")
-			}
-			fmt.Fprint(w, printable(cell))
-		}
-		fmt.Fprintln(w)
-	}
-	return w.Flush()
-}
-
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 {
-			return '·'
-		}
-		return r
-	}, s)
 }

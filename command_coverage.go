@@ -62,7 +62,7 @@ func (in *invocation) showCoverage(list inventory.List[coverage.Entry]) error {
 		for _, e := range list.Items {
 			rows = append(rows, []string{string(e.Status), e.Listener, e.Host, e.Handler, e.Route, e.Why})
 		}
-		if err := in.table([]string{"STATUS", "LISTENER", "HOST", "HANDLER", "ROUTE", "WHY"}, rows); err != nil {
+		if err := in.table(columns("STATUS", "LISTENER", "HOST~", "HANDLER?", "ROUTE?", "WHY~"), rows); err != nil {
 			return err
 		}
 	}

@@ -39,7 +39,7 @@ func runLint(in *invocation, _ []string) error {
 		for _, l := range list {
 			rows = append(rows, []string{l.Kind, l.API, l.Version, l.Where, l.Detail, l.Advice})
 		}
-		err = in.table([]string{"KIND", "API", "VERSION", "WHERE", "WHAT", "ADVICE"}, rows)
+		err = in.table(columns("KIND", "API", "VERSION", "WHERE~", "WHAT~", "ADVICE~?"), rows)
 	}
 	if err == nil && len(list) > 0 && in.flag("strict") {
 		return errFound

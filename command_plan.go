@@ -71,7 +71,7 @@ func (in *invocation) showPlan(plan *inventory.Plan) error {
 			fmt.Sprintf("%d of %d", e.WouldRefuse.Requests, e.WouldRefuse.Consumers),
 		})
 	}
-	if err := in.table([]string{"API", "VERSION", "STATE", "NEXT", "REQUESTS", "CALLERS", "TREND", "LAST SEEN", "QUIET SINCE", "WOULD REFUSE"}, rows); err != nil {
+	if err := in.table(columns("API", "VERSION", "STATE", "NEXT?", "REQUESTS", "CALLERS", "TREND?", "LAST SEEN?", "QUIET SINCE?", "WOULD REFUSE"), rows); err != nil {
 		return err
 	}
 	for i := range plan.Items {
@@ -102,7 +102,7 @@ func (in *invocation) showLoss(e *inventory.PlanEntry) error {
 	for _, o := range e.Operations {
 		rows = append(rows, []string{"  " + o.Method + " " + o.Host + o.Path, strconv.FormatUint(o.Count, 10), dayText(o.LastSeen), "ended " + dayText(o.Sunset)})
 	}
-	return in.table([]string{"  WHO", "REQUESTS", "LAST SEEN", "THEN"}, rows)
+	return in.table(columns("  WHO~", "REQUESTS", "LAST SEEN?", "THEN"), rows)
 }
 
 func dayText(t inventory.Time) string {

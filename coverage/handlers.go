@@ -34,6 +34,7 @@ var answering = map[string]string{
 	"http.handlers.static_response": "answers what the configuration says",
 	"http.handlers.error":           "answers an error",
 	"http.handlers.metrics":         "answers Caddy's own metrics",
+	"http.handlers.api_inventory":   "answers with the inventory's page",
 	"http.handlers.copy_response":   "sends the answer that came before it",
 }
 

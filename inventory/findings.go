@@ -49,7 +49,6 @@ type proof struct {
 	best      rank
 	why       why
 	dropped   bool
-	detail    string // of what rests on the configuration
 }
 
 // findings are all that are open, and those that were closed latest.

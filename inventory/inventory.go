@@ -221,6 +221,13 @@ func (inv *Inventory) drain() {
 	}
 }
 
+// CatchUp records all that is queued and looks after what time brings about, at once.
+// It is for programs that record without Run.
+func (inv *Inventory) CatchUp() {
+	inv.drain()
+	inv.tick()
+}
+
 // recordArrivals takes in a consumer and what else is queued, up to a batch.
 func (inv *Inventory) recordArrivals(first arrival) {
 	defer inv.survive()

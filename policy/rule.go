@@ -78,6 +78,15 @@ func RuleNames() []Rule {
 
 func (r Rule) String() string { return ruleNames[r] }
 
+// AllRules are the rules that have a mode.
+func AllRules() []Rule {
+	var all []Rule
+	for r := RuleNone + 1; r < Rule(numRules); r++ {
+		all = append(all, r)
+	}
+	return all
+}
+
 // Rules are the modes and settings in force for a version, or for requests that
 // belong to none.
 type Rules struct {

@@ -1,0 +1,234 @@
+package apiguard
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/spf13/cobra"
+
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/inventory/spec"
+	"github.com/apiguard/caddy-api-guard/policy"
+)
+
+func initCommand() *cobra.Command {
+	cmd := command("init <document>… --upstream <address> [--host <name>…]", "Writes a Caddyfile that puts the guard before an API, in monitor mode", `
+Reads OpenAPI documents and writes a Caddyfile that puts the guard before the API
+that they describe, in monitor mode: nothing is refused, and the inventory says what
+would be. Each document is a version; documents of one title are one API. Hosts are
+those of the documents' servers, or of --host.
+
+    caddy api-guard init openapi.yaml --upstream localhost:3000 --host api.example.com > Caddyfile
+    caddy run
+
+Paths of documents are written as they are given. The Caddyfile is checked before it
+is written: what cannot work is said and nothing is written.`, runInit)
+	cmd.Args = cobra.MinimumNArgs(1)
+	cmd.Flags().String("upstream", "", "Where the API runs: localhost:3000")
+	cmd.Flags().StringArray("host", nil, "Host that serves the versions, in place of the documents' servers")
+	cmd.Flags().StringP("output", "o", "", "File to write to, which must not be there yet (default: standard output)")
+	return cmd
+}
+
+// draftAPI is an API as init finds it.
+type draftAPI struct {
+	name, title string
+	versions    []draftVersion
+}
+
+type draftVersion struct {
+	name      string
+	file      string
+	declared  bool     // the hosts are those of --host; else the document gives them
+	hosts     []string // where sites are needed
+	operation int
+}
+
+func runInit(in *invocation, files []string) error {
+	upstream := in.text("upstream")
+	if upstream == "" {
+		return errors.New("--upstream: say where the API runs, such as localhost:3000")
+	}
+	if strings.ContainsAny(upstream, " \t\n{}\"`") {
+		return fmt.Errorf("--upstream: %q is no address: write one such as localhost:3000", upstream)
+	}
+	hosts, _ := in.cmd.Flags().GetStringArray("host")
+	for i, host := range hosts {
+		canonical, err := spec.CanonicalHost(host)
+		if err != nil {
+			return fmt.Errorf("--host %q: %w", host, err)
+		}
+		hosts[i] = canonical
+	}
+	var apis []*draftAPI
+	for _, file := range files {
+		if err := addDraft(&apis, file, hosts); err != nil {
+			return err
+		}
+	}
+	text := caddyfileOf(apis, upstream)
+	if err := checkDraft(text); err != nil {
+		return fmt.Errorf("the documents do not go together as they are: %w", err)
+	}
+	if in.flag("json") {
+		config, _, err := adaptDraft(text)
+		if err != nil {
+			return err
+		}
+		return in.writeJSON(config)
+	}
+	output := in.text("output")
+	if output == "" {
+		_, err := io.WriteString(in.out, text)
+		return err
+	}
+	file, err := os.OpenFile(output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return fmt.Errorf("writing the Caddyfile: %w", err)
+	}
+	_, err = io.WriteString(file, text)
+	return errors.Join(err, file.Close())
+}
+
+func addDraft(apis *[]*draftAPI, file string, hosts []string) error {
+	document, err := spec.LoadFile(file, spec.Options{})
+	if err != nil {
+		return err
+	}
+	v := draftVersion{file: filepath.ToSlash(file), declared: len(hosts) > 0, hosts: hosts, operation: len(document.Operations)}
+	if !v.declared {
+		servers := slices.Clone(document.Servers)
+		for _, op := range document.Operations {
+			servers = append(servers, op.Servers...)
+		}
+		for _, s := range servers {
+			if s.Host != "" && !slices.Contains(v.hosts, s.Host) {
+				v.hosts = append(v.hosts, s.Host)
+			}
+		}
+	}
+	if len(v.hosts) == 0 {
+		return fmt.Errorf("%s: its servers name no host: say which with --host", file)
+	}
+	name := slug(document.Title)
+	if name == "" {
+		name = slug(strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)))
+	}
+	i := slices.IndexFunc(*apis, func(a *draftAPI) bool { return a.name == name })
+	if i < 0 {
+		*apis = append(*apis, &draftAPI{name: name, title: document.Title})
+		i = len(*apis) - 1
+	}
+	api := (*apis)[i]
+	v.name = versionName(document.Version)
+	for n := 2; slices.ContainsFunc(api.versions, func(o draftVersion) bool { return o.name == v.name }); n++ {
+		v.name = versionName(document.Version) + "-" + strconv.Itoa(n)
+	}
+	api.versions = append(api.versions, v)
+	return nil
+}
+
+var notName = regexp.MustCompile(`[^a-z0-9]+`)
+
+// slug is a title as an API's name.
+func slug(title string) string {
+	name := strings.Trim(notName.ReplaceAllString(strings.ToLower(title), "-"), "-")
+	return strings.TrimSuffix(strings.TrimSuffix(name, "-api"), "-rest")
+}
+
+var notVersion = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// versionName is v and the first number of a semantic version, or the version as it
+// is written.
+func versionName(version string) string {
+	version = strings.Trim(notVersion.ReplaceAllString(version, "-"), "-")
+	major, rest, _ := strings.Cut(version, ".")
+	if n, err := strconv.Atoi(major); err == nil && n < 1000 && strings.Count(rest, ".") <= 1 {
+		return "v" + major
+	}
+	if version == "" {
+		return "v1"
+	}
+	return version
+}
+
+// caddyfileOf writes the draft.
+func caddyfileOf(apis []*draftAPI, upstream string) string {
+	var b strings.Builder
+	b.WriteString(`# Written by "caddy api-guard init". In monitor mode nothing is refused; what would
+# be, and what is in no document, is asked with
+#
+#	caddy api-guard routes --state shadow
+#	caddy api-guard findings
+#
+# Then replace "mode monitor" by the rules, one by one.
+{
+	api_guard {
+		mode monitor
+`)
+	var sites []string
+	for _, api := range apis {
+		fmt.Fprintf(&b, "\n\t\tapi %s {\n", api.name)
+		if api.title != "" {
+			fmt.Fprintf(&b, "\t\t\tpurpose %s\n", quoted(api.title))
+		}
+		b.WriteString("\t\t\t# owner team-name\n")
+		for _, v := range api.versions {
+			fmt.Fprintf(&b, "\t\t\tversion %s {\n", v.name)
+			if v.declared {
+				fmt.Fprintf(&b, "\t\t\t\thosts %s\n", strings.Join(v.hosts, " "))
+			}
+			fmt.Fprintf(&b, "\t\t\t\tspec %s # %d operations\n\t\t\t}\n", quoted(v.file), v.operation)
+			for _, host := range v.hosts {
+				if !slices.Contains(sites, host) {
+					sites = append(sites, host)
+				}
+			}
+		}
+		b.WriteString("\t\t}\n")
+	}
+	fmt.Fprintf(&b, "\t}\n}\n\n%s {\n\tapi_guard\n\treverse_proxy %s\n}\n", strings.Join(sites, ", "), upstream)
+	b.WriteString("\n# Hosts that nobody declared: refused once unknown_host is enforced, and recorded\n# from now on.\nhttps:// {\n\tapi_guard\n}\n\nhttp:// {\n\tapi_guard\n}\n")
+	return b.String()
+}
+
+// quoted is a token of a Caddyfile.
+func quoted(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+	if s != "" && !strings.ContainsAny(s, " \"`{}#\\") {
+		return s
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}
+
+func adaptDraft(text string) (config json.RawMessage, warnings []caddyconfig.Warning, err error) {
+	adapted, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "Caddyfile"})
+	return adapted, warnings, err
+}
+
+// checkDraft compiles the draft as Caddy would.
+func checkDraft(text string) error {
+	config, _, err := adaptDraft(text)
+	if err != nil {
+		return err
+	}
+	app, _, err := decodeConfig(config)
+	if err != nil {
+		return err
+	}
+	return app.offline(func(*policy.Config, *catalogue.Catalogue) {})
+}

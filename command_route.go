@@ -1,0 +1,107 @@
+package apiguard
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/apiguard/caddy-api-guard/inventory"
+)
+
+func showCommand() *cobra.Command {
+	cmd := command("show <id>", "Shows all that is known of a route", `
+Shows all that is known of a route. Its id stands in the first column of
+
+    caddy api-guard routes`, func(in *invocation, args []string) error {
+		return in.showRoute("GET", "routes/"+url.PathEscape(args[0]), nil)
+	})
+	cmd.Args = cobra.ExactArgs(1)
+	return cmd
+}
+
+func reviewCommand() *cobra.Command {
+	cmd := command("review <id> accepted|ignored|open [--note <text>]", "Says what you think of a route", `
+Records that a route is meant to be as it is (accepted), is known and of no
+interest (ignored), or takes that back (open). Findings that rest on the route
+close when it is accepted or ignored.
+
+    caddy api-guard review jklt4alaesquk3kl accepted --note "health check of the load balancer"`, func(in *invocation, args []string) error {
+		note := in.text("note")
+		body, err := json.Marshal(inventory.Review{Review: args[1], Note: note})
+		if err != nil {
+			return err
+		}
+		return in.showRoute("POST", "routes/"+url.PathEscape(args[0])+"/review", body)
+	})
+	cmd.Args = cobra.ExactArgs(2)
+	cmd.Flags().String("note", "", "Why, in one line")
+	return cmd
+}
+
+// showRoute writes the entry that the admin API answers with, a field a line.
+func (in *invocation) showRoute(method, route string, body []byte) error {
+	var raw json.RawMessage
+	if err := in.ask(method, route, nil, bytes.NewReader(body), &raw); err != nil {
+		return err
+	}
+	if in.flag("json") {
+		return in.writeJSON(raw)
+	}
+	rows, err := fields("", raw)
+	if err != nil {
+		return err
+	}
+	return in.table(columns("FIELD", "VALUE~"), rows)
+}
+
+// fields are the members of an object in its own order, those of objects within it
+// by their path; empty ones are left out.
+func fields(prefix string, raw json.RawMessage) ([][]string, error) {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := decoder.Token(); err != nil {
+		return nil, err
+	}
+	var rows [][]string
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return nil, err
+		}
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return nil, err
+		}
+		path := prefix + fmt.Sprint(name)
+		switch {
+		case slices.Contains([]string{`null`, `""`, `[]`, `{}`}, string(value)):
+		case value[0] == '{':
+			within, err := fields(path+".", value)
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, within...)
+		default:
+			rows = append(rows, []string{path, plainValue(value)})
+		}
+	}
+	return rows, nil
+}
+
+// plainValue is a string or a list of strings without its quotes, else the JSON.
+func plainValue(value json.RawMessage) string {
+	var text string
+	var list []string
+	switch {
+	case json.Unmarshal(value, &text) == nil:
+		return text
+	case json.Unmarshal(value, &list) == nil:
+		return strings.Join(list, ", ")
+	default:
+		return string(value)
+	}
+}
