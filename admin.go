@@ -79,11 +79,14 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 	if id, ok := reviewed(name); ok {
 		return app.review(id, r)
 	}
+	if id, ok := templated(name); ok {
+		return app.pin(id, r)
+	}
 	id, isRoute := strings.CutPrefix(name, "routes/")
 	switch {
 	case name == "apis", name == "hosts", name == "routes", name == "consumers", name == "findings", name == "coverage", name == "plan", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
 	default:
-		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, routes/{id}/review, consumers, findings, feed, coverage, plan, limits, override and health", adminPrefix, name))
+		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, routes/{id}/review, routes/{id}/template, consumers, findings, feed, coverage, plan, limits, override and health", adminPrefix, name))
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, apiError(http.StatusMethodNotAllowed, fmt.Sprintf("%s%s takes GET only", adminPrefix, name))

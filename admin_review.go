@@ -13,9 +13,9 @@ import (
 	"github.com/apiguard/caddy-api-guard/inventory"
 )
 
-// maxReviewBody is room for the longest note, each byte of it escaped, and what
-// stands around it.
-const maxReviewBody = 6*inventory.MaxNote + 256
+// maxStatement is room for the longest note or template, each byte of it escaped,
+// and what stands around it.
+const maxStatement = 6*inventory.MaxTemplate + 256
 
 // reviewed is the id in routes/{id}/review.
 func reviewed(name string) (id string, ok bool) {
@@ -28,20 +28,9 @@ func reviewed(name string) (id string, ok bool) {
 }
 
 // review records what an operator says of a route, and answers with its entry.
-// The media type is asked for because a browser cannot send it to another origin
-// without asking first.
 func (app *App) review(id string, r *http.Request) (any, error) {
-	if r.Method != http.MethodPost {
-		return nil, apiError(http.StatusMethodNotAllowed, "a review takes POST only; GET the route to read it")
-	}
-	if r.URL.RawQuery != "" {
-		return nil, apiError(http.StatusBadRequest, "a review takes no query parameters")
-	}
-	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
-		return nil, apiError(http.StatusUnsupportedMediaType, "a review is JSON: send Content-Type: application/json")
-	}
-	review, err := readReview(r.Body)
-	if err != nil {
+	var review inventory.Review
+	if err := readStatement(r, "a review", `{"review":"accepted","note":"why"}`, &review); err != nil {
 		return nil, err
 	}
 	entry, err := app.shared.inventory.Review(id, review)
@@ -57,22 +46,34 @@ func (app *App) review(id string, r *http.Request) (any, error) {
 	}
 }
 
-func readReview(body io.Reader) (inventory.Review, error) {
-	var review inventory.Review
-	text, err := io.ReadAll(io.LimitReader(body, maxReviewBody+1))
-	if err != nil {
-		return review, apiError(http.StatusBadRequest, "reading the review: "+err.Error())
+// readStatement reads what an operator says of a route: what is its name, such as "a
+// review", and example how to write it. The media type is asked for because a
+// browser cannot send it to another origin without asking first.
+func readStatement(r *http.Request, what, example string, into any) error {
+	_, name, _ := strings.Cut(what, " ")
+	if r.Method != http.MethodPost {
+		return apiError(http.StatusMethodNotAllowed, what+" takes POST only; GET the route to read it")
 	}
-	if len(text) > maxReviewBody {
-		return review, apiError(http.StatusRequestEntityTooLarge, fmt.Sprintf("a review has at most %d bytes, its note at most %d", maxReviewBody, inventory.MaxNote))
+	if r.URL.RawQuery != "" {
+		return apiError(http.StatusBadRequest, what+" takes no query parameters")
+	}
+	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
+		return apiError(http.StatusUnsupportedMediaType, what+" is JSON: send Content-Type: application/json")
+	}
+	text, err := io.ReadAll(io.LimitReader(r.Body, maxStatement+1))
+	if err != nil {
+		return apiError(http.StatusBadRequest, "reading the "+name+": "+err.Error())
+	}
+	if len(text) > maxStatement {
+		return apiError(http.StatusRequestEntityTooLarge, fmt.Sprintf("%s has at most %d bytes", what, maxStatement))
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&review); err != nil {
-		return review, apiError(http.StatusBadRequest, `reading the review: `+err.Error()+`: write {"review":"accepted","note":"why"}`)
+	if err := decoder.Decode(into); err != nil {
+		return apiError(http.StatusBadRequest, "reading the "+name+": "+err.Error()+": write "+example)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return review, apiError(http.StatusBadRequest, "reading the review: something follows the object: send one")
+		return apiError(http.StatusBadRequest, "reading the "+name+": something follows the object: send one")
 	}
-	return review, nil
+	return nil
 }

@@ -87,6 +87,7 @@ type Inventory struct {
 	hosts     map[string]*hostRecord
 	strangers int // undeclared hosts held
 	versions  map[versionKey]*versionRecord
+	templates templates
 	findings  findings
 	looked    time.Time // when findings were last looked for without being asked
 	swept     time.Time // when old entries were last forgotten
@@ -166,6 +167,7 @@ func New(o Options) *Inventory {
 		routes:    make(map[routeID]*entry),
 		hosts:     make(map[string]*hostRecord),
 		versions:  make(map[versionKey]*versionRecord),
+		templates: newTemplates(),
 		findings:  findings{byKey: make(map[findingKey]*finding)},
 		reviews:   make(map[routeID]*review),
 	}
@@ -279,6 +281,7 @@ func (inv *Inventory) lookAround(now time.Time) {
 	defer inv.mu.Unlock()
 	inv.watchDates(now)
 	inv.rollDays(now)
+	inv.foldDue(now)
 	if since := now.Sub(inv.swept); since >= sweepEvery || since < 0 {
 		inv.swept = now
 		inv.forgetOld(now)

@@ -30,6 +30,8 @@ func (inv *Inventory) ownParts() []Kept {
 		{Bucket: bucketConsumers, Load: inv.loadConsumer, Save: inv.saveConsumers},
 		{Bucket: bucketReviews, Load: inv.loadReview, Save: inv.saveReviews},
 		{Bucket: bucketFeed, Load: inv.feed.log.load, Save: inv.feed.log.save, Loaded: inv.feed.log.loaded},
+		{Bucket: bucketFolds, Load: inv.loadFold, Save: inv.saveFolds},
+		{Bucket: bucketPins, Load: inv.loadPin, Save: inv.savePins},
 		{Bucket: bucketFindings, Load: inv.loadFinding, Save: inv.saveFindings},
 	}
 }

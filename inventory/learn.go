@@ -126,7 +126,7 @@ func (inv *Inventory) find(ob *observation, host *hostRecord) *entry {
 
 // entryFor finds or makes the entry of a request that no document has or had.
 func (inv *Inventory) entryFor(ob *observation, host *hostRecord, worth rank) (e *entry, first bool) {
-	k := inv.keyOf(ob, host)
+	k := inv.keyOf(ob, host, worth)
 	id := k.id()
 	if e := inv.routes[id]; e != nil {
 		return e, false
@@ -145,19 +145,32 @@ func (inv *Inventory) entryFor(ob *observation, host *hostRecord, worth rank) (e
 	return e, true
 }
 
-// keyOf is the key of a request that no document has or had.
-func (inv *Inventory) keyOf(ob *observation, host *hostRecord) routeKey {
+// keyOf is the key of a request that no document has or had. What was refused or
+// not found is templated by lexical classes alone, unless it asked for a route that
+// is known: then it is one more request to that.
+func (inv *Inventory) keyOf(ob *observation, host *hostRecord, worth rank) routeKey {
 	k := routeKey{api: ob.api, version: ob.version, host: host.name, method: ob.method}
 	if ob.match == catalogue.NoMethod {
 		// The path is documented, the method is not: its template is known.
 		if d := ob.rec.shapes.find(k.host, ob.path, func(e *entry) bool {
 			return e.key.api == k.api && e.key.version == k.version
-		}); d != nil {
+		}); d != nil && !ob.rec.words.among(d.key.path, ob.path) {
 			k.path = d.key.path
 		}
 	}
+	if k.path != "" {
+		return k
+	}
+	t, path := inv.templater(ob.rec, k.scope(), ob.base), asRequested(ob.path)
+	k.path = inv.templates.pinned(k.scope(), path)
 	if k.path == "" {
-		k.path = template(ob.base, ob.path)
+		k.path = t.template(path)
+	}
+	if worth >= rankProbable {
+		return k
+	}
+	if e := inv.routes[k.id()]; e == nil || e.shelf == shelfNoise {
+		k.path = lexical(ob.base, ob.path)
 	}
 	return k
 }

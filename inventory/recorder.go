@@ -33,6 +33,9 @@ type Recorder struct {
 	methods map[string]string          // that are documented and not standard
 	keys    []apiKey                   // of all documents
 	shapes  shapes
+
+	branches map[scope]*branch
+	words    vocabulary
 }
 
 // slot is a documented operation on one host.
@@ -111,6 +114,7 @@ func (inv *Inventory) Bind(cat *catalogue.Catalogue, meta ...VersionMeta) *Recor
 	for _, p := range cat.Passes {
 		r.passes = append(r.passes, inv.bound(routeKey{host: p.Host, method: p.Method(), path: p.Path}))
 	}
+	r.growBranches()
 	return r
 }
 

@@ -271,6 +271,6 @@ func (inv *Inventory) sampled(s *Sample) *entry {
 	if e := inv.find(&ob, host); e != nil {
 		return e
 	}
-	k := inv.keyOf(&ob, host)
+	k := inv.keyOf(&ob, host, (&Outcome{Status: s.Status, Forwarded: true}).worth())
 	return inv.routes[k.id()]
 }

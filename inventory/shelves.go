@@ -93,6 +93,7 @@ func (inv *Inventory) reshelve(e *entry, before rank) {
 }
 
 func (inv *Inventory) shelveKnown(e *entry) {
+	inv.ripen(e)
 	e.shelf = shelfKnown
 	inv.known.add(e)
 }

@@ -4,46 +4,67 @@ import (
 	"strings"
 )
 
+// MaxTemplate is how long a template may be, in bytes.
+const MaxTemplate = 2048
+
 // Bounds of a template. What is longer ends in "/**" at the last whole segment
 // that fits.
 const (
-	maxPath     = 2048
+	maxPath     = MaxTemplate
 	maxSegments = 24
 )
 
 // rest is the tail of a template that was cut.
 const rest = "/**"
 
-// template turns the path of a request that no document has into the template
-// that stands for it. base is the claim's base path that held, "" or "/" for the
-// root: its segments are names, and a placeholder in it stays one.
+// folded stands for the values of a segment that were found by what was seen: by
+// their number, or because they belong to several lexical classes.
+const folded = "{value}"
+
+// templater turns the path of a request that no document has into the template
+// that stands for it. For each segment the first of these that knows decides:
 //
-// Every decision looks at one segment alone, so the same path gives the same
-// template always, whatever was seen before. Folding rare tails by frequency
-// needs what was seen: it works on the entries and can come after this.
+//	the base path   its segments are names, and a placeholder in it stays one
+//	the documents   as far as the path begins as a documented one does
+//	versions        are names, whatever else they look like
+//	folds           what was learned of the values at this place
+//	vocabulary      a name after which the documents have parameters only
+//	classes         segmentClass, which looks at the segment alone
+//
+// So the same path gives the same template whatever was seen before, folds aside.
+type templater struct {
+	base      string  // of the claim that held, "" or "/" for the root
+	documents *branch // may be nil
+	words     vocabulary
+	folds     map[string]*fold
+	// once are segments that are put together although the place is not folded, each
+	// with what is before it.
+	once map[string]bool
+}
+
+// template turns a path, or an earlier template, into a template.
 //
 // The result is printable ASCII and holds no value that one of the classes of
 // segmentClass covers. Bytes that do not belong into a path are percent-encoded
 // (the target rule refuses them; in monitor mode they get here), a query or
 // fragment is cut off, and of ";" parameters only the fact is kept. Braces that a
-// client sends are encoded, so that nobody can write a placeholder.
-func template(base, path string) string {
-	if i := strings.IndexAny(path, "?#"); i >= 0 {
-		path = path[:i]
-	}
-	cut := false
-	if len(path) > maxPath {
-		path, cut = path[:maxPath], true
-		path = path[:max(strings.LastIndexByte(path, '/'), 0)]
-	}
+// client sends must have been encoded, see writeName: a segment with braces is
+// taken for one of an earlier template.
+func (t templater) template(path string) string {
+	path, cut := cutPath(path)
 	path = strings.TrimPrefix(path, "/")
-	base = strings.Trim(base, "/")
+	base := strings.Trim(t.base, "/")
+	documents := t.documents
+	name := "" // the segment before, if it is one
 
-	var b strings.Builder
-	b.Grow(len(path) + 16)
+	b := make([]byte, 0, len(path)+16)
 	for index := 0; ; index++ {
 		segment, after, more := strings.Cut(path, "/")
-		if index == maxSegments || b.Len()+len(segment) > maxPath {
+		if index == maxSegments || len(b)+len(segment) > maxPath {
+			cut = true
+			break
+		}
+		if !more && segment == rest[1:] {
 			cut = true
 			break
 		}
@@ -51,15 +72,29 @@ func template(base, path string) string {
 		if base != "" {
 			declared, base, _ = strings.Cut(base, "/")
 		}
-		b.WriteByte('/')
+		var text string
+		known := documents != nil
+		if known {
+			following, _, _ := strings.Cut(after, "/")
+			documents, text, known = documents.step(t.words, segment, following)
+		}
+		before := len(b)
+		b = append(b, '/')
 		switch {
 		case strings.IndexByte(declared, '{') >= 0:
-			b.WriteString(declared)
+			b = append(b, declared...)
 		case declared != "":
-			writeName(&b, segment)
+			b = writeName(b, segment)
+		case known:
+			b = writeDocumented(b, text)
 		default:
-			writeSegment(&b, segment, index, !more && !cut)
+			f := t.folds[string(b[:before])]
+			if f == nil && t.words.follows(name, segment) || t.once[string(b[:before])+"/"+segment] {
+				f = &anyName
+			}
+			b = writeSegment(b, segment, index, !more && !cut, f)
 		}
+		name = string(b[before+1:])
 		if !more {
 			break
 		}
@@ -67,31 +102,73 @@ func template(base, path string) string {
 	}
 	switch {
 	case !cut:
-		return b.String()
-	case b.Len() <= 1:
+		return string(b)
+	case len(b) <= 1:
 		return rest
 	default:
-		b.WriteString(rest)
-		return b.String()
+		return string(b) + rest
 	}
 }
 
-func writeSegment(b *strings.Builder, segment string, index int, last bool) {
+// anyName is a place where every name is a value.
+var anyName = fold{names: true}
+
+// cutPath cuts what is too long, and what is no path.
+func cutPath(path string) (short string, cut bool) {
+	if i := strings.IndexAny(path, "?#"); i >= 0 {
+		path = path[:i]
+	}
+	if len(path) <= maxPath {
+		return path, false
+	}
+	path = path[:maxPath]
+	return path[:max(strings.LastIndexByte(path, '/'), 0)], true
+}
+
+// asRequested makes sure that nobody but us writes a placeholder, or a cut template.
+func asRequested(path string) string {
+	if strings.ContainsAny(path, "{}*") {
+		path = ours.Replace(path)
+	}
+	return path
+}
+
+var ours = strings.NewReplacer("{", "%7B", "}", "%7D", "**", "%2A%2A")
+
+// lexical is the template of a request's path by the classes of its segments alone.
+func lexical(base, path string) string { return templater{base: base}.template(asRequested(path)) }
+
+func writeDocumented(b []byte, text string) []byte {
+	if strings.IndexByte(text, '{') >= 0 {
+		return append(b, text...)
+	}
+	return writeName(b, text)
+}
+
+func writeSegment(b []byte, segment string, index int, last bool, f *fold) []byte {
 	name, _, matrix := strings.Cut(segment, ";")
-	if class := segmentClass(name, index, last); class != "" {
-		b.WriteString(class)
-	} else {
-		writeName(b, name)
+	class := name
+	if strings.IndexByte(name, '{') < 0 {
+		class = segmentClass(name, index, last)
+	}
+	switch {
+	case f != nil && f.holds(name, class, index, last):
+		b = append(b, folded...)
+	case class != "":
+		b = append(b, class...)
+	default:
+		b = writeName(b, name)
 	}
 	if matrix {
-		b.WriteString(";{parameters}")
+		b = append(b, ";{parameters}"...)
 	}
+	return b
 }
 
 const upperHex = "0123456789ABCDEF"
 
 // writeName writes a segment that is kept.
-func writeName(b *strings.Builder, s string) {
+func writeName(b []byte, s string) []byte {
 	if s == "**" {
 		// Not to be taken for a cut template.
 		s = "%2A%2A"
@@ -99,11 +176,10 @@ func writeName(b *strings.Builder, s string) {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c <= ' ' || c >= 0x7f || c == '{' || c == '}' || c == '"' || c == '<' || c == '>' || c == '\\' || c == '^' || c == '`' || c == '|':
-			b.WriteByte('%')
-			b.WriteByte(upperHex[c>>4])
-			b.WriteByte(upperHex[c&15])
+			b = append(b, '%', upperHex[c>>4], upperHex[c&15])
 		default:
-			b.WriteByte(c)
+			b = append(b, c)
 		}
 	}
+	return b
 }

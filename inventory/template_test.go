@@ -81,7 +81,7 @@ func TestTemplate(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := template(tt.base, tt.path); got != tt.want {
+			if got := lexical(tt.base, tt.path); got != tt.want {
 				t.Errorf("template(%q, %q) = %q, want %q", tt.base, tt.path, got, tt.want)
 			}
 		})
@@ -94,7 +94,7 @@ func FuzzTemplate(f *testing.F) {
 		f.Add("", seed)
 	}
 	f.Fuzz(func(t *testing.T, base, path string) {
-		got := template("", path)
+		got := lexical("", path)
 		if !utf8.ValidString(got) || strings.ContainsAny(got, " \"<>\\?#") {
 			t.Errorf("template of %q is %q", path, got)
 		}
@@ -106,10 +106,10 @@ func FuzzTemplate(f *testing.F) {
 		if got == "" || got[0] != '/' || strings.Count(got, "/") > maxSegments+1 || len(got) > 2*maxPath {
 			t.Errorf("template of %q is %q", path, got)
 		}
-		if again := template("", path); again != got {
+		if again := lexical("", path); again != got {
 			t.Errorf("template of %q is %q, then %q", path, got, again)
 		}
-		template(base, path)
+		lexical(base, path)
 	})
 }
 
