@@ -46,7 +46,7 @@ func (b *builder) limit(l *Limit, base *policy.Limit, at, source string) (policy
 		out.Operations = l.Operations
 	}
 	for _, set := range []func(*Limit, *policy.Limit, *policy.Limit, string, string) error{
-		setRate, setAlgorithm, setCount, setPenalty, setAmounts, setAnswer, setKey,
+		setRate, setQuota, setAlgorithm, setCount, setPenalty, setAmounts, setAnswer, setKey,
 	} {
 		if err := set(l, &out, base, at, source); err != nil {
 			return out, err
@@ -57,8 +57,8 @@ func (b *builder) limit(l *Limit, base *policy.Limit, at, source string) (policy
 
 func setRate(l *Limit, out, base *policy.Limit, at, source string) error {
 	if l.Rate == "" {
-		if out.Rate == 0 && out.Concurrency == 0 && l.Concurrency == 0 {
-			return wrong(at+".rate", source, "limit %q has no rate: write one such as 5/1m, or concurrency", l.Name)
+		if out.Rate == 0 && out.Concurrency == 0 && l.Concurrency == 0 && out.Quota == 0 && l.Quota == "" {
+			return wrong(at+".rate", source, "limit %q has no rate: write one such as 5/1m, or a quota or concurrency", l.Name)
 		}
 		return nil
 	}
@@ -208,12 +208,17 @@ func setKey(l *Limit, out, _ *policy.Limit, at, source string) error {
 
 func checkArithmetic(l *policy.Limit, at, source string) error {
 	if l.Rate == 0 {
+		if l.Quota != 0 && int(l.Cost) > l.Quota {
+			return wrong(at+".cost", source, "limit %q: cost %d is more than it holds, so that it would refuse everything", l.Name, l.Cost)
+		}
 		for _, field := range []struct {
 			name    string
 			written bool
 		}{
-			{"algorithm", l.Algorithm != ratelimit.Window}, {"count", l.Count != policy.CountRequests},
-			{"penalty", l.Penalty != 0}, {"cost", l.Cost != 0},
+			{"algorithm", l.Algorithm != ratelimit.Window},
+			{"count", l.Quota == 0 && l.Count != policy.CountRequests},
+			{"penalty", l.Quota == 0 && l.Penalty != 0},
+			{"cost", l.Quota == 0 && l.Cost != 0},
 		} {
 			if field.written {
 				return wrong(at+"."+field.name, source, "limit %q: %s belongs to a rate, and there is none: write one such as 5/1m", l.Name, field.name)
@@ -228,6 +233,9 @@ func checkArithmetic(l *policy.Limit, at, source string) error {
 	holds := l.Rate
 	if l.Burst != 0 {
 		holds = l.Burst
+	}
+	if l.Quota != 0 {
+		holds = min(holds, l.Quota)
 	}
 	if int(l.Cost) > holds {
 		return wrong(at+".cost", source, "limit %q: cost %d is more than it holds, so that it would refuse everything", l.Name, l.Cost)

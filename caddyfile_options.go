@@ -147,6 +147,7 @@ func (p *parser) limit(l *Limit, at string) error {
 		"count":       func() error { return p.count(l, at) },
 		"penalty":     p.one(&l.Penalty),
 		"cost":        p.positive(&l.Cost),
+		"quota":       p.one(&l.Quota),
 		"concurrency": p.positive(&l.Concurrency),
 		"protect":     p.flag(&l.Protect),
 		"headers":     p.one(&l.Headers),

@@ -177,6 +177,11 @@ type Limit struct {
 	// what the operation's document says with `x-api-guard-cost`, else 1.
 	Cost int `json:"cost,omitempty"`
 
+	// How much fits in a calendar day or month, in UTC: "1000/day" or
+	// "20000/month", besides the rate or instead of one. It counts what the rate
+	// counts, and is kept over restarts. Default: any amount.
+	Quota string `json:"quota,omitempty"`
+
 	// How many requests of a key may be on their way at one time, besides the rate
 	// or instead of one. Default: any number.
 	Concurrency int `json:"concurrency,omitempty"`

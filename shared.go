@@ -38,8 +38,9 @@ const poolKey = "state"
 func acquireShared(app *App) (*shared, error) {
 	value, _, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {
 		s := &shared{slots: app.TableSlots, done: make(chan struct{})}
-		s.table = ratelimit.NewTable(ratelimit.TableConfig{Slots: app.TableSlots})
+		s.table = ratelimit.NewTable(ratelimit.TableConfig{Slots: app.TableSlots, Secret: limitSecret()})
 		s.inventory = inventory.New(inventory.Options{Feed: s.feed})
+		s.inventory.Keep(keptQuotas(s.table))
 		s.metrics = newMetrics(s)
 		s.overrides = newOverrides(s.logger)
 		s.events = make(chan inventory.Event, eventsWaiting)

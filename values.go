@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+
+	"github.com/apiguard/caddy-api-guard/ratelimit"
 )
 
 // Size is a number of bytes. JSON takes a number, or a string such as "1MiB".
@@ -69,6 +71,21 @@ func parseRate(s string) (n int, window time.Duration, err error) {
 		return 0, 0, fmt.Errorf("reading rate %q: the longest window is 366d", s)
 	}
 	return n, window, nil
+}
+
+// parseQuota reads "N/day" or "N/month".
+func parseQuota(s string) (n int, period ratelimit.Period, err error) {
+	count, span, _ := strings.Cut(s, "/")
+	for _, p := range [...]ratelimit.Period{ratelimit.Day, ratelimit.Month} {
+		if span == p.String() {
+			period = p
+		}
+	}
+	n, err = strconv.Atoi(count)
+	if err != nil || n < 1 || n > ratelimit.MaxRate || count[0] == '+' || period == 0 {
+		return 0, 0, fmt.Errorf("reading quota %q: write a number from 1 to %d and a period, such as 1000/day or 20000/month", s, ratelimit.MaxRate)
+	}
+	return n, period, nil
 }
 
 // parsePenalty reads a duration with s, m, h or d.

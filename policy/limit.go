@@ -35,6 +35,10 @@ type Limit struct {
 	// Concurrency is how many requests may be on their way at one time; 0: any
 	// number. Without a rate it is all that the limit says.
 	Concurrency int
+	// Quota is how much fits in a Period of the calendar; 0: any amount. It counts
+	// what the rate counts, and can stand without one.
+	Quota  int
+	Period ratelimit.Period
 }
 
 // ByClient reports whether the limit counts by the client's address.
@@ -69,13 +73,29 @@ type bound struct {
 	cost     uint32 // 0: the operation's
 }
 
-// newBounds is what a limit says: its rate, and what may be on its way at one
-// time, which is counted apart under the same key.
+// newBounds is what a limit says: its rate, its quota, and what may be on its way
+// at one time. They are counted apart under the same key.
 func newBounds(l *Limit, mask uint64, scope ...string) ([]bound, error) {
 	var out []bound
-	if l.Rate != 0 || l.Concurrency == 0 {
+	if l.Rate != 0 || l.Concurrency == 0 && l.Quota == 0 {
 		b, err := newBound(l, mask, scope...)
 		if err != nil {
+			return nil, err
+		}
+		out = append(out, b)
+	}
+	if l.Quota != 0 {
+		b, _ := newBound(l, mask, scope...) // which may have no rate
+		b.arithmetic = ratelimit.Limit{
+			Name:      l.Name,
+			Space:     ratelimit.SpaceOf(append([]string{"quota", l.Name}, scope...)...),
+			Rate:      l.Quota,
+			Period:    l.Period,
+			Algorithm: ratelimit.Quota,
+			Protect:   l.Protect,
+			Penalty:   l.Penalty,
+		}
+		if err := b.arithmetic.Validate(); err != nil {
 			return nil, err
 		}
 		out = append(out, b)

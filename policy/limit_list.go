@@ -33,6 +33,7 @@ type LimitEntry struct {
 	Statuses    []int    `json:"statuses,omitempty"` // that count as failures
 	Cost        uint32   `json:"cost,omitempty"`
 	Penalty     string   `json:"penalty,omitempty"`
+	Quota       string   `json:"quota,omitempty"`
 	Concurrency int      `json:"concurrency,omitempty"`
 	Protect     bool     `json:"protect"`
 	Headers     bool     `json:"headers"`
@@ -67,6 +68,9 @@ func (e *listed) entry() LimitEntry {
 			out.Burst = capacityOf(&e.bounds[0].arithmetic)
 		}
 	}
+	if l.Quota != 0 {
+		out.Quota, out.Count = strconv.Itoa(l.Quota)+"/"+l.Period.String(), l.Count.String()
+	}
 	if l.Count == CountFailures {
 		out.Statuses = l.Failures
 	}
@@ -100,8 +104,17 @@ type Bucket struct {
 	Pending   int     `json:"pending"` // on their way, and counted as failures until they are answered
 	Reset     float64 `json:"reset"`   // until remaining next grows
 	Blocked   float64 `json:"blocked"` // that a penalty lasts yet
+	// Quota is what is used of the calendar's period, of a limit that has one.
+	Quota *QuotaUse `json:"quota,omitempty"`
 	// Concurrent is how many requests are on their way, of a limit on that.
 	Concurrent *int `json:"concurrent,omitempty"`
+}
+
+// QuotaUse is what one key has used of a quota. Reset is seconds.
+type QuotaUse struct {
+	Used      int     `json:"used"`
+	Remaining int     `json:"remaining"`
+	Reset     float64 `json:"reset"` // until the period ends; 0 when nothing is used
 }
 
 // ErrNoLimit says that no limit in force has the name.
@@ -129,8 +142,14 @@ func (p *Policy) Buckets(limit, api, version string, key []string) ([]Bucket, er
 				entry.Concurrent = &st.Held
 				continue
 			}
+			entry.Blocked = max(entry.Blocked, st.Blocked.Seconds())
+			if b.arithmetic.Algorithm == ratelimit.Quota {
+				entry.Quota = &QuotaUse{st.Used, st.Remaining, st.Reset.Seconds()}
+				entry.Pending = max(entry.Pending, st.Held)
+				continue
+			}
 			entry.Used, entry.Remaining, entry.Pending = st.Used, st.Remaining, st.Held
-			entry.Reset, entry.Blocked = st.Reset.Seconds(), st.Blocked.Seconds()
+			entry.Reset = st.Reset.Seconds()
 		}
 		out = append(out, entry)
 	})

@@ -17,7 +17,7 @@ func (t *Table) open(l *Limit, plan []step, i int, now int64) *slot {
 	}
 	if shared := t.sharedOf(s.index); shared != nil {
 		c := s.set.claim(s.way, s.tag, s.mark)
-		c.become(shared.inherited(l, s.mark, now))
+		c.become(t.inherited(shared, l, s.mark, now))
 		return c
 	}
 	if s.way = s.set.victim(plan, i, now); s.way < 0 {
@@ -117,6 +117,9 @@ func (c *slot) free(now int64) int64 {
 	if k := c.kind() &^ kindShadow; k == kindBucket || k == kindBlock {
 		return int64(c.data[0])
 	}
+	if c.kind()&^kindShadow == kindQuota {
+		return int64(c.data[1])
+	}
 	sub := subWindow(c.window)
 	v := c.windowAt(now, sub)
 	age := uint32(v.epoch) - c.epoch
@@ -154,10 +157,13 @@ func (t *Table) settle(plan []step, i int, now int64) int8 {
 // sharedWindow is the window, in milliseconds, in which a limit is counted in a
 // shared cell: its own, for a bucket the time that it takes to refill. A whole
 // bucket per refill is less than the bucket would admit, never more; at least a
-// second, as all windows.
+// second, as all windows. A quota is counted in a window that no period outlasts.
 func (l *Limit) sharedWindow() uint32 {
 	if l.Algorithm == Window {
 		return l.milliseconds()
+	}
+	if l.Algorithm == Quota {
+		return uint32(l.Period.longest() / time.Millisecond)
 	}
 	ns, _ := span(l.capacity(), uint64(l.Window), uint64(l.Rate))
 	return uint32((max(time.Duration(ns)+1, MinWindow) + time.Millisecond - 1) / time.Millisecond)
@@ -165,9 +171,16 @@ func (l *Limit) sharedWindow() uint32 {
 
 // inherited is the cell of a client who comes to a protected set, if the shared
 // cell is not empty: what it holds may be his, so he starts with all of it.
-func (c *slot) inherited(l *Limit, mark uint32, now int64) slot {
+func (t *Table) inherited(c *slot, l *Limit, mark uint32, now int64) slot {
 	view := c.inWindow(l.sharedWindow(), now)
-	if l.Algorithm == Bucket {
+	switch l.Algorithm {
+	case Quota:
+		total := view.windowAt(now, subWindow(view.window)).total
+		view = slot{}
+		if total != 0 {
+			view.chargeQuota(l, 0, uint64(total), t.wall(), now)
+		}
+	case Bucket:
 		total := view.windowAt(now, subWindow(view.window)).total
 		view = slot{}
 		if total != 0 {

@@ -14,7 +14,8 @@ import (
 //
 // q is how much fits at once and w the seconds in which that comes back, rounded
 // up: for a bucket its burst and the time to refill, so that the r of AppendLimit
-// is never more than q. A limit on concurrency has no w but a quota unit.
+// is never more than q. A limit on concurrency has no w but a quota unit, a quota
+// per month has none.
 func AppendPolicy(dst []byte, limits []*Limit) []byte {
 	for i, l := range limits {
 		if i > 0 {
@@ -26,6 +27,9 @@ func AppendPolicy(dst []byte, limits []*Limit) []byte {
 		if l.Algorithm == Concurrency {
 			dst = append(dst, `;qu="concurrent-requests"`...)
 			continue
+		}
+		if l.Period == Month {
+			continue // of no constant length: the t of RateLimit tells when it ends
 		}
 		dst = append(dst, ";w="...)
 		dst = strconv.AppendInt(dst, ceilSeconds(l.refill()), 10)
@@ -59,6 +63,9 @@ func AppendLimit(dst []byte, limits []*Limit, decisions []Decision) []byte {
 
 // refill is how long capacity takes to come back, rounded up to nanoseconds.
 func (l *Limit) refill() time.Duration {
+	if l.Algorithm == Quota {
+		return l.Period.longest()
+	}
 	if l.Algorithm == Window || l.Rate < 1 {
 		return l.Window
 	}

@@ -2,15 +2,19 @@ package ratelimit
 
 import (
 	"encoding/binary"
-	"hash/maphash"
 	"math/bits"
 	"net/netip"
+	"unsafe"
+
+	"github.com/dchest/siphash"
 )
 
 // Key names one client in one limit's space: a keyed 64-bit hash. Two clients
 // whose hashes collide share a bucket, which can only refuse too early; nobody
-// outside the process can aim for it. A key is good for the tables of one seed.
+// without the secret can aim for it. A key is good for the tables of one secret.
 type Key uint64
+
+func (t *Table) hash(b []byte) uint64 { return siphash.Hash(t.seed[0], t.seed[1], b) }
 
 // The parts of a key are self-delimiting, so that no two lists of parts have the
 // same bytes.
@@ -78,7 +82,7 @@ func (k *KeyBuilder) String(s string) {
 	p := k.room(17)
 	p[0] = partLong
 	binary.LittleEndian.PutUint64(p[1:], uint64(len(s)))
-	binary.LittleEndian.PutUint64(p[9:], maphash.String(k.table.seed, s))
+	binary.LittleEndian.PutUint64(p[9:], k.table.hash(unsafe.Slice(unsafe.StringData(s), len(s))))
 }
 
 // Missing adds a part that the request does not have, or that could not be
@@ -96,7 +100,7 @@ func (k *KeyBuilder) Sum() Key { return k.SumIn(k.space) }
 // hash it once.
 func (k *KeyBuilder) SumIn(space uint64) Key {
 	if !k.done {
-		k.sum, k.done = maphash.Bytes(k.table.seed, k.buf[:k.used]), true
+		k.sum, k.done = k.table.hash(k.buf[:k.used]), true
 	}
 	// One-to-one in k.sum for each space, so that spaces add no collisions of
 	// their own; the multipliers are those of MurmurHash3's finalizer.
@@ -113,7 +117,7 @@ func (k *KeyBuilder) SumIn(space uint64) Key {
 func (k *KeyBuilder) room(n int) []byte {
 	k.done = false
 	if int(k.used)+n > len(k.buf) {
-		h := maphash.Bytes(k.table.seed, k.buf[:k.used])
+		h := k.table.hash(k.buf[:k.used])
 		k.buf[0] = partFolded
 		binary.LittleEndian.PutUint64(k.buf[1:], h)
 		k.used = 9

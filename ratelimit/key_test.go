@@ -90,9 +90,9 @@ func TestSpacesKeepClientsApart(t *testing.T) {
 	}
 }
 
-func TestTablesOfOneSeedUnderstandEachOthersKeys(t *testing.T) {
-	a := NewTable(TableConfig{Slots: 8})
-	b := NewTable(TableConfig{Slots: 800, Seed: a.seed})
+func TestTablesOfOneSecretUnderstandEachOthersKeys(t *testing.T) {
+	a := NewTable(TableConfig{Slots: 8, Secret: []byte("one")})
+	b := NewTable(TableConfig{Slots: 800, Secret: []byte("one")})
 	c := NewTable(TableConfig{Slots: 8})
 	key := func(t *Table) Key {
 		k := t.Key(1)
@@ -100,10 +100,10 @@ func TestTablesOfOneSeedUnderstandEachOthersKeys(t *testing.T) {
 		return k.Sum()
 	}
 	if key(a) != key(b) {
-		t.Error("one seed, two keys")
+		t.Error("one secret, two keys")
 	}
 	if key(a) == key(c) {
-		t.Error("two seeds, one key: whoever knows one process's keys knows another's")
+		t.Error("two secrets, one key: whoever knows one process's keys knows another's")
 	}
 }
 

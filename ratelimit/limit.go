@@ -21,6 +21,9 @@ const (
 	// Concurrency admits Rate at one time: a charge is held until
 	// [Table.Settle] lets go of it. It has no window.
 	Concurrency
+	// Quota admits Rate in each calendar Period, in UTC. Of what is used of it a
+	// table can be asked, and told: see [Table.SaveQuotas].
+	Quota
 )
 
 // String is the algorithm's name in configurations.
@@ -32,6 +35,8 @@ func (a Algorithm) String() string {
 		return "bucket"
 	case Concurrency:
 		return "concurrency"
+	case Quota:
+		return "quota"
 	}
 	return "unknown"
 }
@@ -70,8 +75,11 @@ type Limit struct {
 	Rate int
 
 	// Window is the W of "N per W", MinWindow to MaxWindow, whole milliseconds. It
-	// is 0 for the algorithm Concurrency.
+	// is 0 for the algorithms Concurrency and Quota.
 	Window time.Duration
+
+	// Period is what a Quota is for, and 0 for all other algorithms.
+	Period Period
 
 	// Burst is how much a Bucket holds, 1 to MaxRate; 0 means Rate. It must be 0
 	// for the algorithm Window, where it would say nothing.
@@ -100,16 +108,24 @@ func (l *Limit) Validate() error {
 		return fmt.Errorf("checking limit %q: a name has 1 to %d characters, this one %d", l.Name, MaxName, len(l.Name))
 	case !printable(l.Name):
 		return fmt.Errorf("checking limit %q: it stands in a header field, so write the name in printable ASCII", l.Name)
-	case l.Algorithm > Concurrency:
-		return fmt.Errorf("checking limit %q: algorithm %d does not exist; use window, bucket or concurrency", l.Name, l.Algorithm)
+	case l.Algorithm > Quota:
+		return fmt.Errorf("checking limit %q: algorithm %d does not exist; use window, bucket, concurrency or quota", l.Name, l.Algorithm)
 	case l.Rate < 1 || l.Rate > MaxRate:
 		return fmt.Errorf("checking limit %q: rate %d is not between 1 and %d; for more, use a shorter window", l.Name, l.Rate, MaxRate)
 	case l.Algorithm == Concurrency && (l.Window != 0 || l.Burst != 0 || l.Penalty != 0):
 		return fmt.Errorf("checking limit %q: window, burst and penalty have no meaning for concurrency; remove them", l.Name)
-	case l.Algorithm == Concurrency:
+	case l.Algorithm == Concurrency && l.Period == 0:
 		return nil
+	case l.Algorithm != Quota && l.Period != 0:
+		return fmt.Errorf("checking limit %q: a period has no meaning for a %s; remove it, or use quota", l.Name, l.Algorithm)
+	case l.Algorithm == Quota && l.Period != Day && l.Period != Month:
+		return fmt.Errorf("checking limit %q: period %d does not exist; use day or month", l.Name, l.Period)
+	case l.Algorithm == Quota && (l.Window != 0 || l.Burst != 0):
+		return fmt.Errorf("checking limit %q: window and burst have no meaning for a quota; remove them", l.Name)
 	case l.Penalty != 0 && (l.Penalty < MinWindow || l.Penalty > MaxWindow):
 		return fmt.Errorf("checking limit %q: penalty %s is not between %s and %s", l.Name, l.Penalty, MinWindow, MaxWindow)
+	case l.Algorithm == Quota:
+		return nil
 	case l.Window < MinWindow || l.Window > MaxWindow:
 		return fmt.Errorf("checking limit %q: window %s is not between %s and %s", l.Name, l.Window, MinWindow, MaxWindow)
 	case l.Window%time.Millisecond != 0:
@@ -171,7 +187,7 @@ func (l *Limit) capacity() uint64 {
 func (l *Limit) usable() bool {
 	return l != nil && uint(l.Rate-1) < MaxRate &&
 		(uint64(l.Window-MinWindow) <= uint64(MaxWindow-MinWindow) && (l.Algorithm == Window || l.usableBucket()) ||
-			l.Algorithm == Concurrency)
+			l.Algorithm == Concurrency || l.Algorithm == Quota && (l.Period == Day || l.Period == Month))
 }
 
 func (l *Limit) usableBucket() bool {

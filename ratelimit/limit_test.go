@@ -29,7 +29,7 @@ func TestValidateSaysWhatIsWrongAndHowToMendIt(t *testing.T) {
 		"a burst too large":        {func(l *Limit) { l.Burst, l.Algorithm = MaxRate+1, Bucket }, "burst 16777216"},
 		"a burst of a month":       {func(l *Limit) { l.Burst, l.Algorithm = 5*60*24*31, Bucket }, ""},
 		"and one more":             {func(l *Limit) { l.Burst, l.Algorithm = 5*60*24*31+1, Bucket }, "smaller burst or a higher rate"},
-		"an algorithm unheard of":  {func(l *Limit) { l.Algorithm = 3 }, "use window, bucket or concurrency"},
+		"an algorithm unheard of":  {func(l *Limit) { l.Algorithm = 4 }, "use window, bucket, concurrency or quota"},
 		"no name":                  {func(l *Limit) { l.Name = "" }, "a name has 1 to 64"},
 		"the longest name":         {func(l *Limit) { l.Name = strings.Repeat("n", 64) }, ""},
 		"a longer one by a letter": {func(l *Limit) { l.Name = strings.Repeat("n", 65) }, "this one 65"},

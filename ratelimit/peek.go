@@ -33,7 +33,7 @@ func (t *Table) peek(l *Limit, k Key, shadow bool) State {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := t.clock()
-	st := s.look(l, tag, mark, now)
+	st := t.look(s, l, tag, mark, now)
 	held := t.held.of(&Charge{Limit: l, Key: k, Shadow: shadow})
 	st.Held = int(held)
 	st.Remaining = max(0, st.Remaining-int(min(held, capacity)))
@@ -50,7 +50,7 @@ func (t *Table) peek(l *Limit, k Key, shadow bool) State {
 }
 
 // look reads a cell alone.
-func (s *set) look(l *Limit, tag, mark uint32, now int64) State {
+func (t *Table) look(s *set, l *Limit, tag, mark uint32, now int64) State {
 	capacity := l.capacity()
 	w := s.find(tag, mark)
 	if w < 0 || l.Algorithm == Concurrency {
@@ -66,7 +66,11 @@ func (s *set) look(l *Limit, tag, mark uint32, now int64) State {
 	}
 	// A charge that costs more than fits is refused, and so says what is there.
 	var d Decision
-	if l.Algorithm == Bucket {
+	if l.Algorithm == Quota {
+		checkQuota(&d, &c, l, 0, capacity+1, t.wall(), now)
+		number, _ := l.Period.at(t.wall())
+		debt = c.quotaUsed(l.Period, number, now)
+	} else if l.Algorithm == Bucket {
 		checkBucket(&d, &c, l, capacity, 0, capacity+1, now)
 	} else {
 		sub := subWindow(c.window)
@@ -98,6 +102,7 @@ func (t *Table) forget(l *Limit, k Key, shadow bool) bool {
 		if w := s.find(tag, mark); w >= 0 {
 			owed = owed || s.way[w].debt(now) != 0
 			s.claim(w, 0, 0)
+			t.touched(index)
 		}
 	}
 	return owed
@@ -121,6 +126,9 @@ type Stats struct {
 	// When it grows, give the table more ProtectedSlots.
 	Shared uint64
 }
+
+// EvictedDebt is [Stats.EvictedDebt] alone, at no cost.
+func (t *Table) EvictedDebt() uint64 { return t.evicts.debt.Load() }
 
 // Stats looks at every set, locking one at a time: some milliseconds for a
 // default table. It is meant for metrics and people, not for requests.

@@ -21,6 +21,7 @@ const (
 	kindWindow kind = 1
 	kindBucket kind = 2
 	kindBlock  kind = 3
+	kindQuota  kind = 4
 	kindShadow kind = 8
 	kindMask   kind = 15
 )
@@ -44,7 +45,7 @@ type slot struct {
 	// data: for a window 16 counters, the low 16 bits of each in words 0-3, the
 	// high 8 in words 4-5. A counter that is not in use is not zeroed. For a
 	// bucket word 0 is the theoretical arrival time in ns, word 1 W in ns; for a
-	// block word 0 is when it ends.
+	// block word 0 is when it ends; for a quota see there.
 	data [6]uint64
 }
 
@@ -132,6 +133,8 @@ func (c *slot) debt(now int64) uint32 {
 			return 1
 		}
 		return 0
+	case kindQuota:
+		return c.quotaDebt(now)
 	}
 	return c.windowAt(now, subWindow(c.window)).total
 }

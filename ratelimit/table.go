@@ -1,11 +1,15 @@
 package ratelimit
 
 import (
-	"hash/maphash"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"math/bits"
 	"sync/atomic"
 	"time"
 	"unsafe"
+
+	"github.com/dchest/siphash"
 )
 
 const (
@@ -31,10 +35,13 @@ type TableConfig struct {
 	// the table. A clock that steps back reads as one that stands still.
 	Now func() int64
 
-	// Seed keys the hash of clients. The zero value draws one, so that nobody
-	// can choose clients that meet in one set; set it only for a table that must
-	// understand another one's keys.
-	Seed maphash.Seed
+	// Wall is the calendar's clock, for quotas; nil is time.Now.
+	Wall func() time.Time
+
+	// Secret keys the hash of clients, so that nobody can choose clients that meet
+	// in one set. An empty one is drawn; give one to a table that must understand
+	// another one's keys, such as that of another process.
+	Secret []byte
 }
 
 // Table keeps what clients owe. Its size never changes, and it may be used by
@@ -44,10 +51,13 @@ type Table struct {
 	ordinary uint32 // sets before this index are for limits without Protect
 	held     holds
 	shared   []slot // one for each protected set: where newcomers go when it is full
-	seed     maphash.Seed
+	seed     [2]uint64
 	salt     uint64
 	base     time.Time
 	now      func() int64
+
+	wallClock func() time.Time
+	dirty     []uint64 // a bit for each group of sets that has quotas to be saved
 
 	// What follows is written while running, on a cache line of its own.
 	_      [64]byte
@@ -68,17 +78,24 @@ func NewTable(cfg TableConfig) *Table {
 		protected = slots / 4
 	}
 	ordinary, guarded := setsFor(slots), setsFor(protected)
-	if cfg.Seed == (maphash.Seed{}) {
-		cfg.Seed = maphash.MakeSeed()
+	secret := cfg.Secret
+	if len(secret) == 0 {
+		secret = make([]byte, 32)
+		rand.Read(secret)
 	}
+	digest := sha256.Sum256(secret)
+	word := func(i int) uint64 { return binary.LittleEndian.Uint64(digest[8*i:]) }
 	return &Table{
 		sets:     make([]set, ordinary+guarded),
 		ordinary: uint32(ordinary),
 		shared:   make([]slot, guarded),
-		seed:     cfg.Seed,
-		salt:     maphash.String(cfg.Seed, "space"),
+		seed:     [2]uint64{word(0), word(1)},
+		salt:     word(2),
 		base:     time.Now(),
 		now:      cfg.Now,
+
+		wallClock: cfg.Wall,
+		dirty:     make([]uint64, maxGroups/64),
 	}
 }
 
@@ -125,11 +142,18 @@ func (t *Table) place(l *Limit, k Key, shadow bool) (index, tag, mark uint32) {
 	holds := kindWindow
 	if l.Algorithm == Bucket {
 		holds = kindBucket
+	} else if l.Algorithm == Quota {
+		holds = kindQuota
 	}
 	if shadow {
 		holds |= kindShadow
 	}
 	return index, tag, uint32(k>>32)&0xfff<<4 | uint32(holds)
+}
+
+// fingerprint tells tables of one secret from others, and nothing of the secret.
+func (t *Table) fingerprint() uint64 {
+	return siphash.Hash(t.seed[0], t.seed[1], []byte("fingerprint"))
 }
 
 // sharedOf is the shared cell of a set, nil for a set without protection.

@@ -187,13 +187,17 @@ func (t *Table) checkCell(charges []Charge, out []Decision, plan []step, i int, 
 			ms = l.sharedWindow()
 			view = shared.inWindow(ms, now)
 		} else {
-			view = shared.inherited(l, s.mark, now)
+			view = t.inherited(shared, l, s.mark, now)
 		}
 	}
 	s.pending = pending(charges, out, plan, i)
 	owed := s.pending + held
-	if l.Algorithm == Bucket && s.way != inShared {
+	if s.way != inShared && l.Algorithm == Bucket {
 		checkBucket(d, cell, l, uint64(s.capacity), owed, cost, now)
+		return
+	}
+	if s.way != inShared && l.Algorithm == Quota {
+		checkQuota(d, cell, l, owed, cost, t.wall(), now)
 		return
 	}
 	if cell == nil {
@@ -240,6 +244,9 @@ func (t *Table) charge(c *Charge, plan []step, i int, now int64) {
 	switch {
 	case l.Algorithm == Bucket:
 		cell.chargeBucket(l, cost, now)
+	case l.Algorithm == Quota:
+		cell.chargeQuota(l, c.Key, cost, t.wall(), now)
+		t.touched(s.index)
 	case s.read:
 		if cell.add(s.seen, cost) {
 			return // not the first of its sub-window, which has noted the capacity
