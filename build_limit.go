@@ -1,6 +1,7 @@
 package apiguard
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -73,7 +74,7 @@ func setRate(l *Limit, out, base *policy.Limit, at, source string) error {
 	return nil
 }
 
-func setAlgorithm(l *Limit, out, _ *policy.Limit, at, source string) error {
+func setAlgorithm(l *Limit, out, base *policy.Limit, at, source string) error {
 	switch l.Algorithm {
 	case "":
 	case "window":
@@ -88,6 +89,15 @@ func setAlgorithm(l *Limit, out, _ *policy.Limit, at, source string) error {
 			return wrong(at+".burst", source, "burst %d: it is a positive number and belongs to algorithm bucket", l.Burst)
 		}
 		out.Burst = l.Burst
+	}
+	if base == nil {
+		return nil
+	}
+	if base.Algorithm == ratelimit.Window && out.Algorithm == ratelimit.Bucket {
+		return wrong(at+".algorithm", source, "limit %q: a bucket lets more pass at once than the inherited window, which holds too: leave algorithm out, or write another name", l.Name)
+	}
+	if most := cmp.Or(base.Burst, base.Rate); l.Burst > most {
+		return wrong(at+".burst", source, "limit %q: burst %d is looser than the inherited %d, which holds too: write a smaller one or another name", l.Name, l.Burst, most)
 	}
 	return nil
 }

@@ -64,9 +64,18 @@ func (now *inForce) meta(cfg *policy.Config) []inventory.VersionMeta {
 	var out []inventory.VersionMeta
 	for _, api := range cfg.APIs {
 		for i, v := range api.Declared.Versions {
+			differs := now.policy.Differences(api.Declared, v)
+			if names := policy.AudienceNames(api.Versions[i].Audience); names != "" {
+				differs = append(differs, "only the audience "+names+" reaches it")
+			}
+			var exceptions []inventory.Exception
+			for _, e := range api.Versions[i].Exceptions {
+				exceptions = append(exceptions, inventory.Exception{Name: e.Name, Until: e.Until})
+			}
 			out = append(out, inventory.VersionMeta{
 				API: api.Declared.Name, Version: v.Name, PolicyDigest: now.policy.Digest(v),
 				Audience: policy.AudienceNames(api.Versions[i].Audience),
+				Differs:  differs, Exceptions: exceptions,
 			})
 		}
 	}

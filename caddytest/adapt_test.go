@@ -131,6 +131,7 @@ var wrongOptions = []struct {
 	{"a key from the body of every request", "limit", "key {http.api_guard.body./email}", []string{"operations"}},
 	{"a key that is no pointer", "limit", "key {http.api_guard.body.email}", []string{"/email"}},
 	{"a shorter penalty in a version", "api", inherits("penalty 1h", "penalty 1m"), []string{"1m", "looser", "1h"}},
+	{"a bucket for a window in a version", "version", "limit guarded {\nalgorithm bucket\n}", []string{"guarded", "window"}},
 	{"a higher concurrency in a version", "api", inherits("concurrency 2", "concurrency 3"), []string{"3", "looser", "2"}},
 	{"a lower cost in a version", "api", inherits("cost 2", "cost 1"), []string{"1", "looser", "2"}},
 	{"another count in a version", "version", "limit guarded {\ncount unknown\n}", []string{"guarded", "unknown"}},

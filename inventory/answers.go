@@ -27,9 +27,11 @@ type VersionEntry struct {
 	Brownouts    []Window `json:"brownouts"` // in the order of the configuration
 	Successor    string   `json:"successor"`
 	PolicyDigest string   `json:"policy_digest"`
-	Operations   int      `json:"operations"` // documented operations, each host and base path apart
-	Requests     uint64   `json:"requests"`   // documented or not
-	LastSeen     Time     `json:"last_seen"`
+	// PolicyDiffers says in what the version's policy is another than its API's.
+	PolicyDiffers []string `json:"policy_differs"`
+	Operations    int      `json:"operations"` // documented operations, each host and base path apart
+	Requests      uint64   `json:"requests"`   // documented or not
+	LastSeen      Time     `json:"last_seen"`
 }
 
 // Window is a time from From on, until before To.

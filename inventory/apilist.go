@@ -51,7 +51,7 @@ func (inv *Inventory) APIs() List[APIEntry] {
 			v := VersionEntry{
 				Version: version.Name, Hosts: hostsOf(version, u.hosts), Path: pathsOf(version, u.bases), State: version.StateAt(now).String(),
 				Environment: version.Environment, Audience: p.meta.Audience, Owner: p.owner(), Docs: version.Docs, Spec: specsOf(version.Documents),
-				Deprecated: date(version.Deprecated), Sunset: date(version.Sunset), Brownouts: brownoutsOf(version), Successor: version.Successor, PolicyDigest: p.meta.PolicyDigest,
+				Deprecated: date(version.Deprecated), Sunset: date(version.Sunset), Brownouts: brownoutsOf(version), Successor: version.Successor, PolicyDigest: p.meta.PolicyDigest, PolicyDiffers: append([]string{}, p.meta.Differs...),
 				Operations: u.operations, Requests: u.count, LastSeen: instant(u.last),
 			}
 			entry.Versions = append(entry.Versions, v)

@@ -25,8 +25,13 @@ const (
 	// findRetired: a version past its sunset is still called; the guard refuses.
 	findRetired
 
+	// findExpired: an exception has ended.
+	findExpired
+
 	// findNoOwner: neither a version nor its API has an owner.
 	findNoOwner
+	// findDiffers: a version's policy is another than its API's.
+	findDiffers
 	// findHost: a host that nobody declared was asked for.
 	findHost
 	// findScan: a host was scanned within the last hour.
@@ -62,8 +67,12 @@ var findingTexts = [numFindingKinds]struct{ name, severity, advice string }{
 		"See /api_guard/consumers for who still calls it, and move them to the successor before the sunset."},
 	findRetired: {"retired-called", SeverityMedium,
 		"Its requests are refused. See /api_guard/consumers for who still sends them, and tell them of the successor."},
+	findExpired: {"expired-exception", SeverityMedium,
+		"It stopped by itself: the rule holds again. Take the exception out of the version, or renew it with a reason."},
 	findNoOwner: {"no-owner", SeverityLow,
 		"Add owner to the version, or to its api for all of its versions."},
+	findDiffers: {"policy-differs", SeverityLow,
+		"Move what is tighter up into the api, or the policy, so that it holds for every version. If it is meant for this version alone, leave it: the finding says so and asks for nothing."},
 	findHost: {"undeclared-host", SeverityLow,
 		"If the host is one of yours, declare it in a version's hosts. If not, unknown_host enforce refuses it with 421."},
 	findScan: {"scanned", SeverityLow,

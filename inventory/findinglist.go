@@ -158,6 +158,10 @@ func (f *finding) evidence() string {
 		return fmt.Sprintf("It was called %s in all, by %s, the latest at %s.", times(p.count), callers(p.consumers), when)
 	case findRetired:
 		return fmt.Sprintf("The guard refused it %s, to %s, the latest request at %s.", times(p.count), callers(p.consumers), when)
+	case findExpired:
+		return p.detail + " ended."
+	case findDiffers:
+		return p.detail + "."
 	case findNoDocument:
 		return fmt.Sprintf("The version declares no document. It was called %s, on %d routes.", times(p.count), p.routes)
 	case findNoRetirement:

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"strings"
 	"time"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
@@ -124,6 +125,16 @@ func (inv *Inventory) findVersions(now time.Time, uses map[versionKey]*versionUs
 		if place.owner() == "" {
 			hold(findNoOwner, p, 0)
 		}
+		if differs := place.meta.Differs; len(differs) > 0 {
+			p := p
+			p.detail = strings.Join(differs, "; ")
+			hold(findDiffers, p, 0)
+		}
+		if ended := place.meta.ended(now); len(ended) > 0 {
+			p := p
+			p.detail = "Exception " + strings.Join(ended, ", ")
+			hold(findExpired, p, 0)
+		}
 		switch v.StateAt(now) {
 		case catalogue.StateDeprecated:
 			if v.Sunset.IsZero() {
@@ -144,6 +155,17 @@ func (inv *Inventory) findVersions(now time.Time, uses map[versionKey]*versionUs
 			}
 		}
 	}
+}
+
+// ended are the exceptions that hold no more.
+func (m *VersionMeta) ended(now time.Time) []string {
+	var names []string
+	for _, e := range m.Exceptions {
+		if !now.Before(e.Until) {
+			names = append(names, e.Name+" ("+e.Until.UTC().Format(time.RFC3339)+")")
+		}
+	}
+	return names
 }
 
 // answersRetired reports whether requests to a retired version are passed on. The

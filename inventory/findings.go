@@ -49,6 +49,7 @@ type proof struct {
 	best      rank
 	why       why
 	dropped   bool
+	detail    string // of what rests on the configuration
 }
 
 // findings are all that are open, and those that were closed latest.

@@ -364,3 +364,44 @@ func BenchmarkSweepOf10000(b *testing.B) {
 		}
 	})
 }
+
+func TestAnExceptionThatEndedAndAPolicyThatDiffersAreFound(t *testing.T) {
+	s := newScene(t, Options{}, orders())
+	until := noon.Add(time.Hour)
+	s.Activate(s.Bind(s.cat, VersionMeta{
+		API: "orders", Version: "v2",
+		Differs:    []string{"request is off, and enforce in the api", "limit x of its own: 5 in 1m0s"},
+		Exceptions: []Exception{{Name: "import", Until: until}, {Name: "later", Until: until.Add(time.Hour)}},
+	}))
+	evidence := func(kind string) string {
+		open := true
+		list, err := s.Findings(FindingQuery{Open: []bool{open}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range list.Items {
+			if f.Kind == kind {
+				if f.Subject.Version != "v2" || f.Advice == "" {
+					t.Errorf("%+v", f)
+				}
+				return f.Evidence
+			}
+		}
+		return ""
+	}
+	if got := evidence("policy-differs"); got != "request is off, and enforce in the api; limit x of its own: 5 in 1m0s." {
+		t.Errorf("%q", got)
+	}
+	s.clock.advance(time.Hour - 1)
+	if got := evidence("expired-exception"); got != "" {
+		t.Errorf("before its end: %q", got)
+	}
+	s.clock.advance(1)
+	if got := evidence("expired-exception"); got != "Exception import (2026-11-22T13:00:00Z) ended." {
+		t.Errorf("at its end: %q", got)
+	}
+	s.Activate(s.Bind(s.cat, VersionMeta{API: "orders", Version: "v2"}))
+	if a, b := evidence("policy-differs"), evidence("expired-exception"); a+b != "" {
+		t.Errorf("taken out: %q %q", a, b)
+	}
+}

@@ -27,6 +27,7 @@ type savedFinding struct {
 	Best      Evidence `json:"best,omitempty"`
 	Why       why      `json:"why,omitempty"`
 	Dropped   bool     `json:"dropped,omitempty"`
+	Detail    string   `json:"detail,omitempty"`
 }
 
 // findingGrain is how far the last time of a finding that goes on may lag behind in
@@ -45,7 +46,7 @@ func (inv *Inventory) saveFindings(all bool, put func(key, value []byte)) {
 		s := savedFinding{
 			Kind: k.kind.String(), API: k.api, Version: k.version, Host: k.host,
 			First: f.first, Last: f.last, Closed: f.closed, Told: f.told,
-			Count: p.count, Consumers: p.consumers, Routes: p.routes, At: p.at, Best: evidenceOf[p.best], Why: p.why, Dropped: p.dropped,
+			Count: p.count, Consumers: p.consumers, Routes: p.routes, At: p.at, Best: evidenceOf[p.best], Why: p.why, Dropped: p.dropped, Detail: p.detail,
 		}
 		if f.route != nil {
 			s.Route, s.Method, s.Path = k.route.String(), f.route.key.method, f.route.key.path
@@ -69,7 +70,7 @@ func (inv *Inventory) loadFinding(key, value []byte) error {
 	k := findingKey{kind: kind, api: s.API, version: s.Version, host: s.Host}
 	f := &finding{
 		first: s.First, last: s.Last, closed: s.Closed, told: s.Told, kept: true, keptLast: s.Last,
-		proof: proof{count: s.Count, consumers: s.Consumers, routes: s.Routes, at: s.At, best: rankOf(s.Best), why: s.Why, dropped: s.Dropped},
+		proof: proof{count: s.Count, consumers: s.Consumers, routes: s.Routes, at: s.At, best: rankOf(s.Best), why: s.Why, dropped: s.Dropped, detail: s.Detail},
 	}
 	if s.Route != "" {
 		id, ok := parseRouteID(s.Route)

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"strings"
+	"time"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 	"github.com/apiguard/caddy-api-guard/inventory/spec"
@@ -14,6 +15,16 @@ type VersionMeta struct {
 	Version      string
 	PolicyDigest string
 	Audience     string
+	// Differs says in what the version's policy is another than its API's.
+	Differs []string
+	// Exceptions are what loosens it.
+	Exceptions []Exception
+}
+
+// Exception is what loosens a version's policy, and until when it does.
+type Exception struct {
+	Name  string
+	Until time.Time
 }
 
 // Recorder records the requests of one configuration. It is safe for concurrent

@@ -4,6 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 )
@@ -13,8 +16,9 @@ import (
 func (p *Policy) Digest(v *catalogue.Version) string {
 	s := p.versions[v]
 	h := sha256.New()
-	fmt.Fprintf(h, "%v %d %d %d %d\n", s.rules.modes, s.rules.MaxBody, s.rules.MaxResponse, s.rules.UnknownParameters, s.rules.InvalidStatus)
-	fmt.Fprintf(h, "%v\n", s.audience)
+	fmt.Fprintf(h, "%v %d %d %d %d %d %d\n", s.rules.modes, s.rules.MaxBody, s.rules.MaxResponse, s.rules.UnknownParameters, s.rules.InvalidStatus,
+		s.rules.BodyIdleTimeout, s.rules.BodyTimeout)
+	fmt.Fprintf(h, "%v %q\n", s.audience, s.protocols)
 	for _, e := range s.exceptions {
 		fmt.Fprintf(h, "%q %q %d %d\n", e.Name, e.Consumer, e.Rule, e.Until.Unix())
 	}
@@ -24,4 +28,44 @@ func (p *Policy) Digest(v *catalogue.Version) string {
 			l.arithmetic.Burst, l.arithmetic.Algorithm, l.key, l.mode, l.count, l.failures, l.arithmetic.Penalty, l.cost)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// Differences say in what the policy of a version is another than that of its API,
+// a phrase each: what it adds, what is tighter, and what an exception loosens.
+func (p *Policy) Differences(api *catalogue.API, v *catalogue.Version) []string {
+	own, shared := p.versions[v], p.apis[api]
+	var out []string
+	differ := func(name string, a, b any) {
+		if a != b {
+			out = append(out, fmt.Sprintf("%s is %v, and %v in the api", name, a, b))
+		}
+	}
+	for _, rule := range RuleNames() {
+		differ(rule.String(), own.rules.modes[rule], shared.rules.modes[rule])
+	}
+	differ("request.max_body", own.rules.MaxBody, shared.rules.MaxBody)
+	differ("request.body_idle_timeout", own.rules.BodyIdleTimeout, shared.rules.BodyIdleTimeout)
+	differ("request.body_timeout", own.rules.BodyTimeout, shared.rules.BodyTimeout)
+	differ("request.unknown_parameters", own.rules.UnknownParameters, shared.rules.UnknownParameters)
+	differ("request.status", own.rules.InvalidStatus, shared.rules.InvalidStatus)
+	differ("response.max_body", own.rules.MaxResponse, shared.rules.MaxResponse)
+	for i := range own.limits {
+		l := &own.limits[i].arithmetic
+		if slices.ContainsFunc(shared.limits, func(b bound) bool { return b.arithmetic.Space == l.Space }) {
+			continue
+		}
+		rate := fmt.Sprintf("%d at a time", l.Rate)
+		if l.Window > 0 {
+			rate = fmt.Sprintf("%d in %s", l.Rate, l.Window)
+		}
+		out = append(out, fmt.Sprintf("limit %s of its own: %s", l.Name, rate))
+	}
+	if len(own.protocols) > 0 {
+		out = append(out, "upgrades "+strings.Join(own.protocols, " "))
+	}
+	for i := range own.exceptions {
+		e := &own.exceptions[i]
+		out = append(out, fmt.Sprintf("exception %s: %s is off for %s until %s", e.Name, e.Rule, e.Consumer, e.Until.UTC().Format(time.RFC3339)))
+	}
+	return out
 }
