@@ -174,12 +174,13 @@ func (o *Operation) Body(h http.Header, present bool) (p BodyPlan) {
 		return BodyPlan{Action: Stream, Result: Result{Unchecked: uncheckedNoContent}}
 	}
 	unsupported := BodyPlan{Action: Refuse, Result: Result{Reason: MediaTypeUnsupported, Accept: b.accept}}
-	mediaType, charset, ok := contentType(h)
-	if !ok {
+	var mediaType, charset string
+	m, ok := b.exact(h), true
+	if m != nil {
+		mediaType = m.name
+	} else if mediaType, charset, ok = contentType(h); !ok {
 		return unsupported
-	}
-	m := matchMedia(b.entries, mediaType)
-	if m == nil {
+	} else if m = matchMedia(b.entries, mediaType); m == nil {
 		return unsupported
 	}
 	c, ok := contentCoding(h)
@@ -254,6 +255,21 @@ func (m *media) binary(c coding) BodyPlan {
 		return BodyPlan{Action: Stream}
 	}
 	return BodyPlan{Action: Count, MaxBody: int64(*s.MaxLength)}
+}
+
+// exact finds the entry whose name the one Content-Type is, as clients mostly
+// write it.
+func (b *bodyRules) exact(h http.Header) *media {
+	values := h["Content-Type"]
+	if len(values) != 1 {
+		return nil
+	}
+	for _, m := range b.entries {
+		if m.name == values[0] && strings.IndexByte(m.name, '*') < 0 {
+			return m
+		}
+	}
+	return nil
 }
 
 func refuseBody(keyword, detail string) BodyPlan {

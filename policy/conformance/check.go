@@ -4,7 +4,8 @@ import "sync"
 
 // run is one judgement of a tape by a program.
 type run struct {
-	t     *tape
+	t     *tape // &own
+	own   tape
 	steps int
 	spent bool // the step budget is used up: the verdict is no
 	memo  map[uint64]bool
@@ -29,17 +30,21 @@ var runs = sync.Pool{New: func() any { return new(run) }}
 
 func newRun() *run {
 	r := runs.Get().(*run)
-	r.t = newTape()
+	r.t = &r.own
 	return r
 }
 
 func (r *run) release() {
-	r.t.release()
-	r.t, r.report, r.spent, r.depth = nil, nil, false, 0
+	if !r.own.keep() {
+		r.own = tape{}
+	}
+	r.report, r.spent, r.depth = nil, false, 0
 	if len(r.memo) > maxPooledTokens {
 		r.memo = nil
 	}
-	clear(r.memo)
+	if len(r.memo) > 0 {
+		clear(r.memo)
+	}
 	if cap(r.buf)+cap(r.name)+cap(r.value) > maxPooledText {
 		r.buf, r.name, r.value = nil, nil, nil
 	}
@@ -80,10 +85,10 @@ func (r *run) check(n *node, i uint32) bool {
 		r.spent = true
 		return false
 	}
-	if r.report != nil && len(r.report.errors) >= MaxErrors {
-		return false
+	if r.report != nil {
+		return len(r.report.errors) < MaxErrors && r.judge(n, i)
 	}
-	if n.memo && r.report == nil && r.depth > 0 && r.t.toks[i].kind >= kindArray {
+	if n.memo && r.depth > 0 && r.t.toks[i].kind >= kindArray {
 		return r.remembered(n, i)
 	}
 	return r.judge(n, i)
@@ -107,6 +112,11 @@ func (r *run) judge(n *node, i uint32) bool {
 		return r.fail("false", "is not allowed")
 	}
 	k := &r.t.toks[i]
+	if n.plainInt && k.flags&flagInteger != 0 {
+		if v, ok := smallInt(r.t.src[k.start:k.end]); ok && (n.number == nil || v >= n.number.low && v <= n.number.high) {
+			return true
+		}
+	}
 	d := &r.decimal
 	if k.kind == kindNumber && (n.number != nil || n.types&typeNumber == 0) {
 		*d = parseDecimal(r.t.raw(i))
@@ -196,11 +206,15 @@ func (r *run) number(n *numberRules, d *decimal) bool {
 }
 
 func (r *run) text(n *textRules, i uint32) bool {
+	k := &r.t.toks[i]
+	if raw := int(k.end - k.start); n.lengthOnly && raw <= n.max && raw > n.sure && k.flags&flagSized == 0 {
+		return true // however it is written
+	}
 	ok := true
 	b := r.unescaped(i)
 	if n.min >= 0 || n.max >= 0 {
 		size := runes(b, r.t.toks[i].flags)
-		if k := &r.t.toks[i]; k.flags&flagSized != 0 {
+		if k.flags&flagSized != 0 {
 			size = int(k.count)
 		}
 		if n.min >= 0 && size < n.min {

@@ -22,13 +22,18 @@ func (r *run) object(n *objectRules, i uint32) bool {
 			r.name = appendUnescaped(r.name[:0], name)
 			name = r.name
 		}
-		at := n.find(name)
+		at := n.find(t.toks[m].count, name)
 		if at >= 0 && at < 64 {
 			missing &^= 1 << at
 		}
 		if at >= 0 && n.nodes[at] != nil {
-			if child := n.nodes[at]; child != anything && !r.property(child, m+1, n.names[at]) {
-				ok = false
+			child := n.nodes[at]
+			switch {
+			case child == anything:
+			case r.report != nil:
+				ok = r.property(child, m+1, n.names[at]) && ok
+			case !r.check(child, m+1):
+				return false
 			}
 			if len(n.patterns) == 0 && n.nameSchema == nil {
 				continue

@@ -93,12 +93,10 @@ func (b *builder) properties(rules *objectRules, m map[string]any) error {
 		}
 		rules.nodes[i] = child
 	}
-	if len(rules.names) > linear {
-		rules.index = make(map[string]int, len(rules.names))
-		for i, name := range rules.names {
-			rules.index[name] = i
-		}
+	if len(rules.names) >= 1<<16-1 {
+		return fmt.Errorf("compiling %d properties: %w", len(rules.names), errUncovered)
 	}
+	rules.index()
 	return nil
 }
 

@@ -3,6 +3,7 @@ package conformance
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -91,7 +92,55 @@ func (b *builder) numbers(n *node, m map[string]any) error {
 	if rules.bounds != nil || rules.multiple != nil || rules.format != nil {
 		n.number = &rules
 	}
+	rules.low, rules.high = math.MinInt64, math.MaxInt64
+	whole := rules.multiple == nil
+	for i := range rules.bounds {
+		whole = rules.integers(&rules.bounds[i]) && whole
+	}
+	switch rules.name {
+	case "", "int64", "double", "float": // 18 digits are in all of them
+	case "int32":
+		rules.low, rules.high = max(rules.low, math.MinInt32), min(rules.high, math.MaxInt32)
+	default:
+		whole = whole && rules.format == nil
+	}
+	n.plainInt = whole && n.types&typeInteger != 0 && m["enum"] == nil && !hasConst(m) && !combines(m)
 	return nil
+}
+
+// integers narrows low and high to a bound that is an integer. It reports false for
+// another one.
+func (n *numberRules) integers(b *bound) bool {
+	v, ok := smallInt(b.limit.text)
+	if !ok {
+		return false
+	}
+	switch {
+	case b.below && b.open:
+		n.high = min(n.high, v-1)
+	case b.below:
+		n.high = min(n.high, v)
+	case b.open:
+		n.low = max(n.low, v+1)
+	default:
+		n.low = max(n.low, v)
+	}
+	return true
+}
+
+func hasConst(m map[string]any) bool {
+	_, ok := m["const"]
+	return ok
+}
+
+// combines tells whether keywords beside those of numbers judge a number.
+func combines(m map[string]any) bool {
+	for _, k := range []string{"allOf", "anyOf", "oneOf", "not", "if"} {
+		if _, ok := m[k]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *builder) texts(n *node, m map[string]any) error {
@@ -108,6 +157,11 @@ func (b *builder) texts(n *node, m map[string]any) error {
 	}
 	if rules.min >= 0 || rules.max >= 0 || rules.pattern != nil || rules.format != nil {
 		n.text = &rules
+	}
+	rules.lengthOnly = rules.max >= 0 && rules.pattern == nil && rules.format == nil
+	rules.sure = -1
+	if rules.min > 0 {
+		rules.sure = 12 * (rules.min - 1)
 	}
 	return nil
 }

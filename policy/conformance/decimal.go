@@ -44,6 +44,27 @@ func numberText(b []byte) (n int, integer bool) {
 	return i, integer
 }
 
+// smallInt reads an integer of at most 18 digits.
+func smallInt(b []byte) (v int64, ok bool) {
+	neg := len(b) > 0 && b[0] == '-'
+	if neg {
+		b = b[1:]
+	}
+	if len(b) == 0 || len(b) > 18 {
+		return 0, false
+	}
+	for _, c := range b {
+		if c -= '0'; c > 9 {
+			return 0, false
+		}
+		v = v*10 + int64(c)
+	}
+	if neg {
+		v = -v
+	}
+	return v, true
+}
+
 func digits(b []byte) int {
 	n := 0
 	for n < len(b) && b[n]-'0' <= 9 {

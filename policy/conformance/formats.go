@@ -155,22 +155,27 @@ func isDuration(b []byte) bool {
 }
 
 func isUUID(b []byte) bool {
-	if len(b) != 36 {
+	if len(b) != 36 || b[8] != '-' || b[13] != '-' || b[18] != '-' || b[23] != '-' {
 		return false
 	}
+	bad := uint8(0)
 	for i, c := range b {
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			if c != '-' {
-				return false
-			}
-			continue
-		}
-		if _, ok := hexDigit(c); !ok {
-			return false
+		if i != 8 && i != 13 && i != 18 && i != 23 {
+			bad |= notHex[c]
 		}
 	}
-	return true
+	return bad == 0
 }
+
+// notHex is 1 for every byte that is no hexadecimal digit.
+var notHex = func() (table [256]uint8) {
+	for c := range table {
+		if _, ok := hexDigit(byte(c)); !ok {
+			table[c] = 1
+		}
+	}
+	return table
+}()
 
 // isIPv4 is RFC 2673 section 3.2: four decimal numbers without leading zeros.
 func isIPv4(b []byte) bool {

@@ -69,6 +69,14 @@ func (j *judge) unchecked(reason string) {
 // judge judges one parameter that is there. Where its schema allows several
 // forms or types, the value is valid if any reading of it is.
 func (j *judge) judge(p *parameter, s source) {
+	if p.quick != nil && p.quick.takes(j, s.text, p.enc) {
+		return
+	}
+	j.read(p, s)
+}
+
+// read judges a parameter that is read in all the ways that it may be.
+func (j *judge) read(p *parameter, s source) {
 	if p.empty && s.text == "" && p.plain() {
 		return
 	}

@@ -85,7 +85,7 @@ func (j *judge) parts(b *reading, plan *formPlan, parts []part) (at string) {
 		i, ok := plan.rules.byName[p.name]
 		switch {
 		case !ok:
-			b.text(p.nameAt, p.nameAt+len(p.name))
+			b.nameAt(p.nameAt, p.nameAt+len(p.name))
 			b.partText(p, plan.hint.rest, plan.hint.rest == nil)
 			count++
 		case first[i] == 0:
@@ -105,7 +105,7 @@ func (j *judge) parts(b *reading, plan *formPlan, parts []part) (at string) {
 		p, f := &plan.rules.query[i], &plan.fields[i]
 		at = p.name
 		one := &parts[first[i]-1]
-		b.text(one.nameAt, one.nameAt+len(one.name))
+		b.nameAt(one.nameAt, one.nameAt+len(one.name))
 		if count++; !f.repeats {
 			b.partValue(f, one, p.hint)
 			continue

@@ -55,6 +55,9 @@ type node struct {
 	memo bool
 	id   uint32
 
+	// plainInt is set where all that is said of an integer is its range.
+	plainInt bool
+
 	values  *literals
 	number  *numberRules
 	text    *textRules
@@ -78,6 +81,8 @@ type numberRules struct {
 	multiple *decimal
 	format   func(*decimal) bool
 	name     string // of the format
+
+	low, high int64 // the bounds and the format as they hold for integers
 }
 
 type bound struct {
@@ -92,6 +97,11 @@ type textRules struct {
 	pattern  *pattern
 	format   func([]byte) bool
 	name     string // of the format
+
+	// lengthOnly: a text of more than sure and at most max bytes has a length in
+	// bounds, since a character takes 1 to 12 bytes, and nothing else is asked.
+	lengthOnly bool
+	sure       int
 }
 
 type arrayRules struct {
@@ -108,7 +118,9 @@ type objectRules struct {
 	min, max   int // -1 without
 	names      []string
 	nodes      []*node // of names; nil: anything
-	index      map[string]int
+	keys       []uint32
+	slots      []uint16 // a hash table by key: positions of names from 1 on
+	shift      uint8
 	needed     uint64 // bits of the names that are required
 	patterns   []*pattern
 	patternOf  []*node
@@ -133,18 +145,37 @@ type combinators struct {
 // linear is up to how many names are compared one by one rather than hashed.
 const linear = 8
 
-// find is the position of a name among the declared ones, -1 for none.
-func (o *objectRules) find(name []byte) int {
-	if o.index != nil {
-		if i, ok := o.index[string(name)]; ok {
-			return i
+// index makes names quick to find.
+func (o *objectRules) index() {
+	o.keys = make([]uint32, len(o.names))
+	size := 1
+	o.shift = 32
+	for size < 4*len(o.names) {
+		size *= 2
+		o.shift--
+	}
+	o.slots = make([]uint16, size)
+	for i, name := range o.names {
+		o.keys[i] = nameKey([]byte(name))
+		at := o.slot(o.keys[i])
+		for o.slots[at] != 0 {
+			at = (at + 1) & uint32(size-1)
 		}
+		o.slots[at] = uint16(i + 1)
+	}
+}
+
+func (o *objectRules) slot(key uint32) uint32 { return key * 0x9E3779B1 >> o.shift }
+
+// find is the position of a name among the declared ones, -1 for none.
+func (o *objectRules) find(key uint32, name []byte) int {
+	if len(o.names) == 0 {
 		return -1
 	}
-	for i, n := range o.names {
-		if n == string(name) {
+	for at := o.slot(key); ; at = (at + 1) & uint32(len(o.slots)-1) {
+		i := int(o.slots[at]) - 1
+		if i < 0 || o.keys[i] == key && o.names[i] == string(name) {
 			return i
 		}
 	}
-	return -1
 }

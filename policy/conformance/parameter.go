@@ -25,6 +25,9 @@ type parameter struct {
 	hint     *hint
 	shapes   []shape
 	schema   compiled
+	quick    *quick
+	named    bool // the name in a query is the parameter's own
+	enc      encoding
 	// unchecked is why the value is not judged at all.
 	unchecked string
 }
@@ -71,6 +74,7 @@ func (o *Operation) prepareParameters() *parameterRules {
 				p.loose = append(p.loose, i)
 			} else {
 				p.byName[q.name] = i
+				q.named = q.style != styleDeep
 			}
 		}
 		p.keys = append(o.queryKeys(), o.cfg.Query...)
@@ -121,6 +125,8 @@ func (o *Operation) addParameter(rules *parameterRules, d *openapi3.Parameter) {
 	if p.style == styleUnknown {
 		p.unchecked = uncheckedParameter
 	}
+	p.enc = p.encoding()
+	p.quick = quickOf(&p)
 	switch p.in {
 	case InPath:
 		p.position = slices.Index(o.params, p.name)

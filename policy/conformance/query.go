@@ -12,6 +12,26 @@ func nextPair(s string, sep string) (name, value, rest string) {
 	return name, value, rest
 }
 
+// queryPair takes the next name=value off a query. plain says that the name is
+// written as it is meant. One pass: names and values are short.
+func queryPair(s string) (name, value, rest string, plain bool) {
+	i := 0
+	plain = true
+	for i < len(s) && s[i] != '=' && s[i] != '&' {
+		plain = plain && s[i] != '%' && s[i] != '+'
+		i++
+	}
+	name = s[:i]
+	if i == len(s) || s[i] == '&' {
+		return name, "", s[min(i+1, len(s)):], plain
+	}
+	s = s[i+1:]
+	if i = strings.IndexByte(s, '&'); i < 0 {
+		return name, s, "", plain
+	}
+	return name, s[:i], s[i+1:], plain
+}
+
 // seen is a set of query parameters.
 type seen [maxQueryParameters / 64]uint64
 
@@ -32,11 +52,16 @@ func (j *judge) query(raw string) {
 	unknown := false
 	for rest := raw; rest != ""; {
 		var name, value string
-		name, value, rest = nextPair(rest, "&")
-		if name == "" && value == "" {
+		var plain, ok bool
+		var i int
+		if name, value, rest, plain = queryPair(rest); name == "" && value == "" {
 			continue
 		}
-		i, ok := j.find(name)
+		if plain {
+			i, ok = rules.named(name)
+		} else {
+			i, ok = j.find(name)
+		}
 		if !ok {
 			unknown = !j.claimed(name, &found) || unknown
 			continue
@@ -74,6 +99,20 @@ func (j *judge) decoded(name string) []byte {
 		return nil
 	}
 	return j.r.name
+}
+
+// named is the position of a parameter, other than a deepObject, by its name.
+func (p *parameterRules) named(name string) (int, bool) {
+	if len(p.query) > linear {
+		i, ok := p.byName[name]
+		return i, ok && p.query[i].named
+	}
+	for i := range p.query {
+		if q := &p.query[i]; q.name == name {
+			return i, q.named
+		}
+	}
+	return 0, false
 }
 
 func encoded(name string) bool { return strings.ContainsAny(name, "%+") }

@@ -11,8 +11,9 @@ const (
 // names and no lone surrogates, and bounds on nesting and numbers, since those
 // are where two parsers read one text differently or run out of resources.
 type reader struct {
-	t *tape
-	p int
+	src []byte
+	p   int
+	t   *tape
 }
 
 // read fills t with the tokens of src.
@@ -21,9 +22,21 @@ func (t *tape) read(src []byte) fault {
 	if len(src) >= 3 && src[0] == 0xEF && src[1] == 0xBB && src[2] == 0xBF {
 		return faultBOM
 	}
-	r := reader{t: t}
+	return t.one(src, 0, 1)
+}
+
+// readWithin adds the tokens of the JSON that stands in src from start to end,
+// as a member of what the tape has already.
+func (t *tape) readWithin(src []byte, start, end int) fault {
+	t.src = src[:end]
+	return t.one(t.src, start, 2)
+}
+
+// one reads one value, with nothing after it.
+func (t *tape) one(src []byte, start, depth int) fault {
+	r := reader{src: src, p: start, t: t}
 	r.space()
-	if f := r.value(1); f != noFault {
+	if f := r.value(depth); f != noFault {
 		return f
 	}
 	r.space()
@@ -33,39 +46,26 @@ func (t *tape) read(src []byte) fault {
 	return noFault
 }
 
-// readWithin adds the tokens of the JSON that stands in src from start to end,
-// as a member of what the tape has already.
-func (t *tape) readWithin(src []byte, start, end int) fault {
-	t.src = src[:end]
-	r := reader{t: t, p: start}
-	r.space()
-	if f := r.value(2); f != noFault {
-		return f
+// space goes to the next byte that is none.
+func (r *reader) space() {
+	if r.p < len(r.src) && r.src[r.p] <= ' ' {
+		r.spaces()
 	}
-	r.space()
-	if r.p != end {
-		return faultTrailing
-	}
-	return noFault
 }
 
-func (r *reader) space() {
-	src := r.t.src
-	for r.p < len(src) {
-		switch src[r.p] {
-		case ' ', '\n', '\t', '\r':
-			r.p++
-		default:
-			return
-		}
+func (r *reader) spaces() {
+	src, p := r.src, r.p
+	for p < len(src) && (src[p] == ' ' || src[p] == '\n' || src[p] == '\t' || src[p] == '\r') {
+		p++
 	}
+	r.p = p
 }
 
 func (r *reader) value(depth int) fault {
-	if r.p >= len(r.t.src) {
+	if r.p >= len(r.src) {
 		return faultSyntax
 	}
-	switch c := r.t.src[r.p]; c {
+	switch c := r.src[r.p]; c {
 	case '"':
 		return r.text()
 	case '{':
@@ -87,7 +87,7 @@ func (r *reader) value(depth int) fault {
 }
 
 func (r *reader) literal(want string, k kind) fault {
-	src := r.t.src
+	src := r.src
 	if len(src)-r.p < len(want) || string(src[r.p:r.p+len(want)]) != want {
 		return faultSyntax
 	}
@@ -96,7 +96,7 @@ func (r *reader) literal(want string, k kind) fault {
 	return noFault
 }
 
-func (r *reader) push(k kind, start, end int, flags uint8) {
+func (r *reader) push(k kind, start, end int, flags uint8) *token {
 	t := r.t
 	n := len(t.toks)
 	if n < cap(t.toks) {
@@ -108,6 +108,7 @@ func (r *reader) push(k kind, start, end int, flags uint8) {
 	// 1 KB body's profile, this takes 4 %.
 	at := &t.toks[n]
 	at.start, at.end, at.next, at.count, at.kind, at.flags = uint32(start), uint32(end), uint32(n)+1, 0, k, flags
+	return at
 }
 
 func (r *reader) object(depth int) fault {
@@ -121,26 +122,27 @@ func (r *reader) object(depth int) fault {
 	r.p++
 	r.space()
 	count, bloom := uint32(0), uint64(0)
-	if r.p < len(t.src) && t.src[r.p] == '}' {
+	if r.p < len(r.src) && r.src[r.p] == '}' {
 		return r.close(self, 0)
 	}
 	for {
-		if r.p >= len(t.src) || t.src[r.p] != '"' {
+		if r.p >= len(r.src) || r.src[r.p] != '"' {
 			return faultSyntax
 		}
 		name := uint32(len(t.toks))
 		if f := r.text(); f != noFault {
 			return f
 		}
+		key := r.name(name)
 		if count < smallObject {
-			bit := r.nameBit(name)
+			bit := uint64(1) << (key * 0x9E3779B1 >> 26)
 			if bloom&bit != 0 && t.seenBefore(self, name) {
 				return faultDuplicate
 			}
 			bloom |= bit
 		}
 		r.space()
-		if r.p >= len(t.src) || t.src[r.p] != ':' {
+		if r.p >= len(r.src) || r.src[r.p] != ':' {
 			return faultSyntax
 		}
 		r.p++
@@ -150,10 +152,10 @@ func (r *reader) object(depth int) fault {
 		}
 		count++
 		r.space()
-		if r.p >= len(t.src) {
+		if r.p >= len(r.src) {
 			return faultSyntax
 		}
-		switch t.src[r.p] {
+		switch r.src[r.p] {
 		case ',':
 			r.p++
 			r.space()
@@ -169,19 +171,16 @@ func (r *reader) object(depth int) fault {
 	}
 }
 
-// nameBit is a one-bit summary of a name: names with different bits differ. A
-// name with escapes has all bits, since its spelling says nothing.
-func (r *reader) nameBit(name uint32) uint64 {
-	k := &r.t.toks[name]
+// name gives the token of a name its key.
+func (r *reader) name(i uint32) uint32 {
+	k := &r.t.toks[i]
+	b := r.src[k.start:k.end]
 	if k.flags&flagEscaped != 0 {
-		return ^uint64(0)
+		r.t.a = appendUnescaped(r.t.a[:0], b)
+		b = r.t.a
 	}
-	n := k.end - k.start
-	if n == 0 {
-		return 1
-	}
-	h := uint32(r.t.src[k.start])*31 + uint32(r.t.src[k.end-1])*7 + uint32(r.t.src[k.start+n/2])*3 + n
-	return 1 << (h & 63)
+	k.count = nameKey(b)
+	return k.count
 }
 
 func (r *reader) array(depth int) fault {
@@ -194,7 +193,7 @@ func (r *reader) array(depth int) fault {
 	r.push(kindArray, r.p, 0, 0)
 	r.p++
 	r.space()
-	if r.p < len(t.src) && t.src[r.p] == ']' {
+	if r.p < len(r.src) && r.src[r.p] == ']' {
 		return r.close(self, 0)
 	}
 	for count := uint32(1); ; count++ {
@@ -202,10 +201,10 @@ func (r *reader) array(depth int) fault {
 			return f
 		}
 		r.space()
-		if r.p >= len(t.src) {
+		if r.p >= len(r.src) {
 			return faultSyntax
 		}
-		switch t.src[r.p] {
+		switch r.src[r.p] {
 		case ',':
 			r.p++
 			r.space()
@@ -225,12 +224,11 @@ func (r *reader) close(self, count uint32) fault {
 }
 
 func (r *reader) number() fault {
-	n, integer := numberText(r.t.src[r.p:])
+	n, integer := numberText(r.src[r.p:])
 	if n == 0 {
 		return faultSyntax
 	}
-	text := r.t.src[r.p : r.p+n]
-	if n > maxNumberText || !integer && !exponentInBounds(text) {
+	if n > maxNumberText || !integer && !exponentInBounds(r.src[r.p:r.p+n]) {
 		return faultNumber
 	}
 	var flags uint8

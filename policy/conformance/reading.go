@@ -81,15 +81,21 @@ func (b *reading) push(k kind, start, end int, flags uint8) {
 // name adds the name of a member and gives it.
 func (b *reading) name(text string) []byte {
 	start := b.decode(text)
-	b.text(start, len(b.r.buf))
+	b.nameAt(start, len(b.r.buf))
 	return b.r.buf[start:]
+}
+
+// nameAt adds a name that stands in the buffer.
+func (b *reading) nameAt(start, end int) {
+	b.text(start, end)
+	b.r.t.toks[len(b.r.t.toks)-1].count = nameKey(b.r.buf[start:end])
 }
 
 // named adds the name of a declared member.
 func (b *reading) named(name string) {
 	start := len(b.r.buf)
 	b.r.buf = append(b.r.buf, name...)
-	b.text(start, len(b.r.buf))
+	b.nameAt(start, len(b.r.buf))
 }
 
 func (b *reading) text(start, end int) {

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -10,12 +11,27 @@ const everyByte = 0x0101010101010101
 
 // text reads a string whose opening quote is at r.p.
 func (r *reader) text() fault {
-	src := r.t.src
+	src := r.src
 	start := r.p + 1
 	p := start
 	var flags uint8
 	for {
-		p += plain(src[p:])
+		// To the next quote, backslash, control or byte outside ASCII, eight bytes at
+		// a time: in each term the lowest bit that is set is at a byte that it looks
+		// for, whatever the bits above it.
+		for len(src)-p >= 8 {
+			w := binary.LittleEndian.Uint64(src[p:])
+			quote, slash := w^'"'*everyByte, w^'\\'*everyByte
+			found := (w | (w-0x20*everyByte)&^w | (quote-everyByte)&^quote | (slash-everyByte)&^slash) & (0x80 * everyByte)
+			if found != 0 {
+				p += bits.TrailingZeros64(found) >> 3
+				break
+			}
+			p += 8
+		}
+		for p < len(src) && src[p] != '"' && src[p] != '\\' && src[p] >= 0x20 && src[p] < utf8.RuneSelf {
+			p++
+		}
 		if p >= len(src) {
 			return faultSyntax
 		}
@@ -43,28 +59,6 @@ func (r *reader) text() fault {
 			}
 		}
 	}
-}
-
-// plain is the length of the run of b without quotes, backslashes, controls and
-// bytes outside ASCII, found eight bytes at a time.
-func plain(b []byte) int {
-	n := 0
-	for len(b)-n >= 8 {
-		w := binary.LittleEndian.Uint64(b[n:])
-		quote := w ^ '"'*everyByte
-		slash := w ^ '\\'*everyByte
-		if (w|(w-0x20*everyByte)|(quote-everyByte)|(slash-everyByte))&(0x80*everyByte) != 0 {
-			break
-		}
-		n += 8
-	}
-	for n < len(b) {
-		if c := b[n]; c == '"' || c == '\\' || c < 0x20 || c >= utf8.RuneSelf {
-			return n
-		}
-		n++
-	}
-	return n
 }
 
 // escape is the length of the escape sequence that b starts with.

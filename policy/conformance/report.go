@@ -145,7 +145,8 @@ func (r *run) tagged(n *node, i uint32) bool {
 	}
 	tags := 0
 	for m, end := i+1, r.t.toks[i].next; m < end; m = r.t.toks[m+1].next {
-		at := n.object.find(r.unescaped(m))
+		name := r.unescaped(m)
+		at := n.object.find(nameKey(name), name)
 		if at < 0 || n.object.nodes[at] == nil || n.object.nodes[at].values == nil {
 			continue
 		}

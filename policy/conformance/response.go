@@ -108,6 +108,8 @@ func headerOf(l *library, name string, d *openapi3.Parameter) parameter {
 	if p.style == styleUnknown {
 		p.unchecked = uncheckedParameter
 	}
+	p.enc = p.encoding()
+	p.quick = quickOf(&p)
 	return p
 }
 

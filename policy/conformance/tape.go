@@ -31,7 +31,7 @@ const (
 type token struct {
 	start, end uint32 // range in tape.src; of strings without the quotes
 	next       uint32 // index of the first token that is no part of this value
-	count      uint32 // elements or members
+	count      uint32 // elements or members; of a member's name its key
 	kind       kind
 	flags      uint8
 }
@@ -59,16 +59,23 @@ const maxPooledText = 64 << 10
 func newTape() *tape { return tapes.Get().(*tape) }
 
 func (t *tape) release() {
+	if t.keep() {
+		tapes.Put(t)
+	}
+}
+
+// keep empties the tape and tells whether what it has grown to is worth keeping.
+func (t *tape) keep() bool {
 	if cap(t.a)+cap(t.b) > maxPooledText {
 		t.a, t.b = nil, nil
 	}
 	if cap(t.toks) > maxPooledTokens || cap(t.slots) > 4*maxPooledTokens {
-		return
+		return false
 	}
 	t.src = nil
 	t.toks = t.toks[:0]
 	t.depth = 0
-	tapes.Put(t)
+	return true
 }
 
 func (t *tape) raw(i uint32) []byte {
@@ -120,17 +127,23 @@ func (t *tape) duplicate(i uint32) bool {
 // seenBefore tells whether the member whose name is token k repeats an earlier
 // name of the object at i.
 func (t *tape) seenBefore(i, k uint32) bool {
-	name := t.raw(k)
-	if t.toks[k].flags&flagEscaped != 0 {
-		t.a = appendUnescaped(t.a[:0], name)
-		name = t.a
-	}
+	key := t.toks[k].count
 	for p := i + 1; p < k; p = t.toks[p+1].next {
-		if t.sameName(p, name) {
+		if t.toks[p].count == key && string(t.text(p, t.a)) == string(t.text(k, t.b)) {
 			return true
 		}
 	}
 	return false
+}
+
+// nameKey is a summary of a name: its length and three of its characters. Names
+// with different keys differ.
+func nameKey(b []byte) uint32 {
+	n := len(b)
+	if n == 0 {
+		return 0
+	}
+	return uint32(n)<<24 | uint32(b[0])<<16 | uint32(b[n/2])<<8 | uint32(b[n-1])
 }
 
 func (t *tape) sameName(k uint32, name []byte) bool {
