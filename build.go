@@ -69,6 +69,9 @@ func (b *builder) build() (policy.Config, error) {
 		if err := applyRules(&cfg.Rules, &app.Policy.Rules, "policy", "", false); err != nil {
 			return cfg, err
 		}
+		if err := formats(&cfg, app.Policy.Format); err != nil {
+			return cfg, err
+		}
 		limits, err := b.limits(app.Policy.Limit, nil, "policy", "")
 		if err != nil {
 			return cfg, err

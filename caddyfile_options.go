@@ -34,7 +34,9 @@ func (p *parser) app(app *App) error {
 			if err := p.noArgs(); err != nil {
 				return err
 			}
-			return p.block("policy", p.rules(&app.Policy.Rules, "policy"), "limit")
+			opts := p.rules(&app.Policy.Rules, "policy")
+			opts["format"] = func() error { return p.format(app.Policy) }
+			return p.block("policy", opts, "limit", "format")
 		},
 		"api": func() error {
 			api := &API{Source: p.source()}

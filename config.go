@@ -232,6 +232,12 @@ type Passthrough struct {
 // Policy is what holds for every API.
 type Policy struct {
 	Rules
+
+	// Formats of strings besides those that are known, by the name that documents
+	// give in `format`: a regular expression (ECMA-262) of what such a string has in
+	// it, or "off" to check nothing. A name that is known is replaced. In the
+	// Caddyfile one line each: `format <name> <pattern>|off`.
+	Format map[string]string `json:"format,omitempty"`
 }
 
 // API is a logical product: all its versions share one policy and one set of

@@ -64,7 +64,7 @@ func TestJudgedBodyReachesTheNextHandlerByteForByte(t *testing.T) {
 
 func TestBodyThatEndsEarlyOrIsTooLargeNeverReachesTheNextHandler(t *testing.T) {
 	app := smallApp(t)
-	app.Policy = &Policy{Rules{Request: &RequestRule{MaxBody: 16}}}
+	app.Policy = &Policy{Rules: Rules{Request: &RequestRule{MaxBody: 16}}}
 	app = mustProvision(t, app)
 	for _, c := range []struct {
 		name   string

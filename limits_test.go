@@ -19,7 +19,7 @@ import (
 // limitedApp is smallApp with one limit.
 func limitedApp(t testing.TB, limit *Limit) *App {
 	app := smallApp(t)
-	app.Policy = &Policy{Rules{Limit: []*Limit{limit}, Upgrade: "off"}}
+	app.Policy = &Policy{Rules: Rules{Limit: []*Limit{limit}, Upgrade: "off"}}
 	return mustProvision(t, app)
 }
 
@@ -118,7 +118,7 @@ func TestABodyReadForAKeyReachesTheNextHandlerByteForByte(t *testing.T) {
 	for _, announced := range []bool{true, false} {
 		t.Run(fmt.Sprint("announced ", announced), func(t *testing.T) {
 			app := smallApp(t)
-			app.Policy = &Policy{Rules{
+			app.Policy = &Policy{Rules: Rules{
 				Request: &RequestRule{MaxBody: 16},
 				Limit:   []*Limit{{Name: "account", Rate: "1/1h", Operations: []string{"putThing"}, Key: []string{"{http.api_guard.body./n}"}}},
 			}}
@@ -155,7 +155,7 @@ func TestABodyReadForAKeyReachesTheNextHandlerByteForByte(t *testing.T) {
 
 func TestAMonitoredBodyReadForAKeyStillStreams(t *testing.T) {
 	app := smallApp(t)
-	app.Policy = &Policy{Rules{
+	app.Policy = &Policy{Rules: Rules{
 		Request: &RequestRule{Mode: "off", MaxBody: 4},
 		Limit:   []*Limit{{Name: "account", Rate: "9/1h", Operations: []string{"putThing"}, Key: []string{"{http.api_guard.body./n}"}}},
 	}}

@@ -118,7 +118,7 @@ func TestConfigurationErrorsNameTheField(t *testing.T) {
 		{"two APIs of one name", func(a *App) { a.API = append(a.API, a.API[0]) }, "api[1].name"},
 		{"two versions of one name", func(a *App) { a.API[0].Version = append(a.API[0].Version, a.API[0].Version[0]) }, "api[0].version[1].name"},
 		{"an unknown mode", func(a *App) { a.Mode = "observe" }, `mode: unrecognized mode "observe"`},
-		{"a rule's unknown mode", func(a *App) { a.Policy = &Policy{Rules{Target: "on"}} }, "policy.target"},
+		{"a rule's unknown mode", func(a *App) { a.Policy = &Policy{Rules: Rules{Target: "on"}} }, "policy.target"},
 		{"a looser rule in a version", func(a *App) { a.API[0].Version[0].Lifecycle = "off" }, "api[0].version[0].lifecycle: off is looser"},
 		{"a looser body limit", func(a *App) { a.API[0].Request = &RequestRule{MaxBody: 1 << 30} }, "api[0].request.max_body"},
 		{"unknown_host in a version", func(a *App) { a.API[0].Version[0].UnknownHost = "enforce" }, "api[0].version[0].unknown_host"},
@@ -137,7 +137,7 @@ func TestConfigurationErrorsNameTheField(t *testing.T) {
 			a.API[0].Limit = []*Limit{{Name: "l", Rate: "1/m"}}
 			a.API[0].Version[0].Limit = []*Limit{{Name: "l", Rate: "2/m"}}
 		}, "api[0].version[0].limit[0].rate"},
-		{"a status that is neither 400 nor 422", func(a *App) { a.Policy = &Policy{Rules{Request: &RequestRule{Status: 500}}} }, "policy.request.status"},
+		{"a status that is neither 400 nor 422", func(a *App) { a.Policy = &Policy{Rules: Rules{Request: &RequestRule{Status: 500}}} }, "policy.request.status"},
 		{"an inventory that forgets at once", func(a *App) { a.Inventory = &Inventory{Retention: caddy.Duration(time.Minute)} }, "inventory.retention"},
 		{"a selector without value", func(a *App) { a.API[0].Version[0].Select = []*Selector{{Header: "X"}} }, "api[0].version[0].select[0]"},
 		{"a path with a wildcard", func(a *App) { a.API[0].Version[0].Path = "/v1/*" }, "api[0].version[0].path"},

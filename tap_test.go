@@ -21,7 +21,7 @@ func answeringApp(t *testing.T, mode string) *App {
 		`"responses":{"200":{"description":"ok","content":{"application/json":{"schema":{"type":"object","properties":{"n":{"type":"integer"}}}},"text/plain":{}}}}}`, 1)
 	app := smallApp(t)
 	app.API[0].Version[0].Spec = []string{writeDocument(t, document)}
-	app.Policy = &Policy{Rules{Response: &ResponseRule{Mode: mode, MaxBody: 32}}}
+	app.Policy = &Policy{Rules: Rules{Response: &ResponseRule{Mode: mode, MaxBody: 32}}}
 	return mustProvision(t, app)
 }
 

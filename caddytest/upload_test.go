@@ -128,3 +128,30 @@ func TestUploadsInMonitorPassAsTheyCome(t *testing.T) {
 		return fmt.Sprint(entry), entry["verdict"] == "would_refuse" && entry["reason"] == "request-invalid"
 	})
 }
+
+func TestAFormatOfThePolicy(t *testing.T) {
+	t.Parallel()
+	up := harness.NewUpstream(t)
+	caddy := harness.Start(t, harness.Config{
+		Guard: "policy {\nformat order-number ^ORD-[0-9]{2}$\nformat email off\n}\napi a {\nversion v1 {\nhosts api.example.com\nspec a.yaml\n}\n}",
+		Sites: "http:// {\nimport guarded\n}", Upstream: up,
+		Files: map[string]string{"a.yaml": `
+openapi: 3.0.3
+info: {title: t, version: "1"}
+paths:
+  /orders:
+    get:
+      parameters:
+        - {name: n, in: query, schema: {type: string, format: order-number}}
+        - {name: mail, in: query, schema: {type: string, format: email}}
+      responses: {"200": {description: ok}}
+`},
+	})
+	if got := caddy.Do1(t, get("api.example.com", "/orders?n=ORD-12&mail=nobody")); got.Status != 200 {
+		t.Errorf("got %v", got)
+	}
+	p := refused(t, caddy.Do1(t, get("api.example.com", "/orders?n=ORD-123")), 400, "request-invalid")
+	if len(p.Errors) != 1 || p.Errors[0].Keyword != "format" || p.Errors[0].Name == nil || *p.Errors[0].Name != "n" {
+		t.Errorf("got %+v", p)
+	}
+}

@@ -21,6 +21,8 @@ type Config struct {
 	// Passthroughs are what is no API: only the rules target and audience hold.
 	Passthroughs []*catalogue.Passthrough
 	Table        *ratelimit.Table
+	// Formats are formats of strings that the policy defines; nil for none.
+	Formats *conformance.Formats
 
 	Integrations []Integration
 	// Consumers are placeholders of values that integrations are recognised by,
@@ -83,6 +85,7 @@ type route struct {
 // only the limiter's table behind it holds state.
 type Policy struct {
 	table     *ratelimit.Table
+	formats   *conformance.Formats
 	catalogue *catalogue.Catalogue
 	consumers consumers
 	nowhere   scope
@@ -104,6 +107,7 @@ func (p *Policy) Catalogue() *catalogue.Catalogue { return p.catalogue }
 func New(cfg Config) (*Policy, error) {
 	p := &Policy{
 		table:     cfg.Table,
+		formats:   cfg.Formats,
 		consumers: newConsumers(&cfg),
 		nowhere:   scope{rules: cfg.Rules},
 		apis:      make(map[*catalogue.API]*scope),
@@ -237,7 +241,7 @@ func (p *Policy) addRoutes() {
 		}
 		for _, op := range append([]*spec.Operation{r.Operation}, r.Alternatives...) {
 			p.routes[i].operations = append(p.routes[i].operations,
-				conformance.New(op, r.Params, conformance.Config{MaxBody: s.rules.MaxBody, MaxResponse: s.rules.MaxResponse, Query: selectingQuery(r.Version)}))
+				conformance.New(op, r.Params, conformance.Config{MaxBody: s.rules.MaxBody, MaxResponse: s.rules.MaxResponse, Query: selectingQuery(r.Version), Formats: p.formats}))
 		}
 		p.routes[i].credentials = credentialsOf(r)
 	}

@@ -87,7 +87,7 @@ func (b *builder) numbers(n *node, m map[string]any) error {
 		rules.multiple = &d
 	}
 	if name, ok := m["format"].(string); ok {
-		rules.format, rules.name = numberFormats[name], name
+		rules.format, rules.name = b.l.formats.number(name), name
 	}
 	if rules.bounds != nil || rules.multiple != nil || rules.format != nil {
 		n.number = &rules
@@ -96,6 +96,9 @@ func (b *builder) numbers(n *node, m map[string]any) error {
 	whole := rules.multiple == nil
 	for i := range rules.bounds {
 		whole = rules.integers(&rules.bounds[i]) && whole
+	}
+	if rules.format == nil {
+		rules.name = ""
 	}
 	switch rules.name {
 	case "", "int64", "double", "float": // 18 digits are in all of them
@@ -153,7 +156,7 @@ func (b *builder) texts(n *node, m map[string]any) error {
 		rules.pattern = p
 	}
 	if name, ok := m["format"].(string); ok {
-		rules.format, rules.name = textFormats[name], name
+		rules.format, rules.name = b.l.formats.text(name), name
 	}
 	if rules.min >= 0 || rules.max >= 0 || rules.pattern != nil || rules.format != nil {
 		n.text = &rules

@@ -59,7 +59,7 @@ func (l *library) newCompiler() *jsonschema.Compiler {
 		return generalPattern{p}, nil
 	})
 	c.AssertFormat()
-	for _, f := range generalFormats() {
+	for _, f := range l.generalFormats() {
 		c.RegisterFormat(f)
 	}
 	return c
@@ -84,24 +84,20 @@ var errFormat = errors.New("the format does not hold")
 
 // generalFormats makes the general engine assert the same formats as the
 // program. Others never reach it: the translation leaves them out.
-func generalFormats() []*jsonschema.Format {
+func (l *library) generalFormats() []*jsonschema.Format {
 	var list []*jsonschema.Format
-	for name, holds := range textFormats {
+	for _, name := range l.formats.names() {
+		text, number := l.formats.text(name), l.formats.number(name)
 		list = append(list, &jsonschema.Format{Name: name, Validate: func(v any) error {
-			if s, ok := v.(string); ok && !holds([]byte(s)) {
-				return errFormat
-			}
-			return nil
-		}})
-	}
-	for name, holds := range numberFormats {
-		list = append(list, &jsonschema.Format{Name: name, Validate: func(v any) error {
-			n, ok := v.(json.Number)
-			if !ok {
-				return nil
-			}
-			if d := parseDecimal([]byte(n)); !holds(&d) {
-				return errFormat
+			switch v := v.(type) {
+			case string:
+				if text != nil && !text([]byte(v)) {
+					return errFormat
+				}
+			case json.Number:
+				if d := parseDecimal([]byte(v)); number != nil && !number(&d) {
+					return errFormat
+				}
 			}
 			return nil
 		}})

@@ -30,6 +30,7 @@ type library struct {
 	mu       sync.Mutex
 	legacy   bool // OpenAPI 3.0
 	answers  bool // the schemas are in the form for responses
+	formats  *Formats
 	dialect  error
 	units    map[*openapi3.Schema]*unit
 	byURL    map[string]*unit
@@ -55,27 +56,29 @@ var libraries sync.Map // libraryKey to *library
 type libraryKey struct {
 	document weak.Pointer[spec.Document]
 	answers  bool
+	formats  string
 }
 
-func libraryOf(d *spec.Document, answers bool) *library {
+func libraryOf(d *spec.Document, answers bool, formats *Formats) *library {
 	if d == nil {
-		return newLibrary("", nil, answers)
+		return newLibrary("", nil, answers, formats)
 	}
-	key := libraryKey{weak.Make(d), answers}
+	key := libraryKey{weak.Make(d), answers, formats.Key()}
 	if l, ok := libraries.Load(key); ok {
 		return l.(*library)
 	}
-	l, loaded := libraries.LoadOrStore(key, newLibrary(d.OpenAPI, d.Root, answers))
+	l, loaded := libraries.LoadOrStore(key, newLibrary(d.OpenAPI, d.Root, answers, formats))
 	if !loaded {
 		runtime.AddCleanup(d, func(key libraryKey) { libraries.Delete(key) }, key)
 	}
 	return l.(*library)
 }
 
-func newLibrary(version string, root *openapi3.T, answers bool) *library {
+func newLibrary(version string, root *openapi3.T, answers bool, formats *Formats) *library {
 	l := &library{
 		legacy:   strings.HasPrefix(version, "3.0"),
 		answers:  answers,
+		formats:  formats,
 		units:    map[*openapi3.Schema]*unit{},
 		byURL:    map[string]*unit{},
 		split:    map[*openapi3.SchemaRef]*openapi3.Schema{},

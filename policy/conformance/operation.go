@@ -19,6 +19,8 @@ type Config struct {
 	// Query are names of query parameters that are declared besides those of the
 	// description, such as the one that picks the version.
 	Query []string
+	// Formats are the policy's own formats; nil for none.
+	Formats *Formats
 }
 
 // Operation judges requests to one documented operation. It may be used by
@@ -51,12 +53,12 @@ func New(op *spec.Operation, params []string, cfg Config) *Operation {
 }
 
 func (o *Operation) library() *library {
-	o.opened.Do(func() { o.shared = libraryOf(o.op.Document, false) })
+	o.opened.Do(func() { o.shared = libraryOf(o.op.Document, false, o.cfg.Formats) })
 	return o.shared
 }
 
 func (o *Operation) responseLibrary() *library {
-	o.answered.Do(func() { o.answering = libraryOf(o.op.Document, true) })
+	o.answered.Do(func() { o.answering = libraryOf(o.op.Document, true, o.cfg.Formats) })
 	return o.answering
 }
 

@@ -94,7 +94,7 @@ func (t *translator) types(m map[string]any, s *openapi3.Schema) {
 	if s.Enum != nil {
 		m["enum"] = exactAll(s.Enum)
 	}
-	if textFormats[s.Format] != nil || numberFormats[s.Format] != nil {
+	if t.l.formats.text(s.Format) != nil || t.l.formats.number(s.Format) != nil {
 		m["format"] = s.Format
 	}
 }
