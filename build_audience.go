@@ -15,7 +15,8 @@ type Audience struct {
 	// Letters, digits, "_", "-" and "."; not a mode.
 	Name string `json:"name"`
 	// Networks such as "10.0.0.0/8" or "fd00::/8", or single addresses. A network
-	// with bits set behind its length is an error.
+	// with bits set behind its length is an error. Caddyfile:
+	// `audience <name> <network>...`.
 	Networks []string `json:"networks"`
 
 	Source string `json:"source,omitempty"`

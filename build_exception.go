@@ -15,18 +15,22 @@ import (
 
 // Integration is a declared third party, and how it is recognised.
 type Integration struct {
+	// Letters, digits, "_", "-" and "."; it is {http.api_guard.consumer} and stands in
+	// logs.
 	Name string `json:"name"`
 	// "sha256:" and the SHA-256, in hex, of a credential that it presents: the
 	// token of Authorization, an API key, or a value of `consumers`. The
-	// credential itself never stands in the configuration.
+	// credential itself never stands in the configuration. Caddyfile:
+	// `consumer sha256:<hex>...`.
 	Consumer []string `json:"consumer"`
-	// What it is for, which classes of data it gets, and the team that answers for
-	// it. They are logged with its exceptions.
-	Purpose string   `json:"purpose,omitempty"`
-	Data    []string `json:"data,omitempty"`
-	Owner   string   `json:"owner,omitempty"`
+	// What it is for. It is logged with its exceptions, as the next two are.
+	Purpose string `json:"purpose,omitempty"`
+	// The classes of data that it gets.
+	Data []string `json:"data,omitempty"`
+	// The team that answers for it.
+	Owner string `json:"owner,omitempty"`
 	// The last day of it (to its end, UTC), or the time of its end. From then on it
-	// is recognised no more. Default: no end.
+	// is recognised no more. Default: no end. Caddyfile: `until <date>`.
 	Until string `json:"until,omitempty"`
 
 	Source string `json:"source,omitempty"`
@@ -34,13 +38,15 @@ type Integration struct {
 
 // Exception switches one rule of a version off for one integration, until a day.
 type Exception struct {
+	// Letters, digits, "_", "-" and ".".
 	Name string `json:"name"`
 	// The integration that it is for.
 	Consumer string `json:"consumer"`
 	// audience, lifecycle, unknown_route, credentials, request, response, headers or
 	// upgrade.
 	Rule string `json:"rule"`
-	// The last day of it (to its end, UTC), or the time of its end.
+	// The last day of it (to its end, UTC), or the time of its end. Caddyfile:
+	// `until <date>`.
 	Until string `json:"until"`
 	// Why, for those who review it.
 	Reason string `json:"reason"`

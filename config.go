@@ -54,22 +54,22 @@ type Rules struct {
 	Upgrade string `json:"upgrade,omitempty"`
 
 	// Whether requests must conform to the version's document: 400, 413 or 415.
-	// Default: enforce.
+	// Default: enforce. Caddyfile: `request <mode> { … }`.
 	Request *RequestRule `json:"request,omitempty"`
 
 	// Whether answers must conform to the version's document: 502 without the
 	// answer's content. In enforce an answer is held until it is judged. Default:
-	// monitor.
+	// monitor. Caddyfile: `response <mode> { … }`.
 	Response *ResponseRule `json:"response,omitempty"`
 
-	// Rate limits. There is none until one is written.
+	// Rate limits. Default: there is none until one is written.
 	Limit []*Limit `json:"limit,omitempty"`
 }
 
 // RequestRule is how requests are held against the version's document. In JSON it
 // is an object, or the mode alone as a string.
 type RequestRule struct {
-	// Default: enforce.
+	// "enforce", "monitor" or "off". Default: enforce. Caddyfile: `request <mode>`.
 	Mode string `json:"mode,omitempty"`
 
 	// The largest body that is judged, such as "1MiB" or a number of bytes. A
@@ -77,24 +77,28 @@ type RequestRule struct {
 	// other bodies stream. Default: 1MiB.
 	MaxBody Size `json:"max_body,omitempty"`
 
-	// How long to wait for more of a body that is read to be judged, such as "10s",
-	// and how long for the whole of it. A slower body is refused with 408; both
-	// bind bodies that are judged only. Defaults: 10s and 60s.
+	// How long to wait for more of a body that is read to be judged, such as "10s".
+	// A slower body is refused with 408; it binds bodies that are judged only.
+	// Default: 10s.
 	BodyIdleTimeout caddy.Duration `json:"body_idle_timeout,omitempty"`
-	BodyTimeout     caddy.Duration `json:"body_timeout,omitempty"`
+
+	// How long to wait for the whole of such a body, at most 1h. A slower one is
+	// refused with 408. Default: 60s.
+	BodyTimeout caddy.Duration `json:"body_timeout,omitempty"`
 
 	// What to do with query parameters that the document does not have.
-	// Default: monitor.
+	// Default: monitor. Caddyfile: `unknown_parameters enforce|monitor|off`.
 	UnknownParameters string `json:"unknown_parameters,omitempty"`
 
 	// The status of a request that does not conform, 400 or 422. Default: 400.
+	// Caddyfile: `status 400|422`.
 	Status int `json:"status,omitempty"`
 }
 
 // ResponseRule is how answers are held against the version's document. In JSON it
 // is an object, or the mode alone as a string.
 type ResponseRule struct {
-	// Default: monitor.
+	// "enforce", "monitor" or "off". Default: monitor. Caddyfile: `response <mode>`.
 	Mode string `json:"mode,omitempty"`
 
 	// The largest answer that is judged, such as "1MiB" or a number of bytes. A
@@ -135,21 +139,23 @@ type Limit struct {
 	// The operations it binds, as operationIds or "METHOD /template"; it binds
 	// them in every version of the API, documented there or not. Default: every
 	// request, unknown routes and retired versions included.
+	// Caddyfile: `operations <operationId> | <METHOD> </template> ...`.
 	Operations []string `json:"operations,omitempty"`
 
 	// What requests are counted by: placeholders, which together make one key.
 	// IPv6 addresses count by their /64. A part that is missing from a request is
 	// one shared bucket. {http.api_guard.body./pointer} is a value of the JSON body,
 	// which is then read before anything is passed on; it needs operations.
-	// Default: {client_ip}.
+	// Default: {client_ip}. Caddyfile: `key <placeholder>...`.
 	Key []string `json:"key,omitempty"`
 
-	// How many requests in how long: "5/1m", with s, m, h or d.
+	// How many requests in how long: "5/1m", with s, m, h or d. Default: it must be
+	// given, unless there is another bound. Caddyfile: `rate <n>/<window>`.
 	Rate string `json:"rate,omitempty"`
 
 	// "window": never more than the rate's number in any interval of its length.
 	// "bucket": a token bucket that refills steadily and holds `burst`.
-	// Default: window.
+	// Default: window. Caddyfile: `algorithm window|bucket`.
 	Algorithm string `json:"algorithm,omitempty"`
 
 	// How many tokens a bucket holds. Default: the rate's number.
@@ -161,11 +167,12 @@ type Limit struct {
 	// fail. "unknown": requests for paths and methods that no document has.
 	// "violations": requests that the rules target and request refuse, or in
 	// monitor would. A limit that is used up refuses every request that it binds,
-	// whatever it counts. Default: requests.
+	// whatever it counts. Default: requests. Caddyfile:
+	// `count requests|failures|unknown|violations`.
 	Count string `json:"count,omitempty"`
 
 	// The statuses that count as failures, 200 to 599. Only with count failures.
-	// Default: 401 and 403.
+	// Default: 401 and 403. Caddyfile: `count failures <status>...`.
 	Statuses []int `json:"statuses,omitempty"`
 
 	// How long a key is refused after the limit refused it, whatever the limit has
@@ -192,11 +199,12 @@ type Limit struct {
 	Protect bool `json:"protect,omitempty"`
 
 	// Whether answers carry the RateLimit fields for it: "on" or "off".
-	// Default: on.
+	// Default: on. Caddyfile: `headers on|off`.
 	Headers string `json:"headers,omitempty"`
 
 	// enforce, monitor (it counts in buckets of its own and refuses nothing) or
-	// off. Default: the top-level mode, else enforce.
+	// off. Default: the top-level mode, else enforce. Caddyfile:
+	// `mode enforce|monitor|off`.
 	Mode string `json:"mode,omitempty"`
 
 	// Where the configuration has it, for messages; the Caddyfile adapter fills it.
@@ -247,7 +255,8 @@ type API struct {
 	// The team that answers for it. Without one it is a finding.
 	Owner string `json:"owner,omitempty"`
 	// What it is for, in a sentence.
-	Purpose string     `json:"purpose,omitempty"`
+	Purpose string `json:"purpose,omitempty"`
+	// Its versions.
 	Version []*Version `json:"version,omitempty"`
 	Rules
 
@@ -265,10 +274,11 @@ type Version struct {
 
 	// The path prefix that it answers for. It replaces the path of every
 	// `servers` entry of its documents. Default: the documents' servers give the
-	// paths; without a document it is "/".
+	// paths; without a document it is "/". Caddyfile: `path <prefix>`.
 	Path string `json:"path,omitempty"`
 
-	// What else picks it; `path` and each entry are alternatives.
+	// What else picks it; `path` and each entry are alternatives. Caddyfile:
+	// `select …`.
 	Select []*Selector `json:"select,omitempty"`
 
 	// Whether it also answers requests that carry none of the selectors.
@@ -279,7 +289,8 @@ type Version struct {
 	Spec []string `json:"spec,omitempty"`
 
 	// Path parameters that may span several segments, raw or as %2F, by
-	// operation: {"getFile": ["path"]}.
+	// operation: {"getFile": ["path"]}. Caddyfile:
+	// `multi_segment <operation> <parameter>`.
 	MultiSegment map[string][]string `json:"multi_segment,omitempty"`
 
 	// Protocols that any of its operations may upgrade to: "websocket".
@@ -287,19 +298,23 @@ type Version struct {
 
 	// "active", "beta" or "design" (declared, and refused with 404 as if it were
 	// not there); the other states follow from the dates.
-	// Default: active.
+	// Default: active. Caddyfile: `state design|beta|active`.
 	State string `json:"state,omitempty"`
 
-	// From when on it is deprecated, and from when on it is retired: a day
-	// ("2027-03-31", 00:00 UTC) or a time by RFC 3339.
+	// From when on it is deprecated: a day ("2027-03-31", 00:00 UTC) or a time by
+	// RFC 3339. Caddyfile: `deprecated <date>`.
 	Deprecated string `json:"deprecated,omitempty"`
-	Sunset     string `json:"sunset,omitempty"`
+
+	// From when on it is retired, not before it is deprecated: 410. A day or a time
+	// as above. Caddyfile: `sunset <date>`.
+	Sunset string `json:"sunset,omitempty"`
 
 	// Times in which it answers what it will when it is retired, so that its
-	// callers notice before: 410.
+	// callers notice before: 410. Caddyfile: `brownout <date> <duration>`.
 	Brownout []*Brownout `json:"brownout,omitempty"`
 
-	// The version of this API that takes its place, or a URL.
+	// The version of this API that takes its place, or a URL. Caddyfile:
+	// `successor <version>|<url>`.
 	Successor string `json:"successor,omitempty"`
 	// Where people read about it: a URL, sent in the Link field.
 	Docs string `json:"docs,omitempty"`
@@ -318,9 +333,10 @@ type Version struct {
 
 // Brownout is a time in which a version answers as if it were retired.
 type Brownout struct {
-	// When it begins: a day, or a time by RFC 3339.
+	// When it begins: a day, or a time by RFC 3339. Caddyfile: `brownout <date> …`.
 	From string `json:"from"`
-	// How long it lasts, such as "2h", "30m" or "1d".
+	// How long it lasts, such as "2h", "30m" or "1d". Caddyfile:
+	// `brownout … <duration>`.
 	Duration string `json:"duration"`
 }
 
@@ -328,21 +344,25 @@ type Brownout struct {
 // stands with.
 type Selector struct {
 	// The path prefix that it is restricted to. Default: the version's documents
-	// give it.
+	// give it. Caddyfile: `path <prefix> { select … }`.
 	Path string `json:"path,omitempty"`
-	// The header field and the value that it must have. Several lines that name
-	// different versions are refused.
+	// The header field that must have the value. Several lines that name different
+	// versions are refused. Caddyfile: `select header <name> …`.
 	Header string `json:"header,omitempty"`
-	Value  string `json:"value,omitempty"`
-	// The query parameter that must have the value, in place of a header.
+	// The value of the header field or query parameter. Caddyfile:
+	// `select header|query <name> <value>`.
+	Value string `json:"value,omitempty"`
+	// The query parameter that must have the value, in place of a header. Caddyfile:
+	// `select query <name> …`.
 	Query string `json:"query,omitempty"`
 	// The media type that Accept must list, with its parameters:
 	// "application/vnd.example.v2+json" or "application/json;version=2". Wildcards
-	// and types of no version name none.
+	// and types of no version name none. Caddyfile: `select accept <media-type>`.
 	Accept string `json:"accept,omitempty"`
 	// The header field that carries a day (YYYY-MM-DD): of the versions that have
 	// this selector the newest answers whose own day is not after it. A version's
-	// day is what its name begins with, such as "2026-03-10".
+	// day is what its name begins with, such as "2026-03-10". Caddyfile:
+	// `select date <header>`.
 	Date string `json:"date,omitempty"`
 }
 

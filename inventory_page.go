@@ -36,7 +36,8 @@ type Page struct {
 	// configuration around it decides, by a matcher or by the network. A request
 	// counts as local when its client address is a loopback address, it names a
 	// loopback host (so that no other site's name can be pointed here), and no
-	// proxy that is not trusted has passed it on. Default: local.
+	// proxy that is not trusted has passed it on. Default: local. Caddyfile:
+	// `access local|authenticated|anyone`.
 	Access string `json:"access,omitempty"`
 
 	// Let viewers accept and ignore routes. Default: they can only look.

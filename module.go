@@ -8,6 +8,8 @@
 // allowed) and ratelimit (how often).
 package apiguard
 
+//go:generate go run ./internal/reference
+
 import (
 	"errors"
 	"fmt"
@@ -40,16 +42,17 @@ const (
 // handlers of all sites ask the one App of their configuration.
 type App struct {
 	// "monitor" or "enforce": replaces the default mode of every rule and limit.
-	// A rule's own line wins. Default: each rule's own default.
+	// A rule's own line wins. Default: each rule's own default. Caddyfile:
+	// `mode monitor|enforce`.
 	Mode string `json:"mode,omitempty"`
 
 	// Who answers refused requests: "direct" writes application/problem+json,
 	// "handle_errors" hands the status to Caddy's error routes.
-	// Default: direct.
+	// Default: direct. Caddyfile: `refusals direct|handle_errors`.
 	Refusals string `json:"refusals,omitempty"`
 
-	// What the type of a problem document starts with, in place of
-	// "urn:api-guard:".
+	// What the type of a problem document starts with. Default: "urn:api-guard:".
+	// Caddyfile: `type_base <uri>`.
 	TypeBase string `json:"type_base,omitempty"`
 
 	// Accept limits keyed on {client_ip}, and audiences, on a server that has trusted_proxies
@@ -79,20 +82,22 @@ type App struct {
 	// What to do when requests for a host of the catalogue get by the guard, by some
 	// listener or route of this Caddy: "warn" says so in the log, "strict" refuses
 	// to load such a configuration. `caddy api-guard coverage` shows it whole.
-	// Default: warn.
+	// Default: warn. Caddyfile: `coverage warn|strict`.
 	Coverage string `json:"coverage,omitempty"`
 
 	// Where the inventory is kept.
 	Inventory *Inventory `json:"inventory,omitempty"`
 
-	// Named networks, which versions may be reserved for.
+	// Named networks, which versions may be reserved for. Caddyfile:
+	// `audience <name> <network>...`.
 	Audience []*Audience `json:"audience,omitempty"`
 
 	// Declared third parties, for which exceptions may be made.
 	Integration []*Integration `json:"integration,omitempty"`
 
 	// Placeholders of values by which integrations are recognised, besides the
-	// token of Authorization and API keys: "{http.auth.user.id}".
+	// token of Authorization and API keys: "{http.auth.user.id}". Default: none.
+	// Caddyfile: `consumers <placeholder>...`.
 	Consumers []string `json:"consumers,omitempty"`
 
 	// What is no API: health probes, static files, challenges of certificate
