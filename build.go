@@ -110,6 +110,11 @@ func (app *App) checkOptions() error {
 	default:
 		return wrong("coverage", "", "unrecognized value %q: write warn or strict", app.Coverage)
 	}
+	switch app.APICatalog {
+	case "", apiCatalogOn, apiCatalogOff:
+	default:
+		return wrong("api_catalog", "", "unrecognized value %q: write on or off", app.APICatalog)
+	}
 	if app.TypeBase != "" {
 		if u, err := url.Parse(app.TypeBase); err != nil || u.Scheme == "" || strings.ContainsAny(app.TypeBase, "\"\\<> ") {
 			return wrong("type_base", "", "%q is no absolute URI: write one such as https://errors.example.com/", app.TypeBase)

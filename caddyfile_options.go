@@ -24,6 +24,7 @@ func (p *parser) app(app *App) error {
 		"body_memory": p.size(&app.BodyMemory),
 		"watch":       p.flag(&app.Watch),
 		"coverage":    p.one(&app.Coverage),
+		"api_catalog": p.one(&app.APICatalog),
 		"inventory":   func() error { return p.inventory(app) },
 		"audience":    func() error { return p.audience(app) },
 		"integration": func() error { return p.integration(app) },

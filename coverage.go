@@ -85,7 +85,22 @@ func (app *App) coverage(cat *catalogue.Catalogue) []coverage.Entry {
 			apps = append(apps, name)
 		}
 	}
-	return append(coverage.Prove(servers, declared), coverage.Apps(apps)...)
+	return slices.Concat(coverage.Prove(servers, declared), coverage.Apps(apps), app.passing())
+}
+
+// passing lists what is declared to be no API: the guard stands before it, and only
+// target and audience hold.
+func (app *App) passing() []coverage.Entry {
+	var entries []coverage.Entry
+	for _, p := range app.Passthrough {
+		for _, host := range p.Hosts {
+			entries = append(entries, coverage.Entry{
+				Host: host, Route: strings.TrimSpace(strings.Join(p.Methods, " ") + " " + strings.Join(p.Path, " ")), Handler: "passthrough " + p.Name,
+				Status: coverage.Partial, Why: "passthrough, so that only target and audience hold: " + p.Reason, Catalogue: true,
+			})
+		}
+	}
+	return entries
 }
 
 // declaredHosts is what the proof needs of the catalogue.
@@ -122,7 +137,7 @@ func proveConfig(config []byte) ([]coverage.Entry, error) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	return append(coverage.Prove(servers, declared), coverage.Apps(names)...), nil
+	return slices.Concat(coverage.Prove(servers, declared), coverage.Apps(names), app.passing()), nil
 }
 
 // decodeConfig takes the app out of an adapted configuration.

@@ -68,6 +68,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if x.verdict.Outcome == policy.Refuse {
 		return x.refuse()
 	}
+	if x.request.Own {
+		return x.serveCatalog()
+	}
 	return x.forward(next)
 }
 
@@ -124,6 +127,9 @@ func (x *exchange) match() {
 	x.app.policy.Catalogue().Match(&x.query, &q.Match)
 	if q.Match.Outcome != catalogue.Found && q.Problem == "" && q.Target.Conditional == "" {
 		x.app.policy.Catalogue().Pass(&x.query, &q.Match)
+	}
+	if x.asksForCatalog() {
+		q.Own, q.Match = true, catalogue.Match{Outcome: catalogue.Unclaimed, Host: q.Match.Host}
 	}
 	q.Client = netip.Addr{}
 	if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {

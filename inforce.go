@@ -21,7 +21,8 @@ type inForce struct {
 	documents *documents
 	counting  counting
 	lint      []Lint
-	byClient  bool // some limit or audience goes by the client's address
+	catalog   *apiCatalog // nil: off
+	byClient  bool        // some limit or audience goes by the client's address
 }
 
 // compile reads the documents and makes what requests are judged by. Nothing that
@@ -52,6 +53,9 @@ func (app *App) compile() (_ *inForce, err error) {
 		return nil, app.locate(err)
 	}
 	cat := now.policy.Catalogue()
+	if app.APICatalog != apiCatalogOff {
+		now.catalog = newAPICatalog(cat)
+	}
 	now.lint = lint(app, &cfg, cat, time.Now())
 	now.allowed = allowedFacts(cat)
 	now.counting = app.shared.metrics.counting(now.policy)

@@ -85,6 +85,12 @@ type App struct {
 	// Default: warn. Caddyfile: `coverage warn|strict`.
 	Coverage string `json:"coverage,omitempty"`
 
+	// Whether hosts of the catalogue answer GET /.well-known/api-catalog (RFC 9727)
+	// with what the caller's audience may see of them, its documents included: "on"
+	// or "off". It is not answered where a document or a passthrough has the path,
+	// nor where the rule lifecycle is in monitor or off. Default: on.
+	APICatalog string `json:"api_catalog,omitempty"`
+
 	// Where the inventory is kept.
 	Inventory *Inventory `json:"inventory,omitempty"`
 

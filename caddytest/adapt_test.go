@@ -100,6 +100,7 @@ var wrongOptions = []struct {
 	{"an unknown mode at the top", "top", "mode strict", []string{"strict", "enforce", "monitor"}},
 	{"an unknown mode of a rule", "policy", "unknown_route strict", []string{"strict", "enforce", "monitor"}},
 	{"a coverage that is none", "top", "coverage off", []string{"off", "warn", "strict"}},
+	{"a catalogue that is neither on nor off", "top", "api_catalog maybe", []string{"maybe", "on", "off"}},
 	{"a rule without a mode", "policy", "unknown_route", nil},
 	{"a rule with two modes", "policy", "unknown_route enforce monitor", nil},
 	{"a rule written twice", "policy", "target monitor\ntarget enforce", []string{"target"}},

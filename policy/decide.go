@@ -35,6 +35,9 @@ type Request struct {
 	// when the operation is known and nothing was refused yet, since it may wait
 	// for the body's first byte.
 	HasBody func() bool
+	// Own says that the guard itself answers the request, if the target, the host and
+	// the limits let it.
+	Own bool
 	// Overrides are those that somebody put into force for a while, in order.
 	Overrides []Override
 
@@ -205,6 +208,9 @@ func (p *Policy) walk(r *Request, v *Verdict) {
 		}
 	}
 	if v.unborn() {
+		return
+	}
+	if r.Own {
 		return
 	}
 	if m.Outcome != catalogue.Found && preflight(r) && !r.HasBody() {

@@ -62,7 +62,7 @@ func (b *bound) when(r *Request) ratelimit.When {
 func unknown(r *Request) bool {
 	switch r.Match.Outcome {
 	case catalogue.Unclaimed, catalogue.NoRoute, catalogue.NoMethod:
-		return !preflight(r)
+		return !preflight(r) && !r.Own
 	default:
 		return false
 	}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -285,6 +286,29 @@ func (p *Policy) ModeOf(api, version string, rule Rule) Mode {
 		}
 	}
 	return p.nowhere.rules.modes[rule]
+}
+
+// TellsOn reports whether a host's answers may tell of its versions: the rule
+// lifecycle is enforced there.
+func (p *Policy) TellsOn(h *catalogue.Host) bool {
+	return p.hosts[h.Index].rules.modes[RuleLifecycle] == Enforce
+}
+
+// Admits reports whether a client is of the audience of a version.
+func (p *Policy) Admits(v *catalogue.Version, client netip.Addr) bool {
+	s := p.versions[v]
+	return s != nil && s.audience.admit(client)
+}
+
+// SuccessorOf is where a version's successor is, as its Link field says it; empty
+// when it has none.
+func (p *Policy) SuccessorOf(v *catalogue.Version) string {
+	for api := range p.apis {
+		if slices.Contains(api.Versions, v) {
+			return successorURI(api, v)
+		}
+	}
+	return ""
 }
 
 // bindings collects the limits with `operations` over all APIs.
