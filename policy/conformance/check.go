@@ -270,7 +270,7 @@ func (r *run) array(n *arrayRules, i uint32) bool {
 			return false
 		}
 	}
-	if n.unique && !r.t.unique(i) {
+	if ok && n.unique && !r.t.unique(i) {
 		ok = r.fail("uniqueItems", "must not have two equal items")
 	}
 	return ok

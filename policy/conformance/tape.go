@@ -78,6 +78,14 @@ func (t *tape) keep() bool {
 	return true
 }
 
+// grow makes room for twice the tokens: all copies together are then no more than
+// the last one.
+func (t *tape) grow() {
+	toks := make([]token, len(t.toks), max(64, 2*cap(t.toks)))
+	copy(toks, t.toks)
+	t.toks = toks
+}
+
 func (t *tape) raw(i uint32) []byte {
 	k := &t.toks[i]
 	return t.src[k.start:k.end]
