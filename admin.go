@@ -84,9 +84,9 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 	}
 	id, isRoute := strings.CutPrefix(name, "routes/")
 	switch {
-	case name == "apis", name == "hosts", name == "routes", name == "consumers", name == "findings", name == "coverage", name == "plan", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
+	case name == "apis", name == "hosts", name == "routes", name == "consumers", name == "findings", name == "coverage", name == "plan", name == "openapi", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
 	default:
-		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, routes/{id}/review, routes/{id}/template, consumers, findings, feed, coverage, plan, limits, override and health", adminPrefix, name))
+		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, routes/{id}/review, routes/{id}/template, consumers, findings, feed, coverage, plan, openapi, limits, override and health", adminPrefix, name))
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, apiError(http.StatusMethodNotAllowed, fmt.Sprintf("%s%s takes GET only", adminPrefix, name))
@@ -95,6 +95,8 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 	switch name {
 	case "plan":
 		return app.plan(r)
+	case "openapi":
+		return app.openapi(r)
 	case "hosts":
 		q, err := inventory.ParseHostQuery(query)
 		if err != nil {

@@ -106,14 +106,17 @@ type RouteEntry struct {
 	Passthrough *PassthroughEntry `json:"passthrough"`
 
 	Environment string `json:"environment"`
-	Audience    string `json:"audience"`
-	Owner       string `json:"owner"`
-	Docs        string `json:"docs"`
-	Deprecated  Time   `json:"deprecated"`
-	Sunset      Time   `json:"sunset"`
-	Review      string `json:"review"` // open, accepted or ignored
-	ReviewNote  string `json:"review_note"`
-	Reviewed    Time   `json:"reviewed"` // when
+	// EnvironmentSource says where that is from: "declared", or "host" when the
+	// host's name says so; empty when it is not known.
+	EnvironmentSource string `json:"environment_source"`
+	Audience          string `json:"audience"`
+	Owner             string `json:"owner"`
+	Docs              string `json:"docs"`
+	Deprecated        Time   `json:"deprecated"`
+	Sunset            Time   `json:"sunset"`
+	Review            string `json:"review"` // open, accepted or ignored
+	ReviewNote        string `json:"review_note"`
+	Reviewed          Time   `json:"reviewed"` // when
 }
 
 // PassthroughEntry is what the configuration says of a passthrough.

@@ -38,7 +38,7 @@ func TestShapeOfARouteEntry(t *testing.T) {
 		"statuses": map[string]any{"2xx": 1.0}, "refused": map[string]any{}, "would_refuse": map[string]any{},
 		"consumers": 0.0, "auth": map[string]any{"documented": false, "seen": []any{}, "unauthenticated_2xx": 0.0},
 		"cors": map[string]any{"origins": []any{}, "credentials": false}, "data_classes": []any{}, "networks": []any{}, "passthrough": nil,
-		"environment": "", "audience": "", "owner": "team-orders", "docs": "", "deprecated": "2024-11-22T12:00:00Z", "sunset": "2025-11-22T12:00:00Z", "review": "open", "review_note": "", "reviewed": nil,
+		"environment": "legacy", "environment_source": "host", "audience": "", "owner": "team-orders", "docs": "", "deprecated": "2024-11-22T12:00:00Z", "sunset": "2025-11-22T12:00:00Z", "review": "open", "review_note": "", "reviewed": nil,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

@@ -26,8 +26,11 @@ var ruleNames = [numRules]string{
 	"credentials", "request", "response", "headers", "upgrade", "other",
 }
 
-// ruleLifecycle is the index of that rule.
-const ruleLifecycle = 4
+// Indexes of rules that findings look at.
+const (
+	ruleAudience  = 2
+	ruleLifecycle = 4
+)
 
 func ruleIndex(rule string) int {
 	switch rule {
@@ -75,6 +78,7 @@ type counters struct {
 	traits          atomic.Uint32
 	unauthenticated atomic.Uint64          // good answers without credentials,
 	unguarded       atomic.Int64           // and when the latest was
+	reached         atomic.Int64           // when upstream was latest asked from a public network
 	crowd           atomic.Pointer[sketch] // nil until someone is known
 	samples         budget
 }
@@ -89,6 +93,13 @@ func (c *counters) note(seen traits, unauthenticated bool, time int64) {
 		if last := c.unguarded.Load(); time-last >= lastGrain {
 			c.unguarded.CompareAndSwap(last, time)
 		}
+	}
+}
+
+// reach notes that upstream was asked from a public network.
+func (c *counters) reach(time int64) {
+	if last := c.reached.Load(); time-last >= int64(1e9) {
+		c.reached.CompareAndSwap(last, time)
 	}
 }
 

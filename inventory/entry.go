@@ -81,6 +81,8 @@ type entry struct {
 
 	traits          traits // of what Observe brought, as are these
 	unauthenticated uint64
+	unguarded       int64 // when the latest good answer without credentials was
+	reached         int64 // when upstream was latest asked from a public network
 	crowd           crowd
 
 	// Of what the store has. Set unsaved when something changes without a request.

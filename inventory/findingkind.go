@@ -13,6 +13,12 @@ const (
 	// findUnauthenticated: an operation whose document asks for credentials
 	// answered 2xx without any.
 	findUnauthenticated
+	// findOpenSibling: a route answered 2xx without credentials while those beside it
+	// were called with some only.
+	findOpenSibling
+	// findNonProduction: an environment that is not production is reached from
+	// public networks.
+	findNonProduction
 
 	// findUndescribed: as findShadow, in a version that has no document at all.
 	findUndescribed
@@ -25,6 +31,8 @@ const (
 	// findRetired: a version past its sunset is still called; the guard refuses.
 	findRetired
 
+	// findDrift: an operation does what its document does not have.
+	findDrift
 	// findExpired: an exception has ended.
 	findExpired
 
@@ -57,6 +65,12 @@ var findingTexts = [numFindingKinds]struct{ name, severity, advice string }{
 		"The version is past its sunset and still answers. Refuse it: lifecycle enforce. If it is still needed, move its sunset."},
 	findUnauthenticated: {"unauthenticated-2xx", SeverityHigh,
 		"The document asks for credentials and upstream answers without any. Have the upstream, or an authentication handler of Caddy, require them; or correct the operation's security in the document."},
+	findOpenSibling: {"unauthenticated-sibling", SeverityHigh,
+		"The routes beside it are called with credentials only, and this one answers without any. Have the upstream, or an authentication handler of Caddy, require them; or write security: [] into the operation's document if it is meant to be open."},
+	findNonProduction: {"non-production-reachable", SeverityHigh,
+		"Reserve the version for the networks that need it: audience internal. Or write environment production if it is."},
+	findDrift: {"document-drift", SeverityMedium,
+		"Add what is missing to the document, or have the upstream stop it. What the document does not have is neither checked nor known to its readers."},
 	findUndescribed: {"undescribed-route-answers", SeverityMedium,
 		"The version has no document to find this route in. Add spec with its OpenAPI document, or say with a review that it is meant to be so: accepted."},
 	findNoDocument: {"no-document", SeverityMedium,

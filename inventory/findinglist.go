@@ -154,6 +154,12 @@ func (f *finding) evidence() string {
 		return fmt.Sprintf("In the hour from %s it got %d requests that were refused or not found, for %d routes not asked for before.", when, p.count, p.routes)
 	case findUnauthenticated:
 		return fmt.Sprintf("Upstream answered 2xx %s to requests without any credentials; the document asks for some. The latest was at %s.", times(p.count), when)
+	case findOpenSibling:
+		return fmt.Sprintf("Upstream answered 2xx %s to requests without any credentials; the %d routes beside it were called with some only. The latest was at %s.", times(p.count), p.routes, when)
+	case findNonProduction:
+		return fmt.Sprintf("Its environment is %s. %d of its routes were reached from public networks, the latest at %s.", p.detail, p.routes, when)
+	case findDrift:
+		return fmt.Sprintf("Its document does not have: %s. It was seen in %d samples, the latest at %s.", p.detail, p.count, when)
 	case findDeprecated, findRetiredAnswers:
 		return fmt.Sprintf("It was called %s in all, by %s, the latest at %s.", times(p.count), callers(p.consumers), when)
 	case findRetired:

@@ -34,6 +34,7 @@ func (g *grown) look(count uint64, now time.Time) {
 type versionUse struct {
 	totals
 	refusedRetired, passedRetired uint64 // verdicts of the rule lifecycle
+	refusedAudience               uint64
 	shadows                       uint64 // routes in no document
 }
 
@@ -46,17 +47,21 @@ func (inv *Inventory) findRoutes(now time.Time) map[versionKey]*versionUse {
 			u.addTally(&v.seen)
 			if n := v.seen.verdicts; n != nil {
 				u.refusedRetired, u.passedRetired = n.refused[ruleLifecycle], n.would[ruleLifecycle]
+				u.refusedAudience = n.refused[ruleAudience]
 			}
 		}
 		uses[k] = u
 	}
 	l := lens{inv: inv, now: now}
+	var around surroundings
 	for _, e := range inv.routes {
+		around.add(inv, now, e)
 		u := uses[versionKey{e.key.api, e.key.version}]
 		if u != nil && e.hits != nil {
 			u.addCounters(e.hits)
 			u.refusedRetired += e.hits.refused[ruleLifecycle].Load()
 			u.passedRetired += e.hits.would[ruleLifecycle].Load()
+			u.refusedAudience += e.hits.refused[ruleAudience].Load()
 		}
 		switch {
 		case inv.documented(e):
@@ -68,6 +73,7 @@ func (inv *Inventory) findRoutes(now time.Time) map[versionKey]*versionUse {
 			inv.findShadow(now, e)
 		}
 	}
+	inv.findAround(now, &around, uses)
 	return uses
 }
 
@@ -90,6 +96,10 @@ func (inv *Inventory) findDocumented(l *lens, e *entry) {
 	if last := e.hits.unguarded.Load(); recent(l.now, last) && operation.AsksCredentials() {
 		p := proof{count: e.hits.unauthenticated.Load(), at: last, best: rankConfirmed}
 		inv.hold(l.now, routeFinding(findUnauthenticated, e), e, p, 0, last)
+	}
+	if what, count, last := inv.driftOf(e, l.now.Add(-stillCalled).UnixNano()); len(what) > 0 {
+		p := proof{count: count, at: last, best: rankConfirmed, detail: enumerate(what)}
+		inv.hold(l.now, routeFinding(findDrift, e), e, p, 0, last)
 	}
 	if !operation.Deprecated {
 		return

@@ -140,7 +140,12 @@ func (inv *Inventory) move(e *entry, path string) {
 	k.path = path
 	id := k.id()
 	to := inv.routes[id]
+	about := inv.learned[e.id]
 	inv.forget(e)
+	if have := inv.learned[id]; about != nil && (have == nil || have.Samples < about.Samples) {
+		about.unsaved = true
+		inv.learned[id] = about
+	}
 	if to == nil {
 		to = &entry{key: k, id: id, host: e.host, why: e.why, answer: e.answer, mixed: e.mixed, since: e.since}
 		to.seen.best = e.seen.best
@@ -171,6 +176,7 @@ func (e *entry) absorb(from *entry, epoch uint64) {
 	e.seen.touched = epoch
 	e.traits |= from.traits
 	e.unauthenticated += from.unauthenticated
+	e.unguarded, e.reached = max(e.unguarded, from.unguarded), max(e.reached, from.reached)
 	e.baseline = e.baseline || from.baseline
 	e.crowd.join(&from.crowd)
 }

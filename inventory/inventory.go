@@ -88,6 +88,7 @@ type Inventory struct {
 	strangers int // undeclared hosts held
 	versions  map[versionKey]*versionRecord
 	templates templates
+	learned   map[routeID]*learned
 	findings  findings
 	looked    time.Time // when findings were last looked for without being asked
 	swept     time.Time // when old entries were last forgotten
@@ -127,6 +128,7 @@ type versionRecord struct {
 
 	// Verdicts of the rule lifecycle at the last look, and when they last grew.
 	refusedRetired, passedRetired grown
+	refusedAudience               grown // and of the rule audience
 
 	kept []byte // as the store has it
 
@@ -168,6 +170,7 @@ func New(o Options) *Inventory {
 		hosts:     make(map[string]*hostRecord),
 		versions:  make(map[versionKey]*versionRecord),
 		templates: newTemplates(),
+		learned:   make(map[routeID]*learned),
 		findings:  findings{byKey: make(map[findingKey]*finding)},
 		reviews:   make(map[routeID]*review),
 	}
@@ -176,6 +179,7 @@ func New(o Options) *Inventory {
 	inv.Retain(0)
 	inv.sampler.queue = make(chan *Sample, maxSamples)
 	inv.Sample(DefaultSampling)
+	inv.OnSample(inv.learnSample)
 	return inv
 }
 

@@ -31,6 +31,7 @@ func (inv *Inventory) ownParts() []Kept {
 		{Bucket: bucketReviews, Load: inv.loadReview, Save: inv.saveReviews},
 		{Bucket: bucketFeed, Load: inv.feed.log.load, Save: inv.feed.log.save, Loaded: inv.feed.log.loaded},
 		{Bucket: bucketFolds, Load: inv.loadFold, Save: inv.saveFolds},
+		{Bucket: bucketLearned, Load: inv.loadLearned, Save: inv.saveLearned},
 		{Bucket: bucketPins, Load: inv.loadPin, Save: inv.savePins},
 		{Bucket: bucketFindings, Load: inv.loadFinding, Save: inv.saveFindings},
 	}
@@ -102,6 +103,7 @@ type savedCallers struct {
 	Traits          uint32 `json:"traits,omitempty"` // bits, see traits
 	Unauthenticated uint64 `json:"unauthenticated,omitempty"`
 	Unguarded       int64  `json:"unguarded,omitempty"`
+	Reached         int64  `json:"reached,omitempty"`
 	Crowd           []byte `json:"crowd,omitempty"`
 	One             uint64 `json:"one,omitempty"`
 }
@@ -148,7 +150,7 @@ func (c *counters) save() (*savedCounts, *savedCallers) {
 		s.Classes[i] = c.classes[i].Load()
 	}
 	return s, &savedCallers{
-		Traits: c.traits.Load(), Unauthenticated: c.unauthenticated.Load(), Unguarded: c.unguarded.Load(),
+		Traits: c.traits.Load(), Unauthenticated: c.unauthenticated.Load(), Unguarded: c.unguarded.Load(), Reached: c.reached.Load(),
 		Crowd: c.crowd.Load().save(),
 	}
 }
@@ -178,6 +180,9 @@ func (c *counters) merge(s *savedCounts, from *savedCallers) {
 		c.unauthenticated.Add(from.Unauthenticated)
 		for last := c.unguarded.Load(); from.Unguarded > last; last = c.unguarded.Load() {
 			c.unguarded.CompareAndSwap(last, from.Unguarded)
+		}
+		for last := c.reached.Load(); from.Reached > last; last = c.reached.Load() {
+			c.reached.CompareAndSwap(last, from.Reached)
 		}
 		if len(from.Crowd) > 0 {
 			c.consumers().merge(from.Crowd)

@@ -75,7 +75,7 @@ func (e *entry) save() *savedRoute {
 	}
 	if e.seen.any() {
 		s.Seen = e.seen.save()
-		s.SeenCallers = &savedCallers{Traits: uint32(e.traits), Unauthenticated: e.unauthenticated, Crowd: e.crowd.sketch.save(), One: e.crowd.first}
+		s.SeenCallers = &savedCallers{Traits: uint32(e.traits), Unauthenticated: e.unauthenticated, Unguarded: e.unguarded, Reached: e.reached, Crowd: e.crowd.sketch.save(), One: e.crowd.first}
 	}
 	if e.answer != (answer{}) {
 		s.Answer = e.answer.save()
@@ -153,6 +153,7 @@ func (inv *Inventory) merge(e *entry, s *savedRoute) {
 	if c := s.SeenCallers; c != nil {
 		e.traits |= traits(c.Traits)
 		e.unauthenticated += c.Unauthenticated
+		e.unguarded, e.reached = max(e.unguarded, c.Unguarded), max(e.reached, c.Reached)
 		e.crowd.merge(c)
 	}
 }

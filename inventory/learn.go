@@ -60,6 +60,10 @@ func (inv *Inventory) learn(ob *observation, now time.Time) {
 	e.crowd.add(ob.consumer)
 	if ob.anonymous {
 		e.unauthenticated++
+		e.unguarded = max(e.unguarded, o.Time)
+	}
+	if o.Forwarded && ob.traits&traitPublic != 0 {
+		e.reached = max(e.reached, o.Time)
 	}
 	inv.reshelve(e, before)
 	if worth <= rankRefused {

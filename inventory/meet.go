@@ -14,6 +14,9 @@ func (inv *Inventory) meet(s *slot, o *Outcome) {
 	c := o.Caller
 	seen := c.traits(s.place.keys, o.Forwarded)
 	s.hits.note(seen, o.unauthenticated(seen), o.Time)
+	if o.Forwarded && seen&traitPublic != 0 {
+		s.hits.reach(o.Time)
+	}
 	hash := inv.consumers.hash(c)
 	if hash == 0 {
 		return

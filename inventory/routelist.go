@@ -203,8 +203,9 @@ func (l *lens) routeEntry(v *view) RouteEntry {
 	if e.slot != nil {
 		r.Auth.Documented = e.slot.route.Operation.AsksCredentials()
 	}
+	r.Environment, r.EnvironmentSource = environmentOf(v.place, k.host)
 	if p := v.place; p != nil {
-		r.Environment, r.Docs = p.version.Environment, p.version.Docs
+		r.Docs = p.version.Docs
 		r.Audience, r.Owner = p.meta.Audience, p.owner()
 		r.Deprecated, r.Sunset = date(p.version.Deprecated), date(p.version.Sunset)
 	}

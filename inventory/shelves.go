@@ -146,6 +146,7 @@ func (inv *Inventory) unshelve(e *entry) {
 func (inv *Inventory) forget(e *entry) {
 	inv.unshelve(e)
 	delete(inv.routes, e.id)
+	inv.unlearn(e.id)
 	if e.kept {
 		inv.remove(bucketRoutes, e.id[:])
 	}
