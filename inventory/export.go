@@ -80,7 +80,7 @@ func cellOf(v reflect.Value) string {
 		slices.Sort(pairs)
 		return strings.Join(pairs, " ")
 	}
-	if v.Len() == 0 {
+	if v.IsZero() || v.Kind() != reflect.Pointer && v.Len() == 0 {
 		return ""
 	}
 	b, err := json.Marshal(v.Interface())
