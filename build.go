@@ -44,10 +44,13 @@ type builder struct {
 	load func(file string) (*spec.Document, error) // nil: leave documents out
 
 	byAudience map[string]policy.Audience
+	derived    map[*catalogue.Version]*derived
+	problems   []catalogue.Problem // of what documents say that cannot be used
 }
 
 func (b *builder) build() (policy.Config, error) {
 	app := b.app
+	b.derived = map[*catalogue.Version]*derived{}
 	cfg := policy.Config{Rules: policy.DefaultRules()}
 	if app.Mode != "" {
 		mode, err := policy.ParseMode(app.Mode)
@@ -200,11 +203,14 @@ func (b *builder) api(cfg *policy.Config, api *API, at string) (policy.API, erro
 		if err != nil {
 			return out, err
 		}
-		if cv.Owner == "" {
-			cv.Owner = api.Owner
+		if b.load != nil {
+			b.derive(api, v, cv, &version)
 		}
 		declared.Versions = append(declared.Versions, cv)
 		out.Versions = append(out.Versions, version)
+	}
+	if b.load != nil {
+		b.deriveLimits(cfg, api, &out)
 	}
 	return out, checkSuccessors(api, at)
 }

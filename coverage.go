@@ -165,7 +165,8 @@ func (app *App) offline(f func(*policy.Config, *catalogue.Catalogue)) error {
 	app.logger = zap.NewNop()
 	documents := newDocuments()
 	defer documents.release()
-	cfg, err := (&builder{app: app, load: documents.load}).build()
+	b := &builder{app: app, load: documents.load}
+	cfg, err := b.build()
 	if err != nil {
 		return err
 	}
@@ -174,6 +175,8 @@ func (app *App) offline(f func(*policy.Config, *catalogue.Catalogue)) error {
 	if err != nil {
 		return app.locate(err)
 	}
-	f(&cfg, compiled.Catalogue())
+	cat := compiled.Catalogue()
+	cat.Problems = append(cat.Problems, b.problems...)
+	f(&cfg, cat)
 	return nil
 }

@@ -34,7 +34,8 @@ func (app *App) compile() (_ *inForce, err error) {
 			now.documents.release()
 		}
 	}()
-	cfg, err := (&builder{app: app, load: now.documents.load}).build()
+	b := &builder{app: app, load: now.documents.load}
+	cfg, err := b.build()
 	if err != nil {
 		return nil, err
 	}
@@ -53,18 +54,19 @@ func (app *App) compile() (_ *inForce, err error) {
 		return nil, app.locate(err)
 	}
 	cat := now.policy.Catalogue()
+	cat.Problems = append(cat.Problems, b.problems...)
 	if app.APICatalog != apiCatalogOff {
 		now.catalog = newAPICatalog(cat)
 	}
 	now.lint = lint(app, &cfg, cat, time.Now())
 	now.allowed = allowedFacts(cat)
 	now.counting = app.shared.metrics.counting(now.policy)
-	now.recorder = app.shared.inventory.Bind(cat, now.meta(&cfg)...)
+	now.recorder = app.shared.inventory.Bind(cat, now.meta(&cfg, b.derived)...)
 	return now, nil
 }
 
 // meta is what the inventory shows of each version besides its declaration.
-func (now *inForce) meta(cfg *policy.Config) []inventory.VersionMeta {
+func (now *inForce) meta(cfg *policy.Config, from map[*catalogue.Version]*derived) []inventory.VersionMeta {
 	var out []inventory.VersionMeta
 	for _, api := range cfg.APIs {
 		for i, v := range api.Declared.Versions {
@@ -80,6 +82,7 @@ func (now *inForce) meta(cfg *policy.Config) []inventory.VersionMeta {
 				API: api.Declared.Name, Version: v.Name, PolicyDigest: now.policy.Digest(v),
 				Audience: policy.AudienceNames(api.Versions[i].Audience),
 				Differs:  differs, Exceptions: exceptions,
+				Origins: from[v].origins, Contact: from[v].contact, DocumentVersion: from[v].documentVersion,
 			})
 		}
 	}

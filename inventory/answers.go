@@ -29,9 +29,16 @@ type VersionEntry struct {
 	PolicyDigest string   `json:"policy_digest"`
 	// PolicyDiffers says in what the version's policy is another than its API's.
 	PolicyDiffers []string `json:"policy_differs"`
-	Operations    int      `json:"operations"` // documented operations, each host and base path apart
-	Requests      uint64   `json:"requests"`   // documented or not
-	LastSeen      Time     `json:"last_seen"`
+	// Contact and DocumentVersion are what the documents say of themselves
+	// (info.contact, info.version).
+	Contact         string `json:"contact"`
+	DocumentVersion string `json:"document_version"`
+	// Origins says where hosts, path, owner, audience, state, deprecated, sunset,
+	// limits and credentials come from: configuration, document or default.
+	Origins    map[string]string `json:"origins"`
+	Operations int               `json:"operations"` // documented operations, each host and base path apart
+	Requests   uint64            `json:"requests"`   // documented or not
+	LastSeen   Time              `json:"last_seen"`
 }
 
 // Window is a time from From on, until before To.

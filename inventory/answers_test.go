@@ -163,15 +163,15 @@ func TestAPIs(t *testing.T) {
 	want := []any{
 		map[string]any{
 			"version": "v1", "hosts": []any{"legacy.example.com"}, "path": "/v1", "state": "retired", "environment": "", "audience": "", "owner": "team-orders", "docs": "", "spec": "v1.yaml",
-			"deprecated": "2024-11-22T12:00:00Z", "sunset": "2025-11-22T12:00:00Z", "successor": "v2", "brownouts": []any{}, "policy_digest": "", "policy_differs": []any{}, "operations": 2.0, "requests": 0.0, "last_seen": nil,
+			"deprecated": "2024-11-22T12:00:00Z", "sunset": "2025-11-22T12:00:00Z", "successor": "v2", "brownouts": []any{}, "policy_digest": "", "policy_differs": []any{}, "contact": "", "document_version": "", "origins": map[string]any{}, "operations": 2.0, "requests": 0.0, "last_seen": nil,
 		},
 		map[string]any{
 			"version": "v2", "hosts": []any{"api.example.com", "beta.example.com"}, "path": "/v2", "state": "active", "environment": "", "audience": "public", "owner": "team-orders", "docs": "https://docs.example.com/orders", "spec": "v2.yaml",
-			"deprecated": nil, "sunset": nil, "successor": "", "brownouts": []any{}, "policy_digest": "abc", "policy_differs": []any{}, "operations": 6.0, "requests": 2.0, "last_seen": "2026-11-22T12:01:00Z",
+			"deprecated": nil, "sunset": nil, "successor": "", "brownouts": []any{}, "policy_digest": "abc", "policy_differs": []any{}, "contact": "", "document_version": "", "origins": map[string]any{}, "operations": 6.0, "requests": 2.0, "last_seen": "2026-11-22T12:01:00Z",
 		},
 		map[string]any{
 			"version": "v3", "hosts": []any{"next.example.com"}, "path": "/", "state": "beta", "environment": "staging", "audience": "", "owner": "team-orders", "docs": "", "spec": "v3.yaml",
-			"deprecated": nil, "sunset": nil, "successor": "", "brownouts": []any{}, "policy_digest": "", "policy_differs": []any{}, "operations": 1.0, "requests": 0.0, "last_seen": nil,
+			"deprecated": nil, "sunset": nil, "successor": "", "brownouts": []any{}, "policy_digest": "", "policy_differs": []any{}, "contact": "", "document_version": "", "origins": map[string]any{}, "operations": 1.0, "requests": 0.0, "last_seen": nil,
 		},
 	}
 	if d := cmp.Diff(want, versions); d != "" {

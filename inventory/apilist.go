@@ -52,6 +52,7 @@ func (inv *Inventory) APIs() List[APIEntry] {
 				Version: version.Name, Hosts: hostsOf(version, u.hosts), Path: pathsOf(version, u.bases), State: version.StateAt(now).String(),
 				Environment: version.Environment, Audience: p.meta.Audience, Owner: p.owner(), Docs: version.Docs, Spec: specsOf(version.Documents),
 				Deprecated: date(version.Deprecated), Sunset: date(version.Sunset), Brownouts: brownoutsOf(version), Successor: version.Successor, PolicyDigest: p.meta.PolicyDigest, PolicyDiffers: append([]string{}, p.meta.Differs...),
+				Contact: p.meta.Contact, DocumentVersion: p.meta.DocumentVersion, Origins: orEmpty(p.meta.Origins),
 				Operations: u.operations, Requests: u.count, LastSeen: instant(u.last),
 			}
 			entry.Versions = append(entry.Versions, v)
@@ -111,4 +112,11 @@ func specsOf(documents []*spec.Document) string {
 	}
 	slices.Sort(names)
 	return strings.Join(slices.Compact(names), ", ")
+}
+
+func orEmpty(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
 }

@@ -17,6 +17,10 @@ type VersionMeta struct {
 	Audience     string
 	// Differs says in what the version's policy is another than its API's.
 	Differs []string
+	// Origins says where each value comes from: configuration, document or default.
+	Origins map[string]string
+	// Contact and DocumentVersion are what its documents say of themselves.
+	Contact, DocumentVersion string
 	// Exceptions are what loosens it.
 	Exceptions []Exception
 }
