@@ -26,6 +26,10 @@ func (app *App) plan(r *http.Request) (any, error) {
 			return nil, apiError(http.StatusBadRequest, "at: "+err.Error())
 		}
 	}
+	return app.planAt(at), nil
+}
+
+func (app *App) planAt(at time.Time) inventory.Plan {
 	now := app.now.Load()
 	return app.shared.inventory.Plan(inventory.PlanQuery{
 		At: at,
@@ -33,7 +37,7 @@ func (app *App) plan(r *http.Request) (any, error) {
 			return now.policy.ModeOf(api, version, policy.RuleLifecycle).String()
 		},
 		Excepted: app.excepted,
-	}), nil
+	})
 }
 
 // excepted is the exception from lifecycle that an integration has at a time.

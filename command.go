@@ -23,6 +23,8 @@ var commands = []func() *cobra.Command{
 	consumersCommand,
 	hostsCommand,
 	limitsCommand,
+	feedCommand,
+	overrideCommand,
 	replayCommand,
 	coverageCommand,
 	lintCommand,

@@ -11,7 +11,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/apiguard/caddy-api-guard/inventory"
 	"github.com/apiguard/caddy-api-guard/inventory/page"
 )
 
@@ -43,8 +42,8 @@ type Page struct {
 	// Let viewers accept and ignore routes. Default: they can only look.
 	Review bool `json:"review,omitempty"`
 
-	page      *page.Page
-	inventory *inventory.Inventory
+	app  *App
+	page *page.Page
 }
 
 // CaddyModule returns the Caddy module information.
@@ -77,9 +76,20 @@ func (p *Page) Provision(ctx caddy.Context) error {
 	if !strings.HasSuffix(p.Path, "/") {
 		p.Path += "/"
 	}
-	p.inventory = app.(*App).shared.inventory
-	p.page = page.New(page.Options{Source: p.inventory, Review: p.Review})
+	p.app = app.(*App)
+	p.page = page.New(page.Options{Source: p.app.shared.inventory, Coverage: p.coverage, Plan: p.app.planAt, Review: p.Review})
 	return nil
+}
+
+// coverage is the proof as the page shows it.
+func (p *Page) coverage() []page.Covered {
+	var out []page.Covered
+	for _, e := range p.app.coverage(p.app.now.Load().policy.Catalogue()) {
+		out = append(out, page.Covered{
+			Listener: e.Listener, Host: e.Host, Route: e.Route, Handler: e.Handler, Status: string(e.Status), Why: e.Why, Open: e.Open,
+		})
+	}
+	return out
 }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
@@ -99,7 +109,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Han
 	if !ok && r.URL.Path != strings.TrimSuffix(p.Path, "/") {
 		return caddyhttp.Error(http.StatusNotFound, fmt.Errorf("api_inventory is at %s", p.Path))
 	}
-	p.page.ServeHTTP(&settledWriter{ResponseWriter: w, r: r, inventory: p.inventory}, r, name, viewer)
+	p.page.ServeHTTP(&settledWriter{ResponseWriter: w, r: r, inventory: p.app.shared.inventory}, r, name, viewer)
 	return nil
 }
 

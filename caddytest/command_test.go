@@ -144,6 +144,44 @@ func TestCommandsShowWhatTheAdminAPIKnows(t *testing.T) {
 		}
 	})
 
+	t.Run("overrides", func(t *testing.T) {
+		text, ok := run("override", "request", "monitor", "--ttl", "15m", "--reason", "INC-42")
+		if !ok || !strings.Contains(text, "INC-42") {
+			t.Fatalf("setting one: %s", text)
+		}
+		list, ok := run("override")
+		if !ok || !strings.Contains(list, "INC-42") || !strings.Contains(list, "request") {
+			t.Errorf("listing: %s", list)
+		}
+		set := strings.Fields(strings.Split(list, "\n")[1])[0]
+		if text, ok := run("override", "--end", set); !ok || strings.Contains(text, "INC-42") {
+			t.Errorf("ending: %s", text)
+		}
+		for _, args := range [][]string{{"request"}, {"request", "monitor"}, {"odd", "monitor", "--ttl", "1m", "--reason", "x"}, {"--end", "none"}, {"request", "off", "--end", "x"}} {
+			if text, ok := run(append([]string{"override"}, args...)...); ok {
+				t.Errorf("override %v was taken: %s", args, text)
+			}
+		}
+	})
+
+	t.Run("feed", func(t *testing.T) {
+		text, ok := run("feed")
+		if !ok || !strings.Contains(text, "route_discovered orders v2 GET api.example.com/v2/debug/pprof shadow") {
+			t.Errorf("feed: %s", text)
+		}
+		lines, _ := run("feed", "--json")
+		var first struct{ Cursor, Event string }
+		if err := json.Unmarshal([]byte(strings.Split(lines, "\n")[0]), &first); err != nil || first.Cursor == "" {
+			t.Fatalf("feed --json: %v %s", err, lines)
+		}
+		if rest, _ := run("feed", "--json", "--since", first.Cursor); strings.Count(rest, "\n") != strings.Count(lines, "\n")-1 {
+			t.Errorf("feed --since: %s", rest)
+		}
+		if text, ok := run("feed", "--since", "odd"); ok {
+			t.Errorf("an odd cursor was taken: %s", text)
+		}
+	})
+
 	t.Run("review and forget", func(t *testing.T) {
 		if text, ok := run("review", id, "accepted", "--note", "as meant"); !ok || !strings.Contains(text, "as meant") {
 			t.Errorf("review: %s", text)

@@ -50,8 +50,19 @@ func newScene(t testing.TB, o Options) *scene {
 	go func() { defer close(done); s.inv.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
 	o.Now = func() time.Time { return now }
-	if o.Source == nil {
-		o.Source = s.inv
+	o.Source = s.inv
+	o.Coverage = func() []Covered {
+		return []Covered{
+			{":443", "api.example.com", "srv0.routes[0]", "reverse_proxy", "guarded", "api_guard stands before it", false},
+			{":443", "beta.example.com", "srv0.routes[1]", "reverse_proxy", "not guarded", "no api_guard stands before it", true},
+			{":80", "(other hosts)", "", "", "no catch-all", "add one", true},
+		}
+	}
+	o.Plan = func(at time.Time) inventory.Plan {
+		return s.inv.Plan(inventory.PlanQuery{
+			At: at, Mode: func(string, string) string { return "enforce" },
+			Excepted: func(string, string, string, time.Time) string { return "" },
+		})
 	}
 	s.Page = New(o)
 	return s

@@ -3,6 +3,7 @@ package page
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"golang.org/x/net/html"
@@ -80,11 +81,24 @@ func (o *odd) Health() inventory.Health {
 	return inventory.Health{Store: inventory.Part{Status: "degraded", Why: o.text}, Cluster: inventory.Part{Status: "off"}}
 }
 
+func coverageOf(text string) func() []Covered {
+	return func() []Covered { return []Covered{{text, text, text, text, text, text, true}} }
+}
+
+func planOf(text string) func(time.Time) inventory.Plan {
+	return func(time.Time) inventory.Plan {
+		return inventory.Plan{List: inventory.List[inventory.PlanEntry]{Items: []inventory.PlanEntry{{
+			API: text, Version: text, State: text, Mode: text, WouldRefuse: inventory.PlanLoss{Requests: 1},
+			Callers: []inventory.PlanCaller{{Consumer: text, Name: text, Exception: text}},
+		}}}}
+	}
+}
+
 func TestHostileTextStaysText(t *testing.T) {
-	views := []string{"", "routes", "routes/aaaaaaaaaaaaaaaa", "findings", "consumers", "hosts"}
+	views := []string{"", "routes", "routes/aaaaaaaaaaaaaaaa", "findings", "consumers", "hosts", "coverage", "plan"}
 	shapes := make(map[string]string)
 	for _, text := range append([]string{"harmless"}, hostile...) {
-		s := &scene{t: t, Page: New(Options{Source: &odd{text: text}, Review: true})}
+		s := &scene{t: t, Page: New(Options{Source: &odd{text: text}, Coverage: coverageOf(text), Plan: planOf(text), Review: true})}
 		for _, name := range views {
 			w := s.get(name)
 			body := w.Body.String()

@@ -38,24 +38,38 @@ type Source interface {
 type Options struct {
 	// Source is required.
 	Source Source
+	// Coverage says what the guard stands before. Default: there is no such view.
+	Coverage func() []Covered
+	// Plan says how the versions stand at a time, and whom they would refuse then.
+	// Default: there is no such view.
+	Plan func(at time.Time) inventory.Plan
 	// Review lets viewers accept and ignore routes. Default: they can only look.
 	Review bool
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
 
+// Covered is a handler as requests for one host get to it by one listener.
+type Covered struct {
+	Listener, Host, Route, Handler string
+	Status, Why                    string
+	Open                           bool // requests of the host get by the guard, or that cannot be ruled out
+}
+
 // Page serves the views. Make one with New.
 type Page struct {
-	source Source
-	review bool
-	now    func() time.Time
-	key    [32]byte // of the tokens in forms
-	cross  *http.CrossOriginProtection
+	source   Source
+	coverage func() []Covered
+	plan     func(time.Time) inventory.Plan
+	review   bool
+	now      func() time.Time
+	key      [32]byte // of the tokens in forms
+	cross    *http.CrossOriginProtection
 }
 
 // New makes a page.
 func New(o Options) *Page {
-	p := &Page{source: o.Source, review: o.Review, now: o.Now, cross: http.NewCrossOriginProtection()}
+	p := &Page{source: o.Source, coverage: o.Coverage, plan: o.Plan, review: o.Review, now: o.Now, cross: http.NewCrossOriginProtection()}
 	if p.now == nil {
 		p.now = time.Now
 	}
@@ -109,6 +123,10 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request, name, viewer st
 		p.consumers(v, r.URL.Query())
 	case name == "hosts":
 		p.hosts(v, r.URL.Query())
+	case name == "coverage" && p.coverage != nil:
+		p.guards(v, r.URL.Query())
+	case name == "plan" && p.plan != nil:
+		p.ahead(v, r.URL.Query())
 	default:
 		v.wrong(http.StatusNotFound, "There is no such page.")
 	}

@@ -2,6 +2,7 @@ package page
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"path"
 	"strings"
@@ -67,7 +68,7 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 
 func TestAnswersAreGuardedAgainstWhatBrowsersDo(t *testing.T) {
 	s := busy(t, 1)
-	for _, name := range []string{"", "routes", "findings", "consumers", "hosts", "nowhere", "assets/" + assetNames["page.css"], "assets/none.js"} {
+	for _, name := range []string{"", "routes", "findings", "consumers", "hosts", "coverage", "plan", "nowhere", "assets/" + assetNames["page.css"], "assets/none.js"} {
 		h := s.get(name).Header()
 		csp := h.Get("Content-Security-Policy")
 		for _, want := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"} {
@@ -116,6 +117,10 @@ func TestQueriesAreAnsweredOrExplained(t *testing.T) {
 		{"findings?severity=odd", 400, "unrecognized value"},
 		{"hosts?declared=false", 200, "stray.example.com"},
 		{"hosts?declared=perhaps", 400, "write true or false"},
+		{"coverage", 200, "2 handlers get"},
+		{"coverage?show=open", 200, "beta.example.com"},
+		{"plan?at=2027-11-22", 200, "retired"},
+		{"plan?at=tomorrow", 400, "is no day"},
 		{"elsewhere", 404, "no such page"},
 	} {
 		w := s.get(c.target)
@@ -125,6 +130,16 @@ func TestQueriesAreAnsweredOrExplained(t *testing.T) {
 		}
 		if w.Code != c.status || !found {
 			t.Errorf("%s: status %d, want %d with %q", c.target, w.Code, c.status, c.want)
+		}
+	}
+	if body := s.get("coverage?show=open").Body.String(); strings.Contains(body, "api_guard stands before it") && !strings.Contains(body, "no api_guard stands before it") {
+		t.Error("what is guarded is shown among what is open")
+	}
+	bare := New(Options{Source: s.inv})
+	for _, name := range []string{"coverage", "plan"} {
+		w := httptest.NewRecorder()
+		if bare.ServeHTTP(w, newRequest("GET", name), name, ""); w.Code != 404 || strings.Contains(w.Body.String(), `href="`+name+`"`) {
+			t.Errorf("%s where there is none: status %d", name, w.Code)
 		}
 	}
 	r := s.do(newRequest("DELETE", "routes"), "")

@@ -25,6 +25,7 @@ var functions = template.FuncMap{
 	"sorted":    pairs,
 	"words":     strings.Fields,
 	"verdicts":  verdicts,
+	"days":      func(now inventory.Time, days [30]uint64) []column { return chart(now, days[:]) },
 	"with_page": func(v *view, f inventory.FindingEntry) onPage { return onPage{v, f} },
 }
 

@@ -32,6 +32,8 @@ var nav = []struct{ path, text string }{
 	{"findings", "Findings"},
 	{"consumers", "Consumers"},
 	{"hosts", "Hosts"},
+	{"coverage", "Coverage"},
+	{"plan", "Plan"},
 }
 
 func (p *Page) newView(name string) *view {
@@ -40,6 +42,9 @@ func (p *Page) newView(name string) *view {
 	v.Up = strings.Repeat("../", strings.Count(name, "/"))
 	area, _, _ := strings.Cut(name, "/")
 	for _, n := range nav {
+		if n.path == "coverage" && p.coverage == nil || n.path == "plan" && p.plan == nil {
+			continue
+		}
 		v.Nav = append(v.Nav, navItem{Path: n.path, Text: n.text, Here: n.path == area})
 	}
 	return v
