@@ -37,6 +37,7 @@ type exchange struct {
 	observed bool
 	sampling sampling
 	logged   bool // the server has an access log
+	traced   bool // some handler may have made a span
 	// the request has its canonical target already
 	rewritten bool
 	// readTimeout is the server's own, 0 for none
@@ -62,6 +63,7 @@ var exchanges = sync.Pool{New: func() any {
 func (x *exchange) release() {
 	// However the request ended, panics included.
 	x.response.abandon()
+	x.trace()
 	x.verdict.Close()
 	if x.held != 0 {
 		x.letGo(x.held)

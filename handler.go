@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -26,6 +27,9 @@ import (
 type Handler struct {
 	app    *App
 	server *caddyhttp.Server // nil outside of a server
+
+	looked sync.Once
+	traced bool // see mayBeTraced
 }
 
 // CaddyModule returns the Caddy module information.
@@ -76,7 +80,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 // begin takes over a request.
 func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request) {
-	x.app, x.w, x.r = h.app.now.Load(), w, r
+	x.app, x.w, x.r, x.traced = h.app.now.Load(), w, r, h.mayBeTraced()
 	if h.server != nil {
 		x.logged, x.readTimeout = h.server.Logs != nil, time.Duration(h.server.ReadTimeout)
 	}
