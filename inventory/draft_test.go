@@ -141,10 +141,21 @@ func TestWhatIsLearnedIsBounded(t *testing.T) {
 		s.sample(s.undocumented(), "POST", "/v2/refunds", word(i)+"=1", http.Header{"Content-Type": {"application/json"}, http.CanonicalHeaderKey("X-" + word(i)): {"1"}, "Cookie": {word(i) + "=1"}},
 			"{"+strings.Join(members, ",")+"}", "application/json", "[]", 200+i%90)
 	}
+	all := 0
 	for _, d := range s.learned {
+		all += d.nodes()
 		if d.nodes() > maxNodes || len(d.Fields) > maxParameters || len(d.Cookies) > maxParameters || len(d.Query) > maxParameters || len(d.Answers) > maxStatuses {
 			t.Errorf("%d places, %d fields, %d statuses", d.nodes(), len(d.Fields), len(d.Answers))
 		}
+	}
+	if s.nodes != all {
+		t.Errorf("%d places are counted, there are %d", s.nodes, all)
+	}
+	for id := range s.learned {
+		s.unlearn(id)
+	}
+	if s.nodes != 0 {
+		t.Errorf("%d places are left", s.nodes)
 	}
 }
 

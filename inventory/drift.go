@@ -46,6 +46,7 @@ func (inv *Inventory) learnDrift(s *Sample) {
 		return
 	}
 	if hash := hex.EncodeToString(op.Document.Hash[:8]); d.Document != hash {
+		inv.nodes -= d.nodes()
 		*d = learned{Document: hash}
 	}
 	d.unsaved = true

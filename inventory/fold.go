@@ -143,8 +143,10 @@ func (inv *Inventory) move(e *entry, path string) {
 	about := inv.learned[e.id]
 	inv.forget(e)
 	if have := inv.learned[id]; about != nil && (have == nil || have.Samples < about.Samples) {
+		inv.unlearn(id)
 		about.unsaved = true
 		inv.learned[id] = about
+		inv.nodes += about.nodes()
 	}
 	if to == nil {
 		to = &entry{key: k, id: id, host: e.host, why: e.why, answer: e.answer, mixed: e.mixed, since: e.since}

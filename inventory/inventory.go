@@ -89,6 +89,7 @@ type Inventory struct {
 	versions  map[versionKey]*versionRecord
 	templates templates
 	learned   map[routeID]*learned
+	nodes     int // of all of what is learned
 	findings  findings
 	looked    time.Time // when findings were last looked for without being asked
 	swept     time.Time // when old entries were last forgotten

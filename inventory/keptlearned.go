@@ -28,13 +28,15 @@ func (inv *Inventory) loadLearned(key, value []byte) error {
 	defer inv.mu.Unlock()
 	if id := routeID(key); inv.learned[id] == nil && len(inv.learned) < maxLearned {
 		inv.learned[id] = d
+		inv.nodes += d.nodes()
 	}
 	return nil
 }
 
 // unlearn forgets what samples of a route showed.
 func (inv *Inventory) unlearn(id routeID) {
-	if inv.learned[id] != nil {
+	if d := inv.learned[id]; d != nil {
+		inv.nodes -= d.nodes()
 		delete(inv.learned, id)
 		inv.remove(bucketLearned, id[:])
 	}

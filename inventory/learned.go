@@ -53,7 +53,7 @@ func (inv *Inventory) learnSample(s *Sample) {
 	}
 	d.unsaved = true
 	d.Samples++
-	l := learner{nodes: d.nodes()}
+	l := learner{nodes: d.nodes(), all: &inv.nodes}
 	d.takeQuery(&l, s.Query)
 	for _, name := range s.Request.Fields {
 		if isOwnField(name) {

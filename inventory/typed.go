@@ -16,8 +16,10 @@ const (
 	maxMembers = 64
 	maxDepth   = 8
 	maxItems   = 16
-	// maxNodes is how many places of values a route may have in all.
-	maxNodes = 512
+	// maxNodes is how many places of values a route may have in all, and maxAllNodes
+	// how many all routes may: about 16 MiB.
+	maxNodes    = 512
+	maxAllNodes = 100_000
 )
 
 // typed is what is known of the values at one place: types and formats, never one
@@ -49,13 +51,17 @@ const (
 var typeNames = [...]string{"null", "boolean", "integer", "number", "string", "array", "object"}
 
 // learner takes in values, as far as there is room.
-type learner struct{ nodes int }
+type learner struct {
+	nodes int  // of the route
+	all   *int // of all routes
+}
 
 func (l *learner) new() *typed {
-	if l.nodes >= maxNodes {
+	if l.nodes >= maxNodes || *l.all >= maxAllNodes {
 		return nil
 	}
 	l.nodes++
+	*l.all++
 	return new(typed)
 }
 
