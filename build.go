@@ -134,6 +134,11 @@ func (app *App) checkOptions() error {
 			return wrong("policy.request.max_body", "", "%d bytes never find room in three quarters of body_memory, which is %d: lower the one or raise the other", size, ceiling)
 		}
 	}
+	if app.Cluster != nil {
+		if err := app.Cluster.check(); err != nil {
+			return err
+		}
+	}
 	if inv := app.Inventory; inv != nil {
 		if inv.Retention != 0 && time.Duration(inv.Retention) < time.Hour {
 			return wrong("inventory.retention", "", "%s: write a duration of at least an hour, such as 90d", time.Duration(inv.Retention))

@@ -26,6 +26,7 @@ func (p *parser) app(app *App) error {
 		"coverage":    p.one(&app.Coverage),
 		"api_catalog": p.one(&app.APICatalog),
 		"inventory":   func() error { return p.inventory(app) },
+		"cluster":     func() error { return p.cluster(app) },
 		"audience":    func() error { return p.audience(app) },
 		"integration": func() error { return p.integration(app) },
 		"consumers":   func() error { return p.consumers(app) },
@@ -53,6 +54,20 @@ func (p *parser) noArgs() error {
 		return p.d.ArgErr()
 	}
 	return nil
+}
+
+// cluster reads `cluster <url> { secret …; prefix … }`.
+func (p *parser) cluster(app *App) error {
+	c := new(Cluster)
+	if !p.d.NextArg() {
+		return p.d.ArgErr()
+	}
+	c.URL, app.Cluster = p.d.Val(), c
+	p.mark("cluster.url")
+	if err := p.noArgs(); err != nil {
+		return err
+	}
+	return p.block("cluster", options{"secret": p.one(&c.Secret), "prefix": p.one(&c.Prefix)})
 }
 
 func (p *parser) inventory(app *App) error {

@@ -94,6 +94,10 @@ type App struct {
 	// Where the inventory is kept.
 	Inventory *Inventory `json:"inventory,omitempty"`
 
+	// A Redis or Valkey that several Caddys share. Caddyfile: `cluster <url> { … }`.
+	// Default: this one stands alone.
+	Cluster *Cluster `json:"cluster,omitempty"`
+
 	// Named networks, which versions may be reserved for. Caddyfile:
 	// `audience <name> <network>...`.
 	Audience []*Audience `json:"audience,omitempty"`

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
@@ -24,11 +25,13 @@ type shared struct {
 	events    chan inventory.Event // on their way to Caddy's event handlers
 	overrides *overrides
 
-	mu      sync.Mutex
-	file    string             // that keeps the inventory
-	running []*App             // started and not cleaned up, the newest last
-	cancel  context.CancelFunc // of the inventory's goroutine; nil until an app starts
-	done    chan struct{}
+	mu         sync.Mutex
+	file       string                // that keeps the inventory
+	redis      redis.UniversalClient // of the cluster; nil: none
+	clusterURL string                // as configured
+	running    []*App                // started and not cleaned up, the newest last
+	cancel     context.CancelFunc    // of the inventory's goroutine; nil until an app starts
+	done       chan struct{}
 }
 
 var pool = caddy.NewUsagePool()
@@ -75,6 +78,7 @@ func (s *shared) start(app *App) {
 		s.warnOfFile(app)
 		return
 	}
+	s.joinCluster(app)
 	s.open(app)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
@@ -149,6 +153,9 @@ func (s *shared) Destruct() error {
 		s.cancel()
 		<-s.done
 		s.inventory.CloseStore()
+		if s.redis != nil {
+			_ = s.redis.Close()
+		}
 	}
 	return nil
 }

@@ -34,6 +34,9 @@ func (s *shared) open(app *App) {
 	file := app.inventoryFile()
 	s.file = file
 	if file == inventoryMemory {
+		if s.redis != nil {
+			s.inventory.OpenStore(inventory.StoreOptions{}) // for the cluster alone
+		}
 		return
 	}
 	options := inventory.StoreOptions{File: file, Changed: func(p inventory.Part) {
@@ -91,5 +94,8 @@ func (s *shared) warnOfFile(app *App) {
 	if file := app.inventoryFile(); file != s.file {
 		app.logger.Warn("inventory file takes effect at the next start: the running one is kept",
 			zap.String("running", s.file), zap.String("configured", file))
+	}
+	if app.clusterURL() != s.clusterURL {
+		app.logger.Warn("cluster takes effect at the next start: the running one is kept")
 	}
 }

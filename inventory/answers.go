@@ -171,9 +171,9 @@ type CORS struct {
 
 // Health says how far the inventory can be trusted.
 type Health struct {
-	Store   Part  `json:"store"`   // status: ok, degraded or memory
-	Cluster Part  `json:"cluster"` // status: ok, down or off
-	Gaps    []Gap `json:"gaps"`
+	Store   Part    `json:"store"`   // status: ok, degraded or memory
+	Cluster Cluster `json:"cluster"` // status: ok, down or off
+	Gaps    []Gap   `json:"gaps"`
 
 	Since        Time   `json:"since"`         // counts began here
 	Running      bool   `json:"running"`       // observations are being recorded

@@ -112,7 +112,8 @@ func (c *consumers) entry(r *consumerRecord) ConsumerEntry {
 	case r.slot != noSlot:
 		count, last = c.slots[r.slot].count.Load(), c.slots[r.slot].last.Load()
 	}
-	e.Count, e.LastSeen = count, instant(max(last, r.first))
+	more, lately := c.elsewhere(r)
+	e.Count, e.LastSeen = count+more, instant(max(last, lately, r.first))
 	return e
 }
 

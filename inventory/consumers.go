@@ -40,7 +40,8 @@ type identity struct {
 type consumers struct {
 	key    atomic.Pointer[consumerKey] // nil: not known yet, and nobody is counted
 	keyMu  sync.Mutex
-	stored []byte // the key that the store has
+	stored []byte       // the key that the store has
+	common *consumerKey // the fleet's; nil: none
 
 	slots    []consumerSlot // a power of two, open addressing; a key may be vacant
 	max      int
@@ -51,7 +52,10 @@ type consumers struct {
 
 	// Inventory.mu guards these.
 	records []consumerRecord
-	absent  map[consumerID]uint32 // records of earlier processes that have not called this one
+	absent  map[consumerID]uint32 // records of earlier processes, or other nodes, that have not called this one
+	shares  map[consumerID][]consumerShare
+	known   map[consumerID]bool // see know
+	indexed int                 // records that are in it
 }
 
 // consumerKey is what consumers are hashed with. It is the store's, so that they
@@ -76,7 +80,20 @@ func newConsumerKey(key []byte) *consumerKey {
 }
 
 // hold has nobody counted until the key is settled.
-func (c *consumers) hold() { c.key.Store(nil) }
+func (c *consumers) hold() {
+	c.keyMu.Lock()
+	defer c.keyMu.Unlock()
+	c.key.Store(c.common)
+}
+
+// share makes the key the fleet's, whatever the store has.
+func (c *consumers) share(key []byte) {
+	c.keyMu.Lock()
+	defer c.keyMu.Unlock()
+	sum := sha256.Sum256(key)
+	c.common = newConsumerKey(sum[:])
+	c.key.Store(c.common)
+}
 
 // settle makes the key the one that the store has, or a new one for nil. Once
 // there is one it stays while the process lives: what was counted goes by it.

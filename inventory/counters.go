@@ -80,7 +80,12 @@ type counters struct {
 	unguarded       atomic.Int64           // and when the latest was
 	reached         atomic.Int64           // when upstream was latest asked from a public network
 	crowd           atomic.Pointer[sketch] // nil until someone is known
-	samples         budget
+
+	// What other nodes have; Inventory.mu guards it. moved is the latest epoch in
+	// which that changed.
+	shares  shares
+	moved   uint64
+	samples budget
 }
 
 // note adds what was seen of a caller.
@@ -110,6 +115,15 @@ func (c *counters) consumers() *sketch {
 	}
 	c.crowd.CompareAndSwap(nil, new(sketch))
 	return c.crowd.Load()
+}
+
+// count is how many requests were counted here.
+func (c *counters) count() uint64 {
+	var n uint64
+	for i := range c.classes {
+		n += c.classes[i].Load()
+	}
+	return n
 }
 
 // lastGrain is how far last may lag behind, in nanoseconds. It keeps requests
@@ -158,6 +172,9 @@ type tally struct {
 	verdicts    *verdicts // nil until the first refusal
 	good        int64     // when it last answered 2xx, a host's baseline aside
 	closed      int64     // when the guard last refused it because it is not declared
+
+	shares shares // of other nodes
+	moved  uint64 // the latest epoch in which they changed
 }
 
 func (t *tally) add(o *Outcome, worth rank, epoch uint64) {
@@ -190,8 +207,20 @@ func (t *tally) add(o *Outcome, worth rank, epoch uint64) {
 // has not closed it since.
 func (t *tally) answers(now time.Time) bool { return recent(now, t.good) && t.good > t.closed }
 
-// any reports whether anything was added; epochs are never 0.
-func (t *tally) any() bool { return t.touched != 0 }
+// any reports whether anything was added, here or on another node; epochs are never 0.
+func (t *tally) any() bool { return t.touched != 0 || len(t.shares) > 0 }
+
+// class counts answers of a class, here and on other nodes.
+func (t *tally) class(i int) uint64 { return t.classes[i] + t.shares.class(i) }
+
+// all counts requests here and on other nodes.
+func (t *tally) all() uint64 {
+	n := t.count()
+	for i := range t.classes {
+		n += t.shares.class(i)
+	}
+	return n
+}
 
 func (t *tally) count() uint64 {
 	var n uint64
@@ -212,17 +241,18 @@ type totals struct {
 
 func (t *totals) addTally(s *tally) {
 	t.span(s.first, s.last)
-	t.touched = max(t.touched, s.touched)
+	t.touched = max(t.touched, s.touched, s.moved)
 	t.best = max(t.best, s.best)
 	for i, n := range s.classes {
 		t.classes[i] += n
 		t.count += n
 	}
+	s.shares.addTo(t)
 }
 
 func (t *totals) addCounters(c *counters) {
 	// In the opposite order of counters.add, touched first.
-	t.touched = max(t.touched, c.touched.Load())
+	t.touched = max(t.touched, c.touched.Load(), c.moved)
 	t.span(c.first.Load(), c.last.Load())
 	t.best = max(t.best, rank(c.best.Load()))
 	for i := range c.classes {
@@ -230,6 +260,7 @@ func (t *totals) addCounters(c *counters) {
 		t.classes[i] += n
 		t.count += n
 	}
+	c.shares.addTo(t)
 }
 
 func (t *totals) span(first, last int64) {

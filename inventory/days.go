@@ -124,9 +124,7 @@ func (inv *Inventory) versionCounts() map[versionKey]uint64 {
 		if e.hits == nil {
 			continue
 		}
-		var t totals
-		t.addCounters(e.hits)
-		counts[versionKey{e.key.api, e.key.version}] += t.count
+		counts[versionKey{e.key.api, e.key.version}] += e.hits.count()
 	}
 	return counts
 }

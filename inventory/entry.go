@@ -115,16 +115,19 @@ func (e *entry) verdicts() verdicts {
 			v.refused[i] += e.hits.refused[i].Load()
 			v.would[i] += e.hits.would[i].Load()
 		}
+		e.hits.shares.addVerdicts(&v)
 	}
+	e.seen.shares.addVerdicts(&v)
 	return v
 }
 
 // callers is what was seen of callers in both ways.
 func (e *entry) callers() (seen traits, unauthenticated uint64) {
+	seen, unauthenticated = e.traits, e.unauthenticated+e.seen.shares.unauthenticated()
 	if e.hits == nil {
-		return e.traits, e.unauthenticated
+		return seen, unauthenticated
 	}
-	return e.traits | traits(e.hits.traits.Load()), e.unauthenticated + e.hits.unauthenticated.Load()
+	return seen | traits(e.hits.traits.Load()), unauthenticated + e.hits.unauthenticated.Load() + e.hits.shares.unauthenticated()
 }
 
 // consumers is about how many called it.

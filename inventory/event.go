@@ -13,6 +13,9 @@ type Event struct {
 	Evidence Evidence `json:"evidence"`
 	Reasons  []string `json:"reasons"`
 	Count    uint64   `json:"count"`
+	// Node is the node of the fleet that told of it, empty for the one that
+	// answers.
+	Node string `json:"node"`
 
 	// Of findings: what was found, how severe it is, and its id. Empty otherwise.
 	Finding  string `json:"finding"`

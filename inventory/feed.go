@@ -29,6 +29,7 @@ type pending struct {
 type feed struct {
 	emit    func(Event)     // may be nil
 	log     feedLog         // has a lock of its own
+	tell    func(Event)     // has the other nodes of a fleet told; may be nil
 	sent    [feedRate]int64 // when the latest ones left, Unix nanoseconds; a ring
 	next    int             // of sent: the oldest
 	left    uint64          // how many did
@@ -98,6 +99,9 @@ func (f *feed) send(e Event, t int64) {
 	f.next = (f.next + 1) % feedRate
 	f.left++
 	f.log.add(e, t)
+	if f.tell != nil {
+		f.tell(e)
+	}
 	if f.emit != nil {
 		f.emit(e)
 	}

@@ -45,10 +45,13 @@ func (inv *Inventory) findRoutes(now time.Time) map[versionKey]*versionUse {
 		u := new(versionUse)
 		if v := inv.versions[k]; v != nil {
 			u.addTally(&v.seen)
-			if n := v.seen.verdicts; n != nil {
-				u.refusedRetired, u.passedRetired = n.refused[ruleLifecycle], n.would[ruleLifecycle]
-				u.refusedAudience = n.refused[ruleAudience]
+			var n verdicts
+			if v.seen.verdicts != nil {
+				n = *v.seen.verdicts
 			}
+			v.seen.shares.addVerdicts(&n)
+			u.refusedRetired, u.passedRetired = n.refused[ruleLifecycle], n.would[ruleLifecycle]
+			u.refusedAudience = n.refused[ruleAudience]
 		}
 		uses[k] = u
 	}
@@ -59,9 +62,11 @@ func (inv *Inventory) findRoutes(now time.Time) map[versionKey]*versionUse {
 		u := uses[versionKey{e.key.api, e.key.version}]
 		if u != nil && e.hits != nil {
 			u.addCounters(e.hits)
-			u.refusedRetired += e.hits.refused[ruleLifecycle].Load()
-			u.passedRetired += e.hits.would[ruleLifecycle].Load()
-			u.refusedAudience += e.hits.refused[ruleAudience].Load()
+			var n verdicts
+			e.hits.shares.addVerdicts(&n)
+			u.refusedRetired += e.hits.refused[ruleLifecycle].Load() + n.refused[ruleLifecycle]
+			u.passedRetired += e.hits.would[ruleLifecycle].Load() + n.would[ruleLifecycle]
+			u.refusedAudience += e.hits.refused[ruleAudience].Load() + n.refused[ruleAudience]
 		}
 		switch {
 		case inv.documented(e):
@@ -86,7 +91,7 @@ func (inv *Inventory) findShadow(now time.Time, e *entry) {
 	if p := inv.active.places[versionKey{e.key.api, e.key.version}]; p != nil && len(p.version.Documents) == 0 {
 		kind = findUndescribed
 	}
-	p := proof{count: e.seen.classes[2], at: e.seen.good, best: e.seen.best, why: e.why, dropped: e.since != 0}
+	p := proof{count: e.seen.class(2), at: e.seen.good, best: e.seen.best, why: e.why, dropped: e.since != 0}
 	inv.hold(now, routeFinding(kind, e), e, p, e.seen.first, e.seen.good)
 }
 
@@ -94,7 +99,7 @@ func (inv *Inventory) findShadow(now time.Time, e *entry) {
 func (inv *Inventory) findDocumented(l *lens, e *entry) {
 	operation, place := e.slot.route.Operation, e.slot.place
 	if last := e.hits.unguarded.Load(); recent(l.now, last) && operation.AsksCredentials() {
-		p := proof{count: e.hits.unauthenticated.Load(), at: last, best: rankConfirmed}
+		p := proof{count: e.hits.unauthenticated.Load() + e.hits.shares.unauthenticated(), at: last, best: rankConfirmed}
 		inv.hold(l.now, routeFinding(findUnauthenticated, e), e, p, 0, last)
 	}
 	if what, count, last := inv.driftOf(e, l.now.Add(-stillCalled).UnixNano()); len(what) > 0 {
@@ -198,13 +203,13 @@ func (inv *Inventory) findHosts(now time.Time) {
 			continue
 		}
 		if !h.declared && recent(now, h.seen.last) {
-			kind, p := findHost, proof{count: h.seen.count(), at: h.seen.last, best: h.seen.best}
+			kind, p := findHost, proof{count: h.seen.all(), at: h.seen.last, best: h.seen.best}
 			if h.seen.answers(now) {
-				kind, p.count, p.at = findHostAnswers, h.seen.classes[2], h.seen.good
+				kind, p.count, p.at = findHostAnswers, h.seen.class(2), h.seen.good
 			}
 			inv.hold(now, findingKey{kind: kind, host: h.name}, nil, p, h.seen.first, h.seen.last)
 		}
-		for _, x := range h.hours {
+		for _, x := range h.scans() {
 			end := time.Unix(0, x.start).Add(time.Hour)
 			if n := x.refused + x.scanned; n >= scanSize && now.Before(end.Add(scanFades)) {
 				last := min(now.UnixNano(), end.UnixNano())

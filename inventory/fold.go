@@ -127,7 +127,8 @@ func (inv *Inventory) regroup(sc scope, once map[string]bool) {
 			t.once = once
 			path = t.template(e.key.path)
 		}
-		if path != e.key.path {
+		// What only other nodes have seen stays until they have moved it.
+		if path != e.key.path && e.seen.touched != 0 {
 			inv.move(e, path)
 		}
 	}
@@ -148,6 +149,7 @@ func (inv *Inventory) move(e *entry, path string) {
 		inv.learned[id] = about
 		inv.nodes += about.nodes()
 	}
+	inv.leaveShares(e)
 	if to == nil {
 		to = &entry{key: k, id: id, host: e.host, why: e.why, answer: e.answer, mixed: e.mixed, since: e.since}
 		to.seen.best = e.seen.best

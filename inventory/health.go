@@ -6,7 +6,7 @@ func (inv *Inventory) Health() Health {
 	defer inv.mu.RUnlock()
 	return Health{
 		Store:        inv.keeper.condition(),
-		Cluster:      Part{Status: "off", Why: ""},
+		Cluster:      inv.fleet.condition(),
 		Gaps:         inv.gapsNow(true),
 		Since:        instant(inv.start),
 		Running:      inv.running.Load(),

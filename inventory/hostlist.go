@@ -67,7 +67,7 @@ func (inv *Inventory) hostEntry(h *hostRecord, t *totals) HostEntry {
 			}
 		}
 	}
-	for _, x := range h.hours {
+	for _, x := range h.scans() {
 		entry.Scans = append(entry.Scans, ScanHour{Hour: instant(x.start), Refused: x.refused, Scanned: x.scanned, Routes: x.routes})
 	}
 	return entry

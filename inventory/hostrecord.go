@@ -24,6 +24,8 @@ type hostRecord struct {
 	noises int
 
 	hours []hour // oldest first
+	// peerHours are those of other nodes, as they last told.
+	peerHours map[*peer][]savedHour
 
 	mark          uint64 // as an entry's
 	kept, unsaved bool

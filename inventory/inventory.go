@@ -68,6 +68,7 @@ type Inventory struct {
 	epoch  atomic.Uint64
 	feed   feed
 	keeper keeper
+	fleet  fleet
 	// retention is in nanoseconds.
 	retention atomic.Int64
 	// consumers has a part that requests use and a part that mu guards.
@@ -176,7 +177,9 @@ func New(o Options) *Inventory {
 		reviews:   make(map[routeID]*review),
 	}
 	inv.epoch.Store(uint64(inv.start))
-	inv.keeper.part = memoryPart
+	inv.keeper.part, inv.keeper.wake = memoryPart, make(chan struct{}, 1)
+	inv.fleet.id = newNodeID()
+	inv.feed.tell = inv.fleet.tell
 	inv.Retain(0)
 	inv.sampler.queue = make(chan *Sample, maxSamples)
 	inv.Sample(DefaultSampling)

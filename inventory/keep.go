@@ -33,10 +33,17 @@ type Kept struct {
 	// is a new one. A nil value removes the key. It is asked about once a second,
 	// by one goroutine, and at each query. What it put is written, sooner or later.
 	Save func(all bool, put func(key, value []byte))
+	// Peer, if any, is given what another node of a fleet has, each time that it
+	// changes. It may come twice or late: the greater number counts. A nil value says
+	// that the node has it no more. Pairs of a bucket without it stay on their node.
+	Peer func(node string, key, value []byte) error
+	// Share, if any, tells which values the other nodes get. Default: all.
+	Share func(value []byte) bool
 }
 
 // StoreOptions say where the inventory is kept.
 type StoreOptions struct {
+	// File is where; empty: in memory only, for a node of a fleet.
 	File string
 	// Changed is told when the store's condition is another, and why.
 	Changed func(Part)
@@ -87,6 +94,7 @@ type keeper struct {
 	unread   atomic.Uint64 // pairs that could not be loaded
 	urgent   atomic.Bool   // something new is to be written
 	asked    atomic.Bool   // somebody waits for it
+	again    atomic.Bool   // everything is to be written
 	wake     chan struct{} // one is enough
 	cancel   context.CancelFunc
 	done     chan struct{}
@@ -111,9 +119,12 @@ func (inv *Inventory) OpenStore(o StoreOptions) {
 	k := &inv.keeper
 	k.options = o
 	k.parts = append(inv.ownParts(), k.parts...)
-	k.wake, k.done = make(chan struct{}, 1), make(chan struct{})
+	k.done = make(chan struct{})
 	k.mu.Lock()
-	k.part, k.loaded = Part{Status: StoreDegraded, Why: "the file is being loaded"}, make(chan struct{})
+	k.loaded = make(chan struct{})
+	if o.File != "" {
+		k.part = Part{Status: StoreDegraded, Why: "the file is being loaded"}
+	}
 	k.mu.Unlock()
 	inv.consumers.hold()
 	inv.mu.Lock()
@@ -126,6 +137,7 @@ func (inv *Inventory) OpenStore(o StoreOptions) {
 		defer close(k.done)
 		inv.runStore(ctx)
 	}()
+	inv.startFleet()
 	inv.AwaitStore(context.Background(), patience)
 	inv.consumers.settle(nil)
 }
@@ -137,6 +149,7 @@ func (inv *Inventory) CloseStore() {
 	}
 	inv.keeper.cancel()
 	<-inv.keeper.done
+	inv.leaveFleet()
 }
 
 // AwaitStore waits until the store is loaded, or cannot be, for so long at most.
@@ -200,6 +213,12 @@ func (k *keeper) hurry() {
 	}
 }
 
+// everything has all that there is written, and offered to the fleet.
+func (k *keeper) everything() {
+	k.again.Store(true)
+	k.hurry()
+}
+
 func (k *keeper) rouse() {
 	select {
 	case k.wake <- struct{}{}:
@@ -209,13 +228,17 @@ func (k *keeper) rouse() {
 
 func (inv *Inventory) runStore(ctx context.Context) {
 	k := &inv.keeper
-	inv.tryOpen()
+	if k.options.File != "" {
+		inv.tryOpen()
+	} else {
+		close(k.loaded)
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		wait := time.Until(k.due())
 		if wait <= 0 {
-			if k.store == nil {
+			if k.store == nil && k.options.File != "" {
 				inv.tryOpen()
 			} else {
 				inv.commit()
@@ -229,10 +252,13 @@ func (inv *Inventory) runStore(ctx context.Context) {
 		case <-ctx.Done():
 		}
 	}
-	if k.store == nil {
+	if k.store == nil && k.options.File != "" {
 		return
 	}
 	inv.commit()
+	if k.store == nil {
+		return
+	}
 	if err := k.store.Close(); err != nil {
 		k.fail(err)
 	}
@@ -328,7 +354,9 @@ func (inv *Inventory) commit() {
 		k.fail(err)
 	} else {
 		k.retry = 0
-		k.set(k.works, true)
+		if k.store != nil {
+			k.set(k.works, true)
+		}
 	}
 	k.lastEnd = time.Now()
 	if k.lastTook = k.lastEnd.Sub(began); !wrote && len(waiters) > 0 {
@@ -349,7 +377,8 @@ func (inv *Inventory) write() (wrote bool, err error) {
 		}
 		k.failed = nil
 	}
-	all := k.all || inv.removedTooMany()
+	again := k.again.Swap(false)
+	all := k.all || again || inv.removedTooMany()
 	var pairs []store.Pair
 	if removed := inv.beginSave(); !all {
 		for _, r := range removed {
@@ -363,6 +392,11 @@ func (inv *Inventory) write() (wrote bool, err error) {
 		p.Save(all, func(key, value []byte) {
 			pairs = append(pairs, store.Pair{Bucket: p.Bucket, Key: key, Value: value})
 		})
+	}
+	// After the write, whatever comes of it: see fleet.offer.
+	defer func() { inv.fleet.offer(k.parts, pairs, all) }()
+	if k.store == nil {
+		return false, nil
 	}
 	if all {
 		k.all = true

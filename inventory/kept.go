@@ -24,16 +24,16 @@ const (
 func (inv *Inventory) ownParts() []Kept {
 	return []Kept{
 		{Bucket: bucketMeta, Load: inv.loadMeta, Save: inv.saveMeta},
-		{Bucket: bucketVersions, Load: inv.loadVersion, Save: inv.saveVersions},
-		{Bucket: bucketHosts, Load: inv.loadHost, Save: inv.saveHosts},
-		{Bucket: bucketRoutes, Load: inv.loadRoute, Save: inv.saveRoutes, Loaded: inv.loaded},
-		{Bucket: bucketConsumers, Load: inv.loadConsumer, Save: inv.saveConsumers},
-		{Bucket: bucketReviews, Load: inv.loadReview, Save: inv.saveReviews},
+		{Bucket: bucketVersions, Load: inv.loadVersion, Save: inv.saveVersions, Peer: inv.peerVersion},
+		{Bucket: bucketHosts, Load: inv.loadHost, Save: inv.saveHosts, Peer: inv.peerHost},
+		{Bucket: bucketRoutes, Load: inv.loadRoute, Save: inv.saveRoutes, Loaded: inv.loaded, Peer: inv.peerRoute, Share: shareRoute},
+		{Bucket: bucketConsumers, Load: inv.loadConsumer, Save: inv.saveConsumers, Peer: inv.peerConsumer},
+		{Bucket: bucketReviews, Load: inv.loadReview, Save: inv.saveReviews, Peer: inv.peerReview},
 		{Bucket: bucketFeed, Load: inv.feed.log.load, Save: inv.feed.log.save, Loaded: inv.feed.log.loaded},
 		{Bucket: bucketFolds, Load: inv.loadFold, Save: inv.saveFolds},
 		{Bucket: bucketLearned, Load: inv.loadLearned, Save: inv.saveLearned},
 		{Bucket: bucketPins, Load: inv.loadPin, Save: inv.savePins},
-		{Bucket: bucketFindings, Load: inv.loadFinding, Save: inv.saveFindings},
+		{Bucket: bucketFindings, Load: inv.loadFinding, Save: inv.saveFindings, Peer: inv.peerFinding},
 	}
 }
 

@@ -19,6 +19,7 @@ func (s *scene) open(file string) {
 	s.t.Helper()
 	s.OpenStore(StoreOptions{File: file})
 	s.t.Cleanup(s.CloseStore)
+	s.AwaitStore(context.Background(), 20*time.Second)
 	if p := s.Health().Store; p.Status != StoreOK {
 		s.t.Fatalf("the store is %+v", p)
 	}

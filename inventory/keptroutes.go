@@ -11,6 +11,7 @@ import (
 
 // savedRoute is an entry as the store has it.
 type savedRoute struct {
+	Noise   bool   `json:"noise,omitempty"` // refused or scanned; the first, see noisePrefix
 	API     string `json:"api,omitempty"`
 	Version string `json:"version,omitempty"`
 	Host    string `json:"host,omitempty"`
@@ -68,12 +69,12 @@ func (inv *Inventory) saveRoutes(all bool, put func(key, value []byte)) {
 func (e *entry) save() *savedRoute {
 	s := &savedRoute{
 		API: e.key.api, Version: e.key.version, Host: e.key.host, Method: e.key.method, Path: e.key.path,
-		Since: e.since, Why: e.why, Mixed: e.mixed, Baseline: e.baseline,
+		Noise: e.shelf == shelfNoise, Since: e.since, Why: e.why, Mixed: e.mixed, Baseline: e.baseline,
 	}
 	if e.hits != nil {
 		s.Hits, s.HitCallers = e.hits.save()
 	}
-	if e.seen.any() {
+	if e.seen.touched != 0 {
 		s.Seen = e.seen.save()
 		s.SeenCallers = &savedCallers{Traits: uint32(e.traits), Unauthenticated: e.unauthenticated, Unguarded: e.unguarded, Reached: e.reached, Crowd: e.crowd.sketch.save(), One: e.crowd.first}
 	}

@@ -80,6 +80,7 @@ func (inv *Inventory) loadVersion(key, value []byte) error {
 type savedMeta struct {
 	Since int64  `json:"since"` // when counts began
 	Key   []byte `json:"key"`   // of the consumers' hashes
+	Node  string `json:"node"`  // this one's id in a fleet
 	// Lost is the number up to which the feed's changes are not kept any more.
 	Lost uint64 `json:"feed_lost,omitempty"`
 	// What gaps count.
@@ -99,7 +100,7 @@ func (inv *Inventory) saveMeta(all bool, put func(key, value []byte)) {
 	inv.mu.RLock()
 	defer inv.mu.RUnlock()
 	b := saved(savedMeta{
-		Since: inv.start, Key: inv.consumers.keyToKeep(),
+		Node: inv.fleet.node(), Since: inv.start, Key: inv.consumers.keyToKeep(),
 		Lost: inv.feed.log.lostUpTo(), Routes: inv.gaps.routes, Hosts: inv.gaps.hosts, Trimmed: inv.gaps.trimmed, Internal: inv.gaps.internal,
 		Dropped: inv.dropped.Load(), FeedDropped: inv.feed.dropped.Load(),
 		ConsumersRefused: inv.consumers.refused.Load(), ConsumersDropped: inv.consumers.dropped.Load(),
@@ -116,6 +117,7 @@ func (inv *Inventory) loadMeta(_, value []byte) error {
 		return err
 	}
 	inv.consumers.settle(s.Key)
+	inv.fleet.settle(s.Node)
 	inv.feed.log.setLost(s.Lost)
 	inv.mu.Lock()
 	defer inv.mu.Unlock()

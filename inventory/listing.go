@@ -49,6 +49,8 @@ const (
 	// GapLoading: the store is still being loaded, so that what earlier processes
 	// saw is missing.
 	GapLoading = "store-loading"
+	// GapCluster: the other nodes of the fleet cannot be heard.
+	GapCluster = "cluster-down"
 	// GapUnread: some of what the store has could not be read.
 	GapUnread = "store-unread"
 	// GapDocument: a document changed and could not be used, so the one before it
@@ -97,6 +99,9 @@ func (inv *Inventory) gapsNow(trimmable bool) []Gap {
 	add(GapUnread, inv.keeper.unread.Load(), "Something in the store could not be read; the count says how many entries.")
 	if inv.keeper.loading() {
 		add(GapLoading, 1, "The store is being loaded: what earlier processes saw is not all there yet.")
+	}
+	if inv.fleet.incomplete() {
+		add(GapCluster, 1, "The exchange with the other nodes does not work: what they have counted since is missing.")
 	}
 	if trimmable {
 		add(GapTrimmed, inv.gaps.trimmed, "Only the latest refused and scanned routes are kept; the count says how many were let go. The hourly records of the hosts have the sums.")

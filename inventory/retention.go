@@ -69,7 +69,8 @@ func (inv *Inventory) forgetConsumers(before int64) {
 		if r.slot != noSlot {
 			last = c.slots[r.slot].last.Load()
 		}
-		if max(last, r.first) >= before {
+		_, lately := c.elsewhere(r)
+		if max(last, lately, r.first) >= before {
 			kept = append(kept, *r)
 			continue
 		}
@@ -77,6 +78,7 @@ func (inv *Inventory) forgetConsumers(before int64) {
 			c.slots[r.slot].key.Store(vacant)
 		}
 		r.version.consumers--
+		delete(c.shares, consumerID{r.id, r.kind, r.version})
 		inv.remove(bucketConsumers, r.storeKey())
 	}
 	if len(kept) == len(c.records) {
@@ -84,6 +86,7 @@ func (inv *Inventory) forgetConsumers(before int64) {
 	}
 	clear(c.records[len(kept):])
 	c.records = slices.Clip(kept)
+	c.known, c.indexed = nil, 0
 	clear(c.absent)
 	for i := range c.records {
 		if r := &c.records[i]; r.slot == noSlot {

@@ -79,7 +79,8 @@ func (inv *Inventory) Review(id string, r Review) (RouteEntry, error) {
 	now := inv.now()
 	_, had := inv.reviews[key]
 	switch {
-	case r.Review == ReviewOpen && r.Note == "":
+	case r.Review == ReviewOpen && r.Note == "" && !inv.fleet.hasJoined():
+		// In a fleet the others must hear that it is taken back.
 		delete(inv.reviews, key)
 		inv.remove(bucketReviews, key[:])
 	case !had && len(inv.reviews) >= maxReviews:

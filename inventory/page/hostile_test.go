@@ -78,7 +78,7 @@ func (o *odd) Findings(inventory.FindingQuery) (inventory.List[inventory.Finding
 }
 
 func (o *odd) Health() inventory.Health {
-	return inventory.Health{Store: inventory.Part{Status: "degraded", Why: o.text}, Cluster: inventory.Part{Status: "off"}}
+	return inventory.Health{Store: inventory.Part{Status: "degraded", Why: o.text}, Cluster: inventory.Cluster{Part: inventory.Part{Status: "off"}}}
 }
 
 func coverageOf(text string) func() []Covered {

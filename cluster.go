@@ -1,0 +1,164 @@
+package apiguard
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
+
+	"github.com/apiguard/caddy-api-guard/inventory"
+	"github.com/apiguard/caddy-api-guard/inventory/redisboard"
+)
+
+// Cluster is a Redis (6.2 or newer) or Valkey (7.2 or newer) by which several Caddys
+// have one inventory. It is not needed to start or to serve: while it is not there
+// each node goes on alone.
+type Cluster struct {
+	// Where it is: redis://[user:password@]host:port/number, rediss:// for TLS. With
+	// ?addr=host:port for each further node it is a Redis Cluster; with
+	// ?master_name=NAME the hosts are Sentinels. Placeholders such as {env.REDIS_URL}
+	// are expanded at the start. A change takes effect at the next start.
+	// Caddyfile: `cluster <url>`.
+	URL string `json:"url"`
+
+	// What all nodes share and nobody else knows, at least 16 characters: consumers
+	// are hashed with it, so that one is the same on each node. Placeholders such as
+	// {file./run/secrets/guard} are expanded. Default: each node has a key of its
+	// own, and a consumer of two nodes is two.
+	Secret string `json:"secret,omitempty"`
+
+	// What all keys begin with. Default: "api_guard:".
+	Prefix string `json:"prefix,omitempty"`
+}
+
+const (
+	clusterPrefix    = "api_guard:"
+	minClusterSecret = 16
+)
+
+// check says what is wrong with the option, without what it says: it holds secrets.
+func (c *Cluster) check() error {
+	if c.URL == "" {
+		return wrong("cluster.url", "", "missing: write redis://host:6379/0")
+	}
+	if !hasPlaceholder(c.URL) {
+		if _, err := c.options(c.URL); err != nil {
+			return wrong("cluster.url", "", "%w", err)
+		}
+	}
+	if c.Secret != "" && !hasPlaceholder(c.Secret) && len(c.Secret) < minClusterSecret {
+		return wrong("cluster.secret", "", "too short: write at least %d characters", minClusterSecret)
+	}
+	if strings.ContainsAny(c.Prefix, "{} \t\r\n") {
+		return wrong("cluster.prefix", "", "%q: leave out braces and spaces", c.Prefix)
+	}
+	return nil
+}
+
+func hasPlaceholder(s string) bool { return strings.Contains(s, "{") }
+
+var errClusterURL = errors.New("not the URL of a Redis: write redis://[user:password@]host:port/number, or rediss:// for TLS")
+
+// options reads a URL of any of the kinds.
+func (c *Cluster) options(url string) (*redis.UniversalOptions, error) {
+	u := &redis.UniversalOptions{
+		// A context's end holds for reads and writes too, and nothing is sent twice.
+		ContextTimeoutEnabled: true, MaxRetries: -1,
+	}
+	switch {
+	case strings.Contains(url, "master_name="):
+		o, err := redis.ParseFailoverURL(url)
+		if err != nil {
+			return nil, errClusterURL
+		}
+		u.Addrs, u.MasterName, u.DB, u.TLSConfig = o.SentinelAddrs, o.MasterName, o.DB, o.TLSConfig
+		u.Username, u.Password, u.SentinelUsername, u.SentinelPassword = o.Username, o.Password, o.SentinelUsername, o.SentinelPassword
+	case strings.Contains(url, "addr="):
+		o, err := redis.ParseClusterURL(url)
+		if err != nil {
+			return nil, errClusterURL
+		}
+		u.Addrs, u.IsClusterMode, u.Username, u.Password, u.TLSConfig = o.Addrs, true, o.Username, o.Password, o.TLSConfig
+	default:
+		o, err := redis.ParseURL(url)
+		if err != nil {
+			return nil, errClusterURL
+		}
+		u.Addrs, u.DB, u.Username, u.Password, u.TLSConfig = []string{o.Addr}, o.DB, o.Username, o.Password, o.TLSConfig
+	}
+	return u, nil
+}
+
+// prefix is what all keys begin with.
+func (c *Cluster) prefix() string {
+	if c.Prefix == "" {
+		return clusterPrefix
+	}
+	return c.Prefix
+}
+
+// connect makes the client, which connects when it is first used, and the secret.
+func (c *Cluster) connect() (client redis.UniversalClient, secret []byte, err error) {
+	replacer := caddy.NewReplacer()
+	url, err := replacer.ReplaceOrErr(c.URL, true, true)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cluster.url: %w", err)
+	}
+	text, err := replacer.ReplaceOrErr(c.Secret, true, true)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cluster.secret: %w", err)
+	}
+	if text != "" && len(text) < minClusterSecret {
+		return nil, nil, fmt.Errorf("cluster.secret: too short: write at least %d characters", minClusterSecret)
+	}
+	o, err := c.options(url)
+	if err != nil {
+		return nil, nil, fmt.Errorf("cluster.url: %w", err)
+	}
+	return redis.NewUniversalClient(o), []byte(text), nil
+}
+
+// joinCluster has the inventory exchanged with other nodes. shared.mu is held; the
+// inventory's store is opened after it.
+func (s *shared) joinCluster(app *App) {
+	s.clusterURL = app.clusterURL()
+	if app.Cluster == nil {
+		return
+	}
+	client, secret, err := app.Cluster.connect()
+	if err != nil {
+		// Provision has checked it: a placeholder's value is another one by now.
+		app.logger.Error("this node stands alone", zap.Error(err))
+		return
+	}
+	s.redis = client
+	var key []byte
+	if len(secret) > 0 {
+		key = append([]byte("consumers\x00"), secret...)
+	}
+	name, _ := os.Hostname()
+	s.inventory.JoinFleet(inventory.FleetOptions{
+		Board: redisboard.New(redisboard.Options{Client: client, Prefix: app.Cluster.prefix(), Retention: app.retention()}),
+		Name:  name,
+		Key:   key,
+		Changed: func(p inventory.Part) {
+			if p.Status == inventory.ClusterOK {
+				app.logger.Info("the inventory is exchanged with the cluster")
+				return
+			}
+			s.metrics.clusterFailures.Add(1)
+			app.logger.Warn("the inventory is not exchanged with the cluster", zap.String("why", p.Why))
+		},
+	})
+}
+
+func (app *App) clusterURL() string {
+	if app.Cluster == nil {
+		return ""
+	}
+	return app.Cluster.URL
+}
