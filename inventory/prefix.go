@@ -59,14 +59,14 @@ func (b *branch) child(segment string) *branch {
 // step follows a segment of a path: text is what stands for it in a template, after
 // is what follows it, "" for nothing. ok is false where no document goes on in that
 // way. A segment that could be a parameter's value, but is a name elsewhere in the
-// documents, is one only if what follows agrees.
+// documents or a common one, is a value only if what follows agrees.
 func (b *branch) step(words vocabulary, segment, after string) (next *branch, text string, ok bool) {
 	if next := b.names[segment]; next != nil {
 		return next, segment, true
 	}
 	for i := range b.values {
 		v := &b.values[i]
-		if segmentHolds(v.text, segment) && (!words.has(segment) || v.next.goesOn(after)) {
+		if segmentHolds(v.text, segment) && (!words.has(segment) && !commonNames[segment] || v.next.goesOn(after)) {
 			return v.next, v.text, true
 		}
 	}
