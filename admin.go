@@ -96,7 +96,7 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 	case "plan":
 		return app.plan(r)
 	case "openapi":
-		return app.openapi(r)
+		return app.openapi(query)
 	case "hosts":
 		q, err := inventory.ParseHostQuery(query)
 		if err != nil {

@@ -3,6 +3,7 @@ package apiguard
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
@@ -12,8 +13,8 @@ import (
 
 // openapi answers with the draft of what no document has, or with the document in
 // force and what really applies to its operations.
-func (app *App) openapi(r *http.Request) (any, error) {
-	q, err := inventory.ParseOpenAPIQuery(r.URL.Query())
+func (app *App) openapi(query url.Values) (any, error) {
+	q, err := inventory.ParseOpenAPIQuery(query)
 	if err != nil {
 		return nil, apiError(http.StatusBadRequest, err.Error())
 	}

@@ -25,6 +25,7 @@ var commands = []func() *cobra.Command{
 	limitsCommand,
 	feedCommand,
 	overrideCommand,
+	openapiCommand,
 	replayCommand,
 	coverageCommand,
 	lintCommand,

@@ -77,7 +77,7 @@ func (p *Page) Provision(ctx caddy.Context) error {
 		p.Path += "/"
 	}
 	p.app = app.(*App)
-	p.page = page.New(page.Options{Source: p.app.shared.inventory, Coverage: p.coverage, Plan: p.app.planAt, Review: p.Review})
+	p.page = page.New(page.Options{Source: p.app.shared.inventory, Coverage: p.coverage, Plan: p.app.planAt, Document: p.app.openapi, Review: p.Review})
 	return nil
 }
 

@@ -164,6 +164,23 @@ func TestCommandsShowWhatTheAdminAPIKnows(t *testing.T) {
 		}
 	})
 
+	t.Run("openapi", func(t *testing.T) {
+		text, ok := run("openapi", "--api", "orders", "--version", "v2")
+		var document struct{ Paths map[string]any }
+		if err := json.Unmarshal([]byte(text), &document); !ok || err != nil || len(document.Paths) == 0 {
+			t.Errorf("the document in force: %v %s", err, text)
+		}
+		text, ok = run("openapi", "--unknown")
+		if err := json.Unmarshal([]byte(text), &document); !ok || err != nil || document.Paths["/v2/debug/pprof"] == nil {
+			t.Errorf("the draft: %v %s", err, text)
+		}
+		for _, args := range [][]string{{}, {"--api", "orders"}, {"--api", "orders", "--version", "v9"}} {
+			if text, ok := run(append([]string{"openapi"}, args...)...); ok {
+				t.Errorf("openapi %v: %s", args, text)
+			}
+		}
+	})
+
 	t.Run("feed", func(t *testing.T) {
 		text, ok := run("feed")
 		if !ok || !strings.Contains(text, "route_discovered orders v2 GET api.example.com/v2/debug/pprof shadow") {

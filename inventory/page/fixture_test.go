@@ -2,6 +2,7 @@ package page
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -57,6 +58,12 @@ func newScene(t testing.TB, o Options) *scene {
 			{":443", "beta.example.com", "srv0.routes[1]", "reverse_proxy", "not guarded", "no api_guard stands before it", true},
 			{":80", "(other hosts)", "", "", "no catch-all", "add one", true},
 		}
+	}
+	o.Document = func(q url.Values) (any, error) {
+		if q.Get("version") == "none" {
+			return nil, errors.New("there is no such version")
+		}
+		return q, nil
 	}
 	o.Plan = func(at time.Time) inventory.Plan {
 		return s.inv.Plan(inventory.PlanQuery{

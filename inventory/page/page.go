@@ -14,7 +14,9 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +45,9 @@ type Options struct {
 	// Plan says how the versions stand at a time, and whom they would refuse then.
 	// Default: there is no such view.
 	Plan func(at time.Time) inventory.Plan
+	// Document is an OpenAPI document, for the query that /api_guard/openapi takes:
+	// one in force, or a draft of what is undocumented. Default: none are linked.
+	Document func(url.Values) (any, error)
 	// Review lets viewers accept and ignore routes. Default: they can only look.
 	Review bool
 	// Now is the clock. Default time.Now.
@@ -61,6 +66,7 @@ type Page struct {
 	source   Source
 	coverage func() []Covered
 	plan     func(time.Time) inventory.Plan
+	document func(url.Values) (any, error)
 	review   bool
 	now      func() time.Time
 	key      [32]byte // of the tokens in forms
@@ -69,7 +75,7 @@ type Page struct {
 
 // New makes a page.
 func New(o Options) *Page {
-	p := &Page{source: o.Source, coverage: o.Coverage, plan: o.Plan, review: o.Review, now: o.Now, cross: http.NewCrossOriginProtection()}
+	p := &Page{source: o.Source, coverage: o.Coverage, plan: o.Plan, document: o.Document, review: o.Review, now: o.Now, cross: http.NewCrossOriginProtection()}
 	if p.now == nil {
 		p.now = time.Now
 	}
@@ -99,6 +105,10 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request, name, viewer st
 		return
 	}
 	h.Set("Cache-Control", "no-store")
+	if name == "openapi" && p.document != nil && r.Method == http.MethodGet {
+		p.sendDocument(w, r)
+		return
+	}
 	id, isRoute := strings.CutPrefix(name, "routes/")
 	if isRoute && r.Method == http.MethodPost {
 		p.postReview(w, r, id, viewer)
@@ -160,6 +170,23 @@ func (p *Page) postReview(w http.ResponseWriter, r *http.Request, id, viewer str
 	}
 	w.Header().Set("Location", id)
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// sendDocument sends an OpenAPI document as a file.
+func (p *Page) sendDocument(w http.ResponseWriter, r *http.Request) {
+	document, err := p.document(r.URL.Query())
+	if err != nil {
+		p.fail(w, r, "openapi", http.StatusNotFound, "There is no such document: "+err.Error()+".")
+		return
+	}
+	text, err := json.MarshalIndent(document, "", "  ")
+	if err != nil {
+		p.fail(w, r, "openapi", http.StatusInternalServerError, "The document cannot be written.")
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Disposition", `attachment; filename="openapi.json"`)
+	_, _ = w.Write(text)
 }
 
 // token proves that a form came from this page, for this route and viewer.

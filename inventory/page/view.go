@@ -18,7 +18,9 @@ type view struct {
 	Gaps   []inventory.Gap
 	Health inventory.Health
 	Nav    []navItem
-	Body   any // of the view's template
+	// Documents says that OpenAPI documents can be had.
+	Documents bool
+	Body      any // of the view's template
 }
 
 type navItem struct {
@@ -38,7 +40,7 @@ var nav = []struct{ path, text string }{
 
 func (p *Page) newView(name string) *view {
 	v := &view{Status: http.StatusOK, Now: inventory.Time{Time: p.now()}, Health: p.source.Health()}
-	v.Gaps = v.Health.Gaps
+	v.Gaps, v.Documents = v.Health.Gaps, p.document != nil
 	v.Up = strings.Repeat("../", strings.Count(name, "/"))
 	area, _, _ := strings.Cut(name, "/")
 	for _, n := range nav {
