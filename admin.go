@@ -84,9 +84,9 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 	}
 	id, isRoute := strings.CutPrefix(name, "routes/")
 	switch {
-	case name == "apis", name == "hosts", name == "routes", name == "consumers", name == "findings", name == "coverage", name == "plan", name == "openapi", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
+	case name == "apis", name == "hosts", name == "routes", name == "consumers", name == "findings", name == "flows", name == "coverage", name == "plan", name == "openapi", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
 	default:
-		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, routes/{id}/review, routes/{id}/template, consumers, findings, feed, coverage, plan, openapi, limits, override and health", adminPrefix, name))
+		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, routes/{id}/review, routes/{id}/template, consumers, findings, flows, feed, coverage, plan, openapi, limits, override and health", adminPrefix, name))
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, apiError(http.StatusMethodNotAllowed, fmt.Sprintf("%s%s takes GET only", adminPrefix, name))
@@ -120,6 +120,14 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 		}
 		q.Limit = app.pageSize(q.Limit)
 		list, err := view.Consumers(q)
+		return list, badRequest(err)
+	case "flows":
+		q, err := inventory.ParseFlowQuery(query)
+		if err != nil {
+			return nil, apiError(http.StatusBadRequest, err.Error())
+		}
+		q.Limit = app.pageSize(q.Limit)
+		list, err := view.Flows(q)
 		return list, badRequest(err)
 	case "findings":
 		q, err := inventory.ParseFindingQuery(query)

@@ -143,6 +143,9 @@ func (app *App) checkOptions() error {
 		if inv.Retention != 0 && time.Duration(inv.Retention) < time.Hour {
 			return wrong("inventory.retention", "", "%s: write a duration of at least an hour, such as 90d", time.Duration(inv.Retention))
 		}
+		if _, err := app.sampling(); err != nil {
+			return wrong("inventory.sample", "", "%w", err)
+		}
 		if inv.PageSize < 0 || inv.PageSize > 1000 {
 			return wrong("inventory.page_size", "", "%d: write a number from 1 to 1000", inv.PageSize)
 		}

@@ -10,6 +10,8 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/apiguard/caddy-api-guard/inventory"
+	"github.com/apiguard/caddy-api-guard/inventory/dataclass"
 	"github.com/apiguard/caddy-api-guard/policy"
 )
 
@@ -25,7 +27,10 @@ type Integration struct {
 	Consumer []string `json:"consumer"`
 	// What it is for. It is logged with its exceptions, as the next two are.
 	Purpose string `json:"purpose,omitempty"`
-	// The classes of data that it gets.
+	// The classes of data that it gets or sends, as the inventory names them: email,
+	// phone, payment_card, iban, national_id, jwt, secret, date_of_birth,
+	// postal_address, password, location. One that flows and does not stand here is
+	// a finding.
 	Data []string `json:"data,omitempty"`
 	// The team that answers for it.
 	Owner string `json:"owner,omitempty"`
@@ -81,6 +86,11 @@ func (b *builder) integrations(cfg *policy.Config) error {
 			return err
 		}
 		out := policy.Integration{Name: in.Name}
+		for j, class := range in.Data {
+			if _, ok := dataclass.Parse(class); !ok {
+				return wrong(fmt.Sprintf("%s.data[%d]", at, j), in.Source, "integration %q: %q is no class of data: write some of %s", in.Name, class, strings.Join(dataclass.Names(), ", "))
+			}
+		}
 		if len(in.Consumer) == 0 {
 			return wrong(at+".consumer", in.Source, "integration %q has no consumer: write sha256: and the SHA-256 of its credential in hex", in.Name)
 		}
@@ -108,6 +118,24 @@ func (b *builder) integrations(cfg *policy.Config) error {
 		cfg.Integrations = append(cfg.Integrations, out)
 	}
 	return nil
+}
+
+// parties are the integrations as the inventory holds flows of data against them.
+func (app *App) parties() []inventory.Party {
+	var list []inventory.Party
+	for _, in := range app.Integration {
+		p := inventory.Party{Name: in.Name, Purpose: in.Purpose, Owner: in.Owner}
+		for _, name := range in.Data {
+			if class, ok := dataclass.Parse(name); ok {
+				p.Data |= dataclass.Of(class)
+			}
+		}
+		if in.Until != "" {
+			p.Until, _ = parseUntil(in.Until) // checked when the configuration was
+		}
+		list = append(list, p)
+	}
+	return list
 }
 
 // exceptions checks the exceptions of a version.

@@ -77,6 +77,7 @@ func (p *parser) inventory(app *App) error {
 	}
 	return p.block("inventory", options{
 		"file":      p.one(&app.Inventory.File),
+		"sample":    func() error { return p.sample(app) },
 		"retention": p.duration(&app.Inventory.Retention),
 		"page_size": p.number(&app.Inventory.PageSize),
 	})

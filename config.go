@@ -381,4 +381,10 @@ type Inventory struct {
 	// How many entries an answer of the admin API holds when the query does not
 	// say, 1 to 1000. Default: 100.
 	PageSize int `json:"page_size,omitempty"`
+	// How many requests of an operation are looked at in full, off their path, for
+	// classes of data, software and signs of attacks: "1% 10" is a share of them,
+	// and at most so many a minute (1 to 1000). The first 10 are looked at anyway.
+	// "off" looks at none. Of what is looked at names, classes and counts are kept,
+	// never a value. Default: 1% 10. Caddyfile: `sample <percent>% [<per minute>] | off`.
+	Sample string `json:"sample,omitempty"`
 }

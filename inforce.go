@@ -62,6 +62,7 @@ func (app *App) compile() (_ *inForce, err error) {
 	now.allowed = allowedFacts(cat)
 	now.counting = app.shared.metrics.counting(now.policy)
 	now.recorder = app.shared.inventory.Bind(cat, now.meta(&cfg, b.derived)...)
+	now.recorder.DeclareParties(app.parties())
 	return now, nil
 }
 

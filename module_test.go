@@ -138,6 +138,8 @@ func TestConfigurationErrorsNameTheField(t *testing.T) {
 			a.API[0].Version[0].Limit = []*Limit{{Name: "l", Rate: "2/m"}}
 		}, "api[0].version[0].limit[0].rate"},
 		{"a status that is neither 400 nor 422", func(a *App) { a.Policy = &Policy{Rules: Rules{Request: &RequestRule{Status: 500}}} }, "policy.request.status"},
+		{"more samples than there are requests", func(a *App) { a.Inventory = &Inventory{Sample: "150%"} }, "inventory.sample"},
+		{"fewer samples than none", func(a *App) { a.Inventory = &Inventory{Sample: "1% -1"} }, "inventory.sample"},
 		{"an inventory that forgets at once", func(a *App) { a.Inventory = &Inventory{Retention: caddy.Duration(time.Minute)} }, "inventory.retention"},
 		{"a selector without value", func(a *App) { a.API[0].Version[0].Select = []*Selector{{Header: "X"}} }, "api[0].version[0].select[0]"},
 		{"a path with a wildcard", func(a *App) { a.API[0].Version[0].Path = "/v1/*" }, "api[0].version[0].path"},

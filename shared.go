@@ -74,6 +74,8 @@ func (s *shared) start(app *App) {
 	s.inventory.Activate(app.now.Load().recorder)
 	s.inventory.Report(nil)
 	s.inventory.Retain(app.retention())
+	sampling, _ := app.sampling() // checked when the configuration was
+	s.inventory.Sample(sampling)
 	if s.cancel != nil {
 		s.warnOfFile(app)
 		return

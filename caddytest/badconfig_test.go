@@ -46,6 +46,8 @@ var unusable = []struct {
 	{"a response cap that lets more pass unchecked", "api orders {\nresponse monitor {\nmax_body 1KiB\n}\nversion v1 {\nhosts api.example.com\n}\n}", nil, []string{"Caddyfile:", "1024 bytes", "looser"}},
 	{"a response rule that is looser", "policy {\nresponse enforce\n}\napi orders {\nresponse monitor\nversion v1 {\nhosts api.example.com\n}\n}", nil, []string{"Caddyfile:", "monitor is looser"}},
 	{"credentials in no mode", "policy {\ncredentials maybe\n}\napi orders {\nversion v1 {\nhosts api.example.com\n}\n}", nil, []string{"Caddyfile:", "maybe"}},
+	{"a class of data that there is not", "integration acme {\nconsumer sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\ndata mood\n}\napi orders {\nversion v1 {\nhosts api.example.com\n}\n}", nil, []string{"Caddyfile:", "mood", "postal_address"}},
+	{"a sample that is no share", "inventory {\nsample many\n}\napi orders {\nversion v1 {\nhosts api.example.com\n}\n}", nil, []string{"Caddyfile:", "many", "1%"}},
 	{"two defaults on one host", "api orders {\nversion v1 {\nhosts api.example.com\nselect header V 1\ndefault\n}\nversion v2 {\nhosts api.example.com\nselect header V 2\ndefault\n}\n}", nil, []string{"v1", "v2", "default"}},
 }
 

@@ -105,12 +105,18 @@ type RouteEntry struct {
 	Consumers   uint64   `json:"consumers"`
 	Auth        Auth     `json:"auth"`
 	CORS        CORS     `json:"cors"`
-	DataClasses []string `json:"data_classes"` // not gathered yet: empty
+	DataClasses []string `json:"data_classes"` // that it carries, by document or sample
 	Networks    []string `json:"networks"`     // classes that it was called from: public, private, loopback
 
 	// Passthrough says that it is declared to be no API; null for all others. Its
 	// Method and Path are as declared, and Host is "*" where it holds for every host.
 	Passthrough *PassthroughEntry `json:"passthrough"`
+	// Data is where it carries them.
+	Data []DataEntry `json:"data"`
+	// Software is what the latest sampled answer told of what made it.
+	Software []Software `json:"software"`
+	// AttackSigns counts sampled requests by what they looked for: {"sql-injection": 2}.
+	AttackSigns map[string]uint64 `json:"attack_signs"`
 
 	Environment string `json:"environment"`
 	// EnvironmentSource says where that is from: "declared", or "host" when the

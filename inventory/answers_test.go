@@ -37,7 +37,7 @@ func TestShapeOfARouteEntry(t *testing.T) {
 		"first_seen": "2026-11-22T12:00:00Z", "last_seen": "2026-11-22T12:00:00Z", "count": 1.0,
 		"statuses": map[string]any{"2xx": 1.0}, "refused": map[string]any{}, "would_refuse": map[string]any{},
 		"consumers": 0.0, "auth": map[string]any{"documented": false, "seen": []any{}, "unauthenticated_2xx": 0.0},
-		"cors": map[string]any{"origins": []any{}, "credentials": false}, "data_classes": []any{}, "networks": []any{}, "passthrough": nil,
+		"cors": map[string]any{"origins": []any{}, "credentials": false}, "data_classes": []any{}, "data": []any{}, "software": []any{}, "attack_signs": map[string]any{}, "networks": []any{}, "passthrough": nil,
 		"environment": "legacy", "environment_source": "host", "audience": "", "owner": "team-orders", "docs": "", "deprecated": "2024-11-22T12:00:00Z", "sunset": "2025-11-22T12:00:00Z", "review": "open", "review_note": "", "reviewed": nil,
 	}
 	if d := cmp.Diff(want, got); d != "" {

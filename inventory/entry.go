@@ -84,6 +84,7 @@ type entry struct {
 	unguarded       int64 // when the latest good answer without credentials was
 	reached         int64 // when upstream was latest asked from a public network
 	crowd           crowd
+	exposure        *exposure // what samples showed; nil: none yet
 
 	// Of what the store has. Set unsaved when something changes without a request.
 	mark    uint64 // touched, when it was written

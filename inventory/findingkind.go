@@ -19,6 +19,12 @@ const (
 	// findNonProduction: an environment that is not production is reached from
 	// public networks.
 	findNonProduction
+	// findDataUnauthenticated: delicate data went to a caller without credentials.
+	findDataUnauthenticated
+	// findSecretURL: requests carry a token or password in the URL.
+	findSecretURL
+	// findCORS: any origin may read answers with the user's credentials.
+	findCORS
 
 	// findUndescribed: as findShadow, in a version that has no document at all.
 	findUndescribed
@@ -30,6 +36,13 @@ const (
 	findDeprecated
 	// findRetired: a version past its sunset is still called; the guard refuses.
 	findRetired
+	// findFlow: a declared third party gets or sends data that it is not declared to.
+	findFlow
+	// findParty: callers of a version for partners are no declared integration.
+	findParty
+	// findDataElsewhere: delicate data comes from an environment that is not
+	// production.
+	findDataElsewhere
 
 	// findDrift: an operation does what its document does not have.
 	findDrift
@@ -44,6 +57,8 @@ const (
 	findHost
 	// findScan: a host was scanned within the last hour.
 	findScan
+	// findSoftware: answers tell which software made them, and its version.
+	findSoftware
 
 	numFindingKinds
 )
@@ -71,6 +86,12 @@ var findingTexts = [numFindingKinds]struct{ name, severity, advice string }{
 		"Reserve the version for the networks that need it: audience internal. Or write environment production if it is."},
 	findDrift: {"document-drift", SeverityMedium,
 		"Add what is missing to the document, or have the upstream stop it. What the document does not have is neither checked nor known to its readers."},
+	findDataUnauthenticated: {"sensitive-unauthenticated", SeverityHigh,
+		"Require credentials for the operation (security in the document, credentials enforce, and the upstream's own check), or leave the data out of the answer. If everybody may have it, say so with a review: accepted."},
+	findSecretURL: {"secret-in-url", SeverityHigh,
+		"Have clients send it in Authorization or another header field, or in the body, and give out a new one: what stood in URLs may be known."},
+	findCORS: {"cors-any-origin", SeverityHigh,
+		"Let the upstream allow the origins that it knows by name, and credentials only to them. Any page can make its visitors' browsers read these answers."},
 	findUndescribed: {"undescribed-route-answers", SeverityMedium,
 		"The version has no document to find this route in. Add spec with its OpenAPI document, or say with a review that it is meant to be so: accepted."},
 	findNoDocument: {"no-document", SeverityMedium,
@@ -83,12 +104,20 @@ var findingTexts = [numFindingKinds]struct{ name, severity, advice string }{
 		"Its requests are refused. See /api_guard/consumers for who still sends them, and tell them of the successor."},
 	findExpired: {"expired-exception", SeverityMedium,
 		"It stopped by itself: the rule holds again. Take the exception out of the version, or renew it with a reason."},
+	findFlow: {"undeclared-flow", SeverityMedium,
+		"If it is meant to be so, add the class to the integration's data, and its purpose; if it has ended, move its until. If not, take the data out of the answer, or the integration's access away."},
+	findParty: {"undeclared-third-party", SeverityMedium,
+		"Declare who they are: an integration with the SHA-256 of its credential (consumer), its purpose and data. See /api_guard/flows for who gets what."},
+	findDataElsewhere: {"sensitive-non-production", SeverityMedium,
+		"Use made-up data outside of production, or protect the version as production is: audience with your own networks. If the version is production, correct its environment. x-data-class: none in the document marks what only looks like it."},
 	findNoOwner: {"no-owner", SeverityLow,
 		"Add owner to the version, or to its api for all of its versions."},
 	findDiffers: {"policy-differs", SeverityLow,
 		"Move what is tighter up into the api, or the policy, so that it holds for every version. If it is meant for this version alone, leave it: the finding says so and asks for nothing."},
 	findHost: {"undeclared-host", SeverityLow,
 		"If the host is one of yours, declare it in a version's hosts. If not, unknown_host enforce refuses it with 421."},
+	findSoftware: {"software-told", SeverityLow,
+		"Remove the field: header_down -Server (and -X-Powered-By) in reverse_proxy, or in the upstream's own configuration. Whoever looks for a known weakness finds its version there."},
 	findScan: {"scanned", SeverityLow,
 		"Somebody looks for routes that are not there. A limit with key {client_ip} charges such requests too."},
 }

@@ -32,6 +32,8 @@ type Subject struct {
 	Method  string `json:"method"`
 	Path    string `json:"path"`
 	Route   string `json:"route"` // its id
+	// Consumer is the integration.
+	Consumer string `json:"consumer"`
 }
 
 // FindingQuery selects and pages findings. The zero value lists the first 100 of
@@ -126,7 +128,7 @@ func (f *finding) entry(id routeID) FindingEntry {
 	k := &f.key
 	e := FindingEntry{
 		ID: id.String(), Kind: k.kind.String(), Severity: k.kind.severity(), Open: f.closed == 0,
-		Subject:  Subject{API: k.api, Version: k.version, Host: k.host},
+		Subject:  Subject{API: k.api, Version: k.version, Host: k.host, Consumer: k.party},
 		Evidence: f.evidence(), Advice: findingTexts[k.kind].advice,
 		FirstSeen: instant(f.first), LastSeen: instant(f.last),
 	}
@@ -172,6 +174,8 @@ func (f *finding) evidence() string {
 		return fmt.Sprintf("The version declares no document. It was called %s, on %d routes.", times(p.count), p.routes)
 	case findNoRetirement:
 		return fmt.Sprintf("The version is deprecated and declares no sunset. It was called %s.", times(p.count))
+	case findDataUnauthenticated, findSecretURL, findCORS, findDataElsewhere, findSoftware, findFlow, findParty:
+		return p.carriedEvidence(&f.key, when)
 	default:
 		return fmt.Sprintf("Neither the version nor its API declares an owner. It was called %s.", times(p.count))
 	}

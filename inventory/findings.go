@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"slices"
 	"time"
+
+	"github.com/apiguard/caddy-api-guard/inventory/dataclass"
 )
 
 const (
@@ -22,6 +24,7 @@ type findingKey struct {
 	kind         findingKind
 	api, version string
 	host         string
+	party        string // a third party
 	route        routeID
 }
 
@@ -50,6 +53,10 @@ type proof struct {
 	why       why
 	dropped   bool
 	detail    string // of what rests on the configuration
+
+	classes     dataclass.Set
+	products    []string // that told their version
+	environment string
 }
 
 // findings are all that are open, and those that were closed latest.
@@ -86,6 +93,7 @@ func (inv *Inventory) sweepFindings(now time.Time) {
 	inv.findings.sweep++
 	inv.findVersions(now, inv.findRoutes(now))
 	inv.findHosts(now)
+	inv.findCarried(now)
 	for _, f := range inv.findings.byKey {
 		if f.closed == 0 && f.seen != inv.findings.sweep {
 			f.closed, f.unsaved = now.UnixNano(), true
@@ -130,6 +138,7 @@ func (k *findingKey) id() routeID {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	}
+	b = append(b, k.party...)
 	sum := sha256.Sum256(b)
 	return routeID(sum[:len(routeID{})])
 }

@@ -183,6 +183,7 @@ func (e *entry) absorb(from *entry, epoch uint64) {
 	e.unguarded, e.reached = max(e.unguarded, from.unguarded), max(e.reached, from.reached)
 	e.baseline = e.baseline || from.baseline
 	e.crowd.join(&from.crowd)
+	e.mergeExposure(from.exposure.save())
 }
 
 // join adds another tally.

@@ -92,6 +92,7 @@ type Inventory struct {
 	learned   map[routeID]*learned
 	nodes     int // of all of what is learned
 	findings  findings
+	flows     map[flowKey]*flow
 	looked    time.Time // when findings were last looked for without being asked
 	swept     time.Time // when old entries were last forgotten
 	rolled    int32     // the day that counts by the day are of
@@ -173,6 +174,7 @@ func New(o Options) *Inventory {
 		versions:  make(map[versionKey]*versionRecord),
 		templates: newTemplates(),
 		learned:   make(map[routeID]*learned),
+		flows:     make(map[flowKey]*flow),
 		findings:  findings{byKey: make(map[findingKey]*finding)},
 		reviews:   make(map[routeID]*review),
 	}
@@ -180,6 +182,7 @@ func New(o Options) *Inventory {
 	inv.keeper.part, inv.keeper.wake = memoryPart, make(chan struct{}, 1)
 	inv.fleet.id = newNodeID()
 	inv.feed.tell = inv.fleet.tell
+	inv.OnSample(inv.inspect)
 	inv.Retain(0)
 	inv.sampler.queue = make(chan *Sample, maxSamples)
 	inv.Sample(DefaultSampling)

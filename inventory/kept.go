@@ -17,6 +17,7 @@ const (
 	bucketFindings  = "findings"
 	bucketReviews   = "reviews"
 	bucketFeed      = "feed"
+	bucketFlows     = "flows"
 )
 
 // ownParts are what the inventory keeps of itself. Values are JSON: a field more or
@@ -33,6 +34,7 @@ func (inv *Inventory) ownParts() []Kept {
 		{Bucket: bucketFolds, Load: inv.loadFold, Save: inv.saveFolds},
 		{Bucket: bucketLearned, Load: inv.loadLearned, Save: inv.saveLearned},
 		{Bucket: bucketPins, Load: inv.loadPin, Save: inv.savePins},
+		{Bucket: bucketFlows, Load: inv.loadFlow, Save: inv.saveFlows},
 		{Bucket: bucketFindings, Load: inv.loadFinding, Save: inv.saveFindings, Peer: inv.peerFinding},
 	}
 }

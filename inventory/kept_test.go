@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -55,7 +56,11 @@ func (s *scene) answers() string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	b, err := json.MarshalIndent([]any{s.list(RouteQuery{Limit: 1000}), hosts, consumers, findings, s.APIs()}, "", " ")
+	flows, err := s.Flows(FlowQuery{Limit: 1000})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	b, err := json.MarshalIndent([]any{s.list(RouteQuery{Limit: 1000}), hosts, consumers, findings, flows, s.APIs()}, "", " ")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -71,6 +76,9 @@ func busy(t *testing.T, file string) *scene {
 	s.hit("api.example.com", "GET", "/v2/orders", by(answered(200)))
 	s.hit("api.example.com", "GET", "/v2/orders", by(refused(429, "limit", "quota-exceeded")))
 	s.hit("api.example.com", "POST", "/v2/orders", by(Outcome{Status: 400, Forwarded: true, Verdict: WouldRefuse, Rule: "request"}))
+	s.sampled(orderRoute, exchanged{query: "token=8f14e45fceea167a5a36&q=<script>", withoutCredential: true, client: "192.0.2.7", answer: `{"email":"a@example.com","phones":["+49 30 1234567"]}`,
+		answerFields: http.Header{"Server": {"nginx/1.25"}, "Access-Control-Allow-Origin": {"*"}, "Access-Control-Allow-Credentials": {"true"}}})
+	s.sampled(orderRoute, exchanged{integration: "acme", client: "192.0.2.7", request: `{"iban":"DE89370400440532013000"}`})
 	s.miss(catalogue.NoRoute, "v2", "api.example.com", "GET", "/v2/extra/17", by(answered(200)))
 	s.miss(catalogue.NoRoute, "v2", "api.example.com", "GET", "/v2/locked", by(answered(401)))
 	s.miss(catalogue.NoRoute, "v2", "api.example.com", "GET", "/v2/.env", answered(404))
@@ -94,7 +102,7 @@ func TestAllThatAQueryShowedIsThereAfterACrash(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "inventory.db")
 	s := busy(t, file)
 	before := s.answers()
-	for _, part := range []string{`"2xx": 1`, `"limit": 1`, "192.0.2.7", "beta.example.net", "text/html", "shadow-answers", "CHG-1", "network:"} {
+	for _, part := range []string{`"2xx": 1`, `"limit": 1`, "192.0.2.7", "beta.example.net", "text/html", "shadow-answers", "CHG-1", "network:", "cross-site-scripting", "/phones/*", "secret-in-url", `"direction": "from"`} {
 		if strings.Contains(before, part) == (part == "192.0.2.7") {
 			t.Fatalf("the scene has no %s, or should not:\n%s", part, before)
 		}
@@ -118,7 +126,7 @@ func TestAllThatAQueryShowedIsThereAfterACrash(t *testing.T) {
 			t.Errorf("the entry is %+v", e)
 		}
 		list, _ := again.Consumers(ConsumerQuery{Version: []string{"v2"}})
-		if len(list.Items) != 1 || list.Items[0].Count != 6 {
+		if len(list.Items) != 1 || list.Items[0].Count != 8 {
 			t.Errorf("consumers %+v", list.Items)
 		}
 		if v := again.versions[versionKey{"orders", "v2"}]; v.consumers != 1 {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/apiguard/caddy-api-guard/inventory/dataclass"
 )
 
 // savedFinding is a finding as the store has it.
@@ -12,6 +14,7 @@ type savedFinding struct {
 	API     string `json:"api,omitempty"`
 	Version string `json:"version,omitempty"`
 	Host    string `json:"host,omitempty"`
+	Party   string `json:"party,omitempty"`
 	Route   string `json:"route,omitempty"`
 	Method  string `json:"method,omitempty"` // of the route, which may be gone
 	Path    string `json:"path,omitempty"`
@@ -28,6 +31,10 @@ type savedFinding struct {
 	Why       why      `json:"why,omitempty"`
 	Dropped   bool     `json:"dropped,omitempty"`
 	Detail    string   `json:"detail,omitempty"`
+
+	Classes     uint16   `json:"classes,omitempty"` // bits, see dataclass.Set
+	Products    []string `json:"products,omitempty"`
+	Environment string   `json:"environment,omitempty"`
 }
 
 // findingGrain is how far the last time of a finding that goes on may lag behind in
@@ -44,9 +51,10 @@ func (inv *Inventory) saveFindings(all bool, put func(key, value []byte)) {
 		f.unsaved, f.kept, f.keptLast = false, true, f.last
 		k, p := &f.key, &f.proof
 		s := savedFinding{
-			Kind: k.kind.String(), API: k.api, Version: k.version, Host: k.host,
+			Kind: k.kind.String(), API: k.api, Version: k.version, Host: k.host, Party: k.party,
 			First: f.first, Last: f.last, Closed: f.closed, Told: f.told,
 			Count: p.count, Consumers: p.consumers, Routes: p.routes, At: p.at, Best: evidenceOf[p.best], Why: p.why, Dropped: p.dropped, Detail: p.detail,
+			Classes: uint16(p.classes), Products: p.products, Environment: p.environment,
 		}
 		if f.route != nil {
 			s.Route, s.Method, s.Path = k.route.String(), f.route.key.method, f.route.key.path
@@ -67,10 +75,11 @@ func (inv *Inventory) loadFinding(key, value []byte) error {
 	if kind == numFindingKinds {
 		return fmt.Errorf("unknown kind of finding %q", s.Kind)
 	}
-	k := findingKey{kind: kind, api: s.API, version: s.Version, host: s.Host}
+	k := findingKey{kind: kind, api: s.API, version: s.Version, host: s.Host, party: s.Party}
 	f := &finding{
 		first: s.First, last: s.Last, closed: s.Closed, told: s.Told, kept: true, keptLast: s.Last,
-		proof: proof{count: s.Count, consumers: s.Consumers, routes: s.Routes, at: s.At, best: rankOf(s.Best), why: s.Why, dropped: s.Dropped, detail: s.Detail},
+		proof: proof{count: s.Count, consumers: s.Consumers, routes: s.Routes, at: s.At, best: rankOf(s.Best), why: s.Why, dropped: s.Dropped, detail: s.Detail,
+			classes: dataclass.Set(s.Classes), products: s.Products, environment: s.Environment},
 	}
 	if s.Route != "" {
 		id, ok := parseRouteID(s.Route)

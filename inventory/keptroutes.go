@@ -28,6 +28,8 @@ type savedRoute struct {
 	Answer   *savedAnswer `json:"answer,omitempty"`
 	Mixed    bool         `json:"mixed,omitempty"`
 	Baseline bool         `json:"baseline,omitempty"`
+
+	Exposure *savedExposure `json:"exposure,omitempty"`
 }
 
 type savedAnswer struct {
@@ -71,6 +73,7 @@ func (e *entry) save() *savedRoute {
 		API: e.key.api, Version: e.key.version, Host: e.key.host, Method: e.key.method, Path: e.key.path,
 		Noise: e.shelf == shelfNoise, Since: e.since, Why: e.why, Mixed: e.mixed, Baseline: e.baseline,
 	}
+	s.Exposure = e.exposure.save()
 	if e.hits != nil {
 		s.Hits, s.HitCallers = e.hits.save()
 	}
@@ -133,6 +136,7 @@ func (inv *Inventory) loadRoute(key, value []byte) error {
 func (inv *Inventory) merge(e *entry, s *savedRoute) {
 	e.kept = true
 	e.since = earlier(e.since, s.Since)
+	e.mergeExposure(s.Exposure)
 	if s.Hits != nil && e.hits != nil {
 		e.mark = max(e.mark, s.Hits.Touched)
 		inv.passEpoch(s.Hits.Touched)

@@ -2,9 +2,11 @@ package inventory
 
 import (
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/inventory/dataclass"
 	"github.com/apiguard/caddy-api-guard/inventory/spec"
 )
 
@@ -51,6 +53,10 @@ type Recorder struct {
 
 	branches map[scope]*branch
 	words    vocabulary
+	parties  map[string]*Party // third parties by name
+
+	declaredMu sync.Mutex
+	declaredBy map[*spec.Operation][]dataclass.Declared
 }
 
 // slot is a documented operation on one host.

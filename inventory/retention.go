@@ -56,6 +56,7 @@ func (inv *Inventory) forgetOld(now time.Time) {
 		}
 	}
 	inv.forgetConsumers(before)
+	inv.forgetCarried(before)
 	inv.feed.log.forgetBefore(before)
 }
 

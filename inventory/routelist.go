@@ -194,7 +194,12 @@ func (l *lens) routeEntry(v *view) RouteEntry {
 		Refused: byRule(&counts.refused), WouldRefuse: byRule(&counts.would),
 		Consumers: e.consumers(),
 		Auth:      Auth{Seen: seen.credentials(), Unauthenticated2xx: unauthenticated},
-		CORS:      seen.cors(), DataClasses: []string{}, Networks: seen.networks(),
+		CORS:      seen.cors(), Networks: seen.networks(), Software: []Software{}, AttackSigns: map[string]uint64{},
+	}
+	r.DataClasses, r.Data = l.inv.carries(e)
+	if x := e.exposure; x != nil {
+		r.Software = append(r.Software, x.software...)
+		r.AttackSigns = attackSigns(&x.attacks)
 	}
 	r.Review, r.ReviewNote, r.Reviewed = l.inv.reviewOf(e)
 	if p := e.pass; p != nil {

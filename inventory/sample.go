@@ -47,6 +47,11 @@ type Sample struct {
 	consumer  uint64
 	drawn     *budget
 	minute    int64
+
+	software []Software // that the answer told of
+	caller   identity
+	signs    uint8 // of attacks
+	found    sampleData
 }
 
 // Message is one half of a sample.
@@ -86,7 +91,10 @@ func (s *Sample) TakeRequest(h http.Header, rawQuery string) {
 }
 
 // TakeAnswer takes the names and types of the answer's header.
-func (s *Sample) TakeAnswer(h http.Header) { s.Answer.take(h) }
+func (s *Sample) TakeAnswer(h http.Header) {
+	s.Answer.take(h)
+	s.software = softwareOf(h)
+}
 
 // maxSampleNames is how many names of header fields and of cookies a sample has.
 const maxSampleNames = 64

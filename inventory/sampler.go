@@ -219,7 +219,9 @@ func (s *Sample) Submit(o *Outcome) {
 		}
 		s.traits = c.traits(keys, true)
 		s.anonymous = o.unauthenticated(s.traits)
-		s.consumer = inv.consumers.hash(c)
+		if s.consumer = inv.consumers.hash(c); s.consumer != 0 {
+			s.caller = c.identify(s.consumer)
+		}
 	}
 	// As many fit as there are.
 	inv.sampler.queue <- s
@@ -243,6 +245,7 @@ func (inv *Inventory) study(s *Sample) {
 	}
 	s.Request.decode()
 	s.Answer.decode()
+	s.find()
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	s.entry = inv.sampled(s)
