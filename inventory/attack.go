@@ -31,7 +31,7 @@ const maxAttackText = 16 << 10
 // signsIn are the signs in a text, a bit each.
 func signsIn(text string) uint8 {
 	text = text[:min(len(text), maxAttackText)]
-	if strings.IndexAny(text, "'\"<>(){}$\\;|`/\n") < 0 {
+	if !strings.ContainsAny(text, "'\"<>(){}$\\;|`/\n") {
 		return 0
 	}
 	text = strings.ToLower(text)
