@@ -54,6 +54,7 @@ type Request struct {
 // Outcome is what becomes of a request.
 type Outcome uint8
 
+// The outcomes.
 const (
 	Allow Outcome = iota
 	// WouldRefuse lets it pass because the rule is in monitor.

@@ -6,6 +6,7 @@ import "net/http"
 // label in logs and in the inventory. The set is fixed.
 type Reason string
 
+// The reasons, as clients, logs and placeholders have them.
 const (
 	ReasonMalformedTarget      Reason = "malformed-target"
 	ReasonAmbiguousTarget      Reason = "ambiguous-target"

@@ -37,6 +37,7 @@ func (m Mode) Looser(other Mode) bool { return m > other }
 // Rule is one thing that the policy checks.
 type Rule uint8
 
+// The rules, in no order that means anything: Decide has that.
 const (
 	RuleNone Rule = iota
 	RuleTarget

@@ -59,6 +59,7 @@ type Claim struct {
 // State is where a version stands in its life.
 type State uint8
 
+// The states.
 const (
 	StateActive State = iota
 	StateBeta

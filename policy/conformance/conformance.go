@@ -15,6 +15,7 @@ import (
 // problem document.
 type Where string
 
+// Where an error is.
 const (
 	InPath   Where = "path"
 	InQuery  Where = "query"
@@ -40,6 +41,7 @@ const MaxErrors = 10
 // Reason is why a request is refused.
 type Reason uint8
 
+// What a result says.
 const (
 	OK                   Reason = iota
 	Invalid                     // 400 request-invalid
