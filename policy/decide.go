@@ -48,7 +48,8 @@ type Request struct {
 	Problem target.Problem
 	Match   catalogue.Match // of Target
 
-	bodyLimit int64 // of ReadBody
+	bodyLimit int64  // of ReadBody
+	consumer  string // the integration that it comes from
 }
 
 // Outcome is what becomes of a request.
@@ -171,6 +172,7 @@ func (p *Policy) walk(r *Request, v *Verdict) {
 	v.tells = v.scope.rules.modes[RuleLifecycle] == Enforce
 	v.live(p, m, r.Now)
 	v.Consumer = p.consumers.recognise(r)
+	r.consumer = v.Consumer
 	v.except(r.Now)
 	if m.Host != nil {
 		v.vary = p.hosts[m.Host.Index].vary

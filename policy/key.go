@@ -25,11 +25,15 @@ const (
 	keyPlaceholder
 	keyBody
 	keyHost
+	keyConsumer
 )
 
 const (
 	headerPlaceholder = "{http.request.header."
 	bodyPlaceholder   = "{http.api_guard.body."
+	// consumerKey is the integration that the request comes from, else the client's
+	// address: another value of a header buys nobody a fresh bucket.
+	consumerKey = "{http.api_guard.consumer}"
 )
 
 // ParseKeyPart reads one argument of `key`: text with Caddy placeholders in
@@ -43,6 +47,10 @@ func ParseKeyPart(s string) (KeyPart, error) {
 		return KeyPart{kind: keyClientIP}, nil
 	case s == "{host}" || s == "{http.request.host}":
 		return KeyPart{kind: keyHost}, nil
+	case s == consumerKey:
+		return KeyPart{kind: keyConsumer}, nil
+	case strings.Contains(s, consumerKey):
+		return KeyPart{}, fmt.Errorf("reading key %q: write %s as a key of its own; several make one composite key", s, consumerKey)
 	case strings.Contains(s, bodyPlaceholder):
 		return parseBodyKey(s)
 	case strings.HasPrefix(s, headerPlaceholder) && strings.IndexByte(s, '}') == len(s)-1:
@@ -61,13 +69,19 @@ func ParseKeyPart(s string) (KeyPart, error) {
 // ClientIP reports whether the part is the client's address, which proxies in
 // front of Caddy decide about.
 func (k KeyPart) ClientIP() bool {
-	return k.kind == keyClientIP || strings.Contains(k.name, "client_ip")
+	return k.kind == keyClientIP || k.kind == keyConsumer || strings.Contains(k.name, "client_ip")
 }
 
 // add puts the part's value for this request into a key. A part that is missing
 // is one shared bucket, never no limit.
 func (k KeyPart) add(kb *ratelimit.KeyBuilder, r *Request) {
 	switch k.kind {
+	case keyConsumer:
+		if r.consumer != "" {
+			kb.String(r.consumer)
+			return
+		}
+		kb.Addr(r.Client)
 	case keyClientIP:
 		if !r.Client.IsValid() {
 			kb.Missing()

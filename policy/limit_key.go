@@ -36,6 +36,10 @@ func (k KeyPart) String() string {
 	switch k.kind {
 	case keyClientIP:
 		return "{client_ip}"
+	case keyConsumer:
+		return consumerKey
+	case keyHost:
+		return "{http.request.host}"
 	case keyHeader:
 		return headerPlaceholder + k.name + "}"
 	case keyBody:
@@ -79,6 +83,12 @@ func (k KeyPart) addText(kb *ratelimit.KeyBuilder, text string) error {
 			return fmt.Errorf("key %s: that is no IP address", k)
 		}
 		kb.Addr(addr)
+	case k.kind == keyConsumer:
+		if addr, err := netip.ParseAddr(text); err == nil {
+			kb.Addr(addr)
+		} else {
+			kb.String(text)
+		}
 	case k.kind == keyBody:
 		addFolded(kb, text)
 	default:

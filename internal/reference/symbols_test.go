@@ -17,25 +17,28 @@ func TestEveryExportedSymbolHasADocComment(t *testing.T) {
 	symbols := 0
 	for _, library := range []string{".", "coverage", "ratelimit", "policy", "inventory"} {
 		for _, dir := range packagesBelow(t, filepath.Join(root, library), library != ".") {
-			packages, err := parser.ParseDir(token.NewFileSet(), dir, func(f fs.FileInfo) bool {
-				return !strings.HasSuffix(f.Name(), "_test.go")
-			}, parser.ParseComments)
+			files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			for name, pkg := range packages {
-				documented := false
-				for file, f := range pkg.Files {
-					documented = documented || f.Doc != nil
-					for _, decl := range f.Decls {
-						for _, missing := range undocumented(decl, &symbols) {
-							t.Errorf("%s: %s has no doc comment that begins with its name", file, missing)
-						}
+			documented := false
+			for _, file := range files {
+				if strings.HasSuffix(file, "_test.go") {
+					continue
+				}
+				f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
+				if err != nil {
+					t.Fatal(err)
+				}
+				documented = documented || f.Doc != nil
+				for _, decl := range f.Decls {
+					for _, missing := range undocumented(decl, &symbols) {
+						t.Errorf("%s: %s has no doc comment that begins with its name", file, missing)
 					}
 				}
-				if !documented {
-					t.Errorf("package %s in %s has no doc comment", name, dir)
-				}
+			}
+			if !documented {
+				t.Errorf("the package in %s has no doc comment", dir)
 			}
 		}
 	}
