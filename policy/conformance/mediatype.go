@@ -107,7 +107,9 @@ func charsetOf(s string) (charset string, ok bool) {
 }
 
 // eachParameter reads parameters (RFC 9110 section 5.6.6) as long as take says
-// yes. A list of types makes them malformed.
+// yes. A list of types makes them malformed, and so does a "*" in a name: some
+// readers take boundary*0=a for the boundary, whatever boundary= says (RFC 2231),
+// which HTTP has nowhere in Content-Type.
 func eachParameter(s string, take func(name, value string) bool) bool {
 	for {
 		s = strings.TrimLeft(s, " \t;") // the grammar has empty parameters
@@ -115,7 +117,7 @@ func eachParameter(s string, take func(name, value string) bool) bool {
 			return true
 		}
 		name, rest, found := strings.Cut(s, "=")
-		if !found || !isToken(name) {
+		if !found || !isToken(name) || strings.Contains(name, "*") {
 			return false
 		}
 		value, rest, ok := parameterValue(rest)

@@ -226,7 +226,8 @@ func readPartHeader(b []byte) (p part, n int, f fault) {
 }
 
 // disposition reads Content-Disposition: form-data with one name (RFC 7578 section
-// 4.2), without the extended file name that section forbids.
+// 4.2), without extended parameters, which that section forbids: name*0=b is the
+// name to some readers, whatever name= says (RFC 2231).
 func (p *part) disposition() bool {
 	values := p.header["Content-Disposition"]
 	if len(values) != 1 {
@@ -239,7 +240,7 @@ func (p *part) disposition() bool {
 	named := false
 	for rest = strings.Trim(rest, " \t"); rest != ""; {
 		name, after, found := strings.Cut(rest, "=")
-		if !found || !isToken(name) || strings.HasSuffix(name, "*") {
+		if !found || !isToken(name) || strings.Contains(name, "*") {
 			return false
 		}
 		value, after, ok := dispositionValue(after)
