@@ -195,7 +195,7 @@ func (p *Policy) walk(r *Request, v *Verdict) {
 		p.chargeViolation(v.scope.limits, r)
 		return
 	}
-	if !design && !v.scope.audience.admit(r.Client) && v.object(RuleAudience, ReasonAudienceDenied) {
+	if !design && !r.Own && !p.admits(m, v.scope, r.Client) && v.object(RuleAudience, ReasonAudienceDenied) {
 		return
 	}
 	r.bodyLimit = v.scope.rules.MaxBody

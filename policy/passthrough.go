@@ -8,7 +8,7 @@ import (
 
 // addPassing gives each host the rules for what is passed through on it: target as
 // it stands there, and no other. The audience is that of the version in whose
-// claim the path lies.
+// claim the path lies; beside all claims, that of the host's versions together.
 func (p *Policy) addPassing() {
 	p.passing = make([]*scope, len(p.hosts)+1)
 	for i := range p.passing {
@@ -33,11 +33,15 @@ func (p *Policy) passingOn(h *catalogue.Host) *scope {
 // pass judges what is declared to be no API.
 func (p *Policy) pass(r *Request, v *Verdict) {
 	v.vary = nil // no version was selected
-	within := r.Match.Within
-	if within == nil {
-		return
+	of, m := &p.nowhere, r.Match
+	switch {
+	case m.Within != nil:
+		of = p.versions[m.Within]
+		m.Version = m.Within
+	case m.Host != nil:
+		of = p.hosts[m.Host.Index]
 	}
-	if s := p.versions[within]; !s.audience.admit(r.Client) {
-		v.Object(RuleAudience, s.rules.modes[RuleAudience], ReasonAudienceDenied, http.StatusForbidden)
+	if !p.admits(&m, of, r.Client) {
+		v.Object(RuleAudience, r.overridden(RuleAudience, of.rules.modes[RuleAudience]), ReasonAudienceDenied, http.StatusForbidden)
 	}
 }

@@ -63,6 +63,8 @@ type scope struct {
 	// audience are the networks that may reach the version.
 	audience   networks
 	exceptions []Exception
+	// tenants, of a host, are the versions that it serves.
+	tenants []tenant
 	// vary, of a host, are the header fields that select a version there.
 	vary []string
 	// protocols are those that a request may upgrade to.
@@ -192,20 +194,27 @@ func (p *Policy) addHosts(rules Rules) {
 	}
 	for _, r := range p.catalogue.Routes {
 		for _, h := range r.Hosts {
-			p.addVary(h, r.Version)
+			p.addTenant(h, r.API, r.Version)
 		}
 	}
-	for v := range p.versions {
-		for _, name := range v.Hosts {
-			if h := p.catalogue.HostOf(name); h != nil {
-				p.addVary(h, v)
+	for _, api := range p.catalogue.APIs {
+		for _, v := range api.Versions {
+			for _, name := range v.Hosts {
+				if h := p.catalogue.HostOf(name); h != nil {
+					p.addTenant(h, api, v)
+				}
 			}
 		}
 	}
 }
 
-func (p *Policy) addVary(h *catalogue.Host, v *catalogue.Version) {
-	s := p.hosts[h.Index]
+// addTenant gives a host one of its versions, and the fields that select it.
+func (p *Policy) addTenant(h *catalogue.Host, api *catalogue.API, v *catalogue.Version) {
+	s, one := p.hosts[h.Index], tenant{api, p.versions[v]}
+	if slices.Contains(s.tenants, one) {
+		return
+	}
+	s.tenants = append(s.tenants, one)
 	for _, c := range v.Claims {
 		if c.Select == nil {
 			continue
