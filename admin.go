@@ -149,7 +149,7 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 	case "health":
 		return view.Health(), nil
 	}
-	entry, ok := view.Route(id)
+	entry, ok := view.Detail(id)
 	if !ok {
 		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no route with the id %q", id))
 	}

@@ -106,6 +106,7 @@ func (inv *Inventory) rollDays(now time.Time) {
 		r := &c.records[i]
 		r.days.roll(c.countOf(r), today)
 	}
+	inv.rollHistories(today)
 	totals := inv.versionCounts()
 	for k, v := range inv.versions {
 		v.days.roll(totals[k], today)

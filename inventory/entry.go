@@ -92,6 +92,8 @@ type entry struct {
 	unsaved bool   // and something of it is newer
 	bound   int64  // when a configuration last had it, Unix nanoseconds
 
+	history history // of its answers by day
+
 	host       *hostRecord
 	prev, next *entry // shelfNoise: neighbours in the host's list
 }

@@ -153,6 +153,7 @@ func (inv *Inventory) move(e *entry, path string) {
 	if to == nil {
 		to = &entry{key: k, id: id, host: e.host, why: e.why, answer: e.answer, mixed: e.mixed, since: e.since}
 		to.seen.best = e.seen.best
+		to.history.begin(dayOf(inv.now()))
 		inv.routes[id] = to
 		inv.shelveKnown(to)
 		if e.seen.best == rankProbable {
@@ -163,6 +164,10 @@ func (inv *Inventory) move(e *entry, path string) {
 		}
 	}
 	before := to.seen.best
+	counts, today := e.classes(), dayOf(inv.now())
+	have := to.classes()
+	to.history.roll(&have, today)
+	to.history.join(&e.history, &counts, today)
 	to.absorb(e, inv.epoch.Load())
 	inv.reshelve(to, before)
 	to.unsaved = true

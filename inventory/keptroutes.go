@@ -30,6 +30,7 @@ type savedRoute struct {
 	Baseline bool         `json:"baseline,omitempty"`
 
 	Exposure *savedExposure `json:"exposure,omitempty"`
+	Days     savedHistory   `json:"days,omitempty"`
 }
 
 type savedAnswer struct {
@@ -84,6 +85,8 @@ func (e *entry) save() *savedRoute {
 	if e.answer != (answer{}) {
 		s.Answer = e.answer.save()
 	}
+	counts := e.classes()
+	s.Days = e.history.save(&counts)
 	return s
 }
 
@@ -135,6 +138,7 @@ func (inv *Inventory) loadRoute(key, value []byte) error {
 // merge adds what the store has of e to what there is.
 func (inv *Inventory) merge(e *entry, s *savedRoute) {
 	e.kept = true
+	e.history.load(s.Days)
 	e.since = earlier(e.since, s.Since)
 	e.mergeExposure(s.Exposure)
 	if s.Hits != nil && e.hits != nil {

@@ -136,6 +136,7 @@ func (inv *Inventory) entryFor(ob *observation, host *hostRecord, worth rank) (e
 		return e, false
 	}
 	e = &entry{key: k, id: id, host: host}
+	e.history.begin(dayOf(inv.now()))
 	if !inv.admit(e, worth) {
 		return inv.overflowEntry(), false
 	}

@@ -7,6 +7,7 @@ func (inv *Inventory) bound(k routeKey) *entry {
 	e := inv.routes[id]
 	if e == nil {
 		e = &entry{key: k, id: id}
+		e.history.begin(dayOf(inv.now()))
 		inv.routes[id] = e
 	}
 	if e.hits == nil {

@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -93,7 +94,42 @@ func (p *Page) ahead(v *view, query url.Values) {
 // column is a day in a chart of 100 by 24.
 type column struct {
 	X, Y, Width, Height float64
-	Text                string
+	Class, Text         string
+}
+
+// stacked draws the answers of days up to today as columns, the classes on top of
+// one another.
+func stacked(now inventory.Time, days map[string][]uint64) []column {
+	classes := slices.Sorted(maps.Keys(days))
+	var sums []uint64
+	for _, class := range classes {
+		for i, n := range days[class] {
+			if i == len(sums) {
+				sums = append(sums, 0)
+			}
+			sums[i] += n
+		}
+	}
+	if len(sums) == 0 {
+		return nil
+	}
+	highest := max(slices.Max(sums), 1)
+	step := 100 / float64(len(sums))
+	var out []column
+	for i := range sums {
+		y := 24.0
+		for _, class := range classes {
+			n := days[class][i]
+			if n == 0 {
+				continue
+			}
+			height := 24 * float64(n) / float64(highest)
+			y -= height
+			day := now.UTC().AddDate(0, 0, i-len(sums)+1).Format(time.DateOnly)
+			out = append(out, column{X: float64(i) * step, Y: y, Width: step * 0.8, Height: height, Class: "s" + class, Text: day + ", " + class + ": " + count(n)})
+		}
+	}
+	return out
 }
 
 // chart draws the days up to today as columns. A day with requests is never too low

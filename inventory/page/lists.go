@@ -211,6 +211,7 @@ func (p *Page) hosts(v *view, query url.Values) {
 // routeView is one route with all that is known of it.
 type routeView struct {
 	inventory.RouteEntry
+	Days      []column // of its answers by class
 	Findings  []inventory.FindingEntry
 	CanReview bool
 	Token     string
@@ -228,6 +229,8 @@ func (p *Page) route(v *view, id, viewer string) {
 	}
 	v.Title = fmt.Sprintf("%s %s%s", entry.Method, entry.Host, entry.Path)
 	shown := routeView{RouteEntry: entry, CanReview: p.review, Token: p.token(id, viewer)}
+	days, _ := p.source.RouteDays(id)
+	shown.Days = stacked(v.Now, days)
 	q := inventory.FindingQuery{Limit: mostFindings}
 	for {
 		list, err := p.source.Findings(q)

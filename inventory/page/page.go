@@ -30,6 +30,7 @@ type Source interface {
 	Hosts(inventory.HostQuery) (inventory.List[inventory.HostEntry], error)
 	Routes(inventory.RouteQuery) (inventory.List[inventory.RouteEntry], error)
 	Route(id string) (inventory.RouteEntry, bool)
+	RouteDays(id string) (map[string][]uint64, bool)
 	Consumers(inventory.ConsumerQuery) (inventory.List[inventory.ConsumerEntry], error)
 	Findings(inventory.FindingQuery) (inventory.List[inventory.FindingEntry], error)
 	Health() inventory.Health

@@ -164,6 +164,32 @@ func newRequest(method, target string) *http.Request {
 	return r
 }
 
+func TestARoutesTrafficIsDrawnByDayAndClass(t *testing.T) {
+	now := inventory.Time{Time: now}
+	got := stacked(now, map[string][]uint64{"2xx": {0, 3, 6}, "5xx": {0, 1, 0}})
+	want := []column{
+		{Y: 12, Height: 12, Class: "s2xx", Text: "2026-11-21, 2xx: 3"},
+		{Y: 8, Height: 4, Class: "s5xx", Text: "2026-11-21, 5xx: 1"},
+		{Y: 0, Height: 24, Class: "s2xx", Text: "2026-11-22, 2xx: 6"},
+	}
+	if len(got) != len(want) {
+		t.Fatalf("%d columns: %+v", len(got), got)
+	}
+	for i, c := range got {
+		c.X, c.Width = 0, 0
+		if c != want[i] {
+			t.Errorf("column %d: %+v, want %+v", i, c, want[i])
+		}
+	}
+	if stacked(now, nil) != nil {
+		t.Error("a chart of nothing")
+	}
+	s := busy(t, 1)
+	if body := s.get("routes/" + s.routeID("/v2/shadow-aaaa")).Body.String(); !strings.Contains(body, `class="s2xx" x="96.6`) {
+		t.Error("today's answers are not drawn last")
+	}
+}
+
 // A review is recorded for the form that this page gave this viewer for this route,
 // and for nothing else.
 func TestReviewsComeFromThePageItself(t *testing.T) {
