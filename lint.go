@@ -153,20 +153,20 @@ func (l *linter) document(api, version string, d *spec.Document) {
 
 // shapeOf is a template without its parameters' names.
 func shapeOf(template string) string {
-	var b strings.Builder
+	b := make([]byte, 0, len(template))
 	inside := false
-	for _, c := range template {
+	for _, c := range []byte(template) {
 		switch {
 		case c == '{':
 			inside = true
-			b.WriteString("{}")
+			b = append(b, "{}"...)
 		case c == '}':
 			inside = false
 		case !inside:
-			b.WriteRune(c)
+			b = append(b, c)
 		}
 	}
-	return b.String()
+	return string(b)
 }
 
 // limits looks for limits that hold in one version only. An operation that is

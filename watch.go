@@ -15,7 +15,8 @@ import (
 )
 
 // watchEvery is how often `watch` looks at the documents. Looking asks for the
-// times and sizes of the files; contents are read only when these changed.
+// times and sizes of the files; contents are read only when these changed, and once
+// more where a file was so new that a further write need not show in its time.
 const watchEvery = 2 * time.Second
 
 // watching is the goroutine behind `watch`.
@@ -47,7 +48,7 @@ func (w *watching) stop() {
 
 // watch looks at the documents at each tick until ctx ends.
 func watch(ctx context.Context, app *App, ticks <-chan time.Time) {
-	seen := watched{app: app}
+	seen := watched{app: app, now: time.Now}
 	for {
 		select {
 		case <-ctx.Done():
@@ -61,16 +62,30 @@ func watch(ctx context.Context, app *App, ticks <-chan time.Time) {
 // watched is what the documents' files were like at the last look.
 type watched struct {
 	app *App
+	now func() time.Time
 	// stamps are those at which the contents were read last; whether they could be
-	// used is not asked again before they change.
+	// used is not asked again before they change. None: the contents are read at the
+	// next look, whatever the stamps.
 	stamps map[string]stamp
 }
 
-// stamp changes when a file is written or replaced.
+// stamp changes when a file is written or replaced. That includes one replaced by
+// another of the same size and time, as images with fixed times have them.
 type stamp struct {
-	modified int64 // Unix nanoseconds
-	size     int64
-	missing  bool
+	file os.FileInfo // nil: it is missing
+}
+
+func (s stamp) same(o stamp) bool {
+	if s.file == nil || o.file == nil {
+		return s.file == o.file
+	}
+	return s.file.ModTime().Equal(o.file.ModTime()) && s.file.Size() == o.file.Size() && os.SameFile(s.file, o.file)
+}
+
+// settled reports whether a write after now gets another time than the file has.
+// Some file systems count in steps of two seconds.
+func (s stamp) settled(now time.Time) bool {
+	return s.file == nil || now.Sub(s.file.ModTime()).Abs() > watchEvery
 }
 
 // look puts changed documents into force.
@@ -79,11 +94,17 @@ func (w *watched) look() {
 	for _, document := range w.app.now.Load().documents.byFile {
 		stampFiles(document, stamps)
 	}
-	if maps.Equal(stamps, w.stamps) {
+	if maps.EqualFunc(stamps, w.stamps, stamp.same) {
 		return
 	}
 	// Taken before the files are read: a write in between shows at the next look.
 	w.stamps = stamps
+	now := w.now()
+	for _, s := range stamps {
+		if !s.settled(now) {
+			w.stamps = nil
+		}
+	}
 	file := w.changed()
 	if file == "" {
 		w.app.shared.report(w.app, nil)
@@ -102,6 +123,9 @@ func (w *watched) look() {
 	w.app.logger.Info("a changed document is put into force", zap.String("spec", file))
 	w.app.replace(next)
 	w.app.shared.report(w.app, nil)
+	if w.stamps == nil {
+		return
+	}
 	// The new document may refer to other files than the old one did.
 	for _, document := range next.documents.byFile {
 		stampFiles(document, w.stamps)
@@ -131,9 +155,9 @@ func stampFiles(document *spec.Document, stamps map[string]stamp) {
 		}
 		info, err := os.Stat(file)
 		if err != nil {
-			stamps[file] = stamp{missing: true}
+			stamps[file] = stamp{}
 			continue
 		}
-		stamps[file] = stamp{modified: info.ModTime().UnixNano(), size: info.Size()}
+		stamps[file] = stamp{info}
 	}
 }

@@ -13,6 +13,9 @@ import (
 	"github.com/apiguard/caddy-api-guard/inventory"
 )
 
+// lookedAt is when tests look at documents.
+var lookedAt = time.Now()
+
 // watchedApp is an app with unknown routes refused, whose one document and the
 // file that it refers to may be rewritten.
 func watchedApp(t *testing.T) (app *App, look func(), file, part string) {
@@ -24,7 +27,7 @@ func watchedApp(t *testing.T) (app *App, look func(), file, part string) {
 	rewrite(t, part, `{"type":"integer"}`)
 	rewrite(t, file, strings.Replace(smallDocument, `{"n":{"type":"integer"}}`, `{"n":{"$ref":"part.json"}}`, 1))
 	app = mustProvision(t, config)
-	seen := watched{app: app}
+	seen := watched{app: app, now: func() time.Time { return lookedAt }}
 	seen.look()
 	return app, seen.look, file, part
 }
@@ -81,6 +84,51 @@ func TestWatchedDocumentComesIntoForceByItself(t *testing.T) {
 	look()
 	if app.now.Load() != now {
 		t.Error("a file that nothing refers to any more counts")
+	}
+}
+
+func TestAChangeThatShowsInNeitherTimeNorSizeIsNoticed(t *testing.T) {
+	other := strings.Replace(smallDocument, "/things/", "/stuffs/", 1)
+	if len(other) != len(smallDocument) {
+		t.Fatal("the documents differ in size")
+	}
+	for name, c := range map[string]struct {
+		written time.Time
+		change  func(file string) error
+	}{
+		"written twice within one step of the clock": {lookedAt.Add(-time.Second), func(file string) error { return os.WriteFile(file, []byte(other), 0o600) }},
+		"replaced by another with the fixed time of images": {time.Unix(1, 0), func(file string) error {
+			if err := os.WriteFile(file+".new", []byte(other), 0o600); err != nil {
+				return err
+			}
+			return os.Rename(file+".new", file)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app, look, file, _ := watchedApp(t)
+			rewrite(t, file, smallDocument)
+			if err := os.Chtimes(file, c.written, c.written); err != nil {
+				t.Fatal(err)
+			}
+			look() // another document, which refers to no file
+			look()
+			if statusOf(t, app, get("/v1/things/7")) != 200 {
+				t.Fatal("the first document is not in force")
+			}
+			if err := c.change(file); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chtimes(file, c.written, c.written); err != nil {
+				t.Fatal(err)
+			}
+			look()
+			if statusOf(t, app, get("/v1/stuffs/7")) != 200 {
+				t.Error("the changed document is not in force")
+			}
+			if n := references(app); n != 1 {
+				t.Errorf("%d references to what is in force", n)
+			}
+		})
 	}
 }
 

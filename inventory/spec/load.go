@@ -43,23 +43,29 @@ func LoadFile(path string, opts Options) (*Document, error) {
 
 // readFile reads at most limit bytes of a regular file.
 func readFile(path string, limit int64) ([]byte, error) {
-	// Opening a pipe would wait for its other end.
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		return nil, errors.New("it is a folder; name the OpenAPI file inside it")
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
-	}
-	f, err := os.Open(path)
+	f, size, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return readAll(f, info.Size(), limit)
+	return readAll(f, size, limit)
+}
+
+// openFile opens a regular file and says its size.
+func openFile(path string) (*os.File, int64, error) {
+	// Opening a pipe would wait for its other end.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if info.IsDir() {
+		return nil, 0, errors.New("it is a folder; name the OpenAPI file inside it")
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, errors.New("it is not a regular file")
+	}
+	f, err := os.Open(path)
+	return f, info.Size(), err
 }
 
 // Load reads a document, JSON or YAML, from memory. name is the path it came

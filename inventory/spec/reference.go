@@ -51,29 +51,36 @@ func (r *references) read(_ *openapi3.Loader, location *url.URL) ([]byte, error)
 	return data, nil
 }
 
-// open goes through os.Root, so that a symbolic link cannot lead out either.
+// open reads a file below the folder.
 func (r *references) open(name string) ([]byte, error) {
-	root, err := os.OpenRoot(r.dir)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	info, err := root.Stat(filepath.FromSlash(name))
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
-	}
-	if info.Size() > r.left {
-		return nil, tooLarge(r.limit)
-	}
-	f, err := root.Open(filepath.FromSlash(name))
+	f, size, err := openBelow(r.dir, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return readAll(f, info.Size(), r.left)
+	if size > r.left {
+		return nil, tooLarge(r.limit)
+	}
+	return readAll(f, size, r.left)
+}
+
+// openBelow opens a regular file below a folder and says its size. It goes through
+// os.Root, so that a symbolic link cannot lead out either.
+func openBelow(dir, name string) (*os.File, int64, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer root.Close()
+	info, err := root.Stat(filepath.FromSlash(name))
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, errors.New("it is not a regular file")
+	}
+	f, err := root.Open(filepath.FromSlash(name))
+	return f, info.Size(), err
 }
 
 // hash is SHA-256 over the document and, when it has references, over their
@@ -83,12 +90,14 @@ func (r *references) hash(data []byte) (sum [32]byte) {
 	h := sha256.New()
 	h.Write(data)
 	for _, name := range slices.Sorted(maps.Keys(r.files)) {
-		var size [8]byte
-		binary.BigEndian.PutUint64(size[:], uint64(len(r.files[name])))
-		h.Write([]byte("\x00" + name + "\x00"))
-		h.Write(size[:])
+		h.Write(hashHead(name, int64(len(r.files[name]))))
 		h.Write(r.files[name])
 	}
 	h.Sum(sum[:0])
 	return sum
+}
+
+// hashHead stands before the content of a referenced file in what is hashed.
+func hashHead(name string, size int64) []byte {
+	return binary.BigEndian.AppendUint64([]byte("\x00"+name+"\x00"), uint64(size))
 }

@@ -14,22 +14,24 @@ import (
 )
 
 // patternProblems are the answers of UnsupportedPatterns, for as long as a document
-// is in use: a reload asks again about documents that did not change.
-var patternProblems sync.Map // weak.Pointer[spec.Document] to []spec.Problem
+// is in use: a reload asks again about documents that did not change. It goes by
+// what was parsed, which a document with multi_segment shares with the one without.
+var patternProblems sync.Map // weak.Pointer[openapi3.T] to []spec.Problem
 
 // UnsupportedPatterns are the regular expressions of a document's schemas that
 // cannot be checked, each once, with a place where it stands.
 func UnsupportedPatterns(d *spec.Document) []spec.Problem {
-	key := weak.Make(d)
+	if d.Root == nil {
+		return nil
+	}
+	key := weak.Make(d.Root)
 	if known, ok := patternProblems.Load(key); ok {
 		return known.([]spec.Problem)
 	}
 	w := patternWalk{seen: make(map[*openapi3.Schema]bool), said: make(map[string]bool)}
-	if d.Root != nil {
-		w.document(d.Root)
-	}
+	w.document(d.Root)
 	if _, loaded := patternProblems.LoadOrStore(key, w.problems); !loaded {
-		runtime.AddCleanup(d, func(key weak.Pointer[spec.Document]) { patternProblems.Delete(key) }, key)
+		runtime.AddCleanup(d.Root, func(key weak.Pointer[openapi3.T]) { patternProblems.Delete(key) }, key)
 	}
 	return w.problems
 }
