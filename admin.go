@@ -147,7 +147,7 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 	case "coverage":
 		return app.coverageAnswer(), nil
 	case "health":
-		return view.Health(), nil
+		return app.shared.health(view), nil
 	}
 	entry, ok := view.Detail(id)
 	if !ok {

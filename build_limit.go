@@ -47,7 +47,7 @@ func (b *builder) limit(l *Limit, base *policy.Limit, at, source string) (policy
 		out.Operations = l.Operations
 	}
 	for _, set := range []func(*Limit, *policy.Limit, *policy.Limit, string, string) error{
-		setRate, setQuota, setAlgorithm, setCount, setPenalty, setAmounts, setAnswer, setKey,
+		setRate, setQuota, setStoreFailure, setAlgorithm, setCount, setPenalty, setAmounts, setAnswer, setKey,
 	} {
 		if err := set(l, &out, base, at, source); err != nil {
 			return out, err

@@ -160,17 +160,19 @@ func (p *parser) limit(l *Limit, at string) error {
 			}
 			return nil
 		},
-		"rate":        p.one(&l.Rate),
-		"algorithm":   p.one(&l.Algorithm),
-		"burst":       p.number(&l.Burst),
-		"count":       func() error { return p.count(l, at) },
-		"penalty":     p.one(&l.Penalty),
-		"cost":        p.positive(&l.Cost),
-		"quota":       p.one(&l.Quota),
-		"concurrency": p.positive(&l.Concurrency),
-		"protect":     p.flag(&l.Protect),
-		"headers":     p.one(&l.Headers),
-		"mode":        p.one(&l.Mode),
+		"rate":      p.one(&l.Rate),
+		"algorithm": p.one(&l.Algorithm),
+		"burst":     p.number(&l.Burst),
+		"count":     func() error { return p.count(l, at) },
+		"penalty":   p.one(&l.Penalty),
+		"cost":      p.positive(&l.Cost),
+		"quota":     p.one(&l.Quota),
+
+		"on_store_failure": p.one(&l.OnStoreFailure),
+		"concurrency":      p.positive(&l.Concurrency),
+		"protect":          p.flag(&l.Protect),
+		"headers":          p.one(&l.Headers),
+		"mode":             p.one(&l.Mode),
 	}, "operations")
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/redis/go-redis/v9"
@@ -15,7 +16,7 @@ import (
 )
 
 // Cluster is a Redis (6.2 or newer) or Valkey (7.2 or newer) by which several Caddys
-// have one inventory. It is not needed to start or to serve: while it is not there
+// have one inventory and one set of limits. It is not needed to start or to serve: while it is not there
 // each node goes on alone.
 type Cluster struct {
 	// Where it is: redis://[user:password@]host:port/number, rediss:// for TLS. With
@@ -26,9 +27,10 @@ type Cluster struct {
 	URL string `json:"url"`
 
 	// What all nodes share and nobody else knows, at least 16 characters: consumers
-	// are hashed with it, so that one is the same on each node. Placeholders such as
+	// and the keys of limits are hashed with it, so that one is the same on each node. Placeholders such as
 	// {file./run/secrets/guard} are expanded. Default: each node has a key of its
-	// own, and a consumer of two nodes is two.
+	// own, and a consumer of two nodes is two; limits are shared all the same, with
+	// hashes that who knows the URL can compute.
 	Secret string `json:"secret,omitempty"`
 
 	// What all keys begin with. Default: "api_guard:".
@@ -68,6 +70,7 @@ func (c *Cluster) options(url string) (*redis.UniversalOptions, error) {
 	u := &redis.UniversalOptions{
 		// A context's end holds for reads and writes too, and nothing is sent twice.
 		ContextTimeoutEnabled: true, MaxRetries: -1,
+		DialTimeout: 500 * time.Millisecond,
 	}
 	switch {
 	case strings.Contains(url, "master_name="):

@@ -198,6 +198,11 @@ type Limit struct {
 	// limits that stand before guessing. Default: false.
 	Protect bool `json:"protect,omitempty"`
 
+	// What holds while the store of the cluster cannot be asked. "local": each node
+	// counts by itself, against its share of the limit. "deny": 503 with Retry-After.
+	// "allow": nothing is counted. Without a cluster it says nothing. Default: local.
+	OnStoreFailure string `json:"on_store_failure,omitempty"`
+
 	// Whether answers carry the RateLimit fields for it: "on" or "off".
 	// Default: on. Caddyfile: `headers on|off`.
 	Headers string `json:"headers,omitempty"`

@@ -39,7 +39,7 @@ func (app *App) compile() (_ *inForce, err error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.Table = app.shared.table
+	cfg.Table = app.shared.limiter()
 	for _, limits := range allLimits(&cfg) {
 		for _, l := range limits {
 			now.byClient = now.byClient || l.ByClient()

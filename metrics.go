@@ -51,7 +51,7 @@ var (
 	descSunset = prometheus.NewDesc("caddy_api_guard_version_sunset_timestamp_seconds",
 		"When the version is or was retired.", []string{"api", "version"}, nil)
 	descStore = prometheus.NewDesc("caddy_api_guard_store_failures_total",
-		"Failures of the inventory's store, and of its exchange with a cluster.", nil, nil)
+		"Failures of the inventory's store, and of what a cluster's Redis is asked.", nil, nil)
 	descFeed = prometheus.NewDesc("caddy_api_guard_feed_dropped_total",
 		"Changes of the inventory that the feed or a slow event handler dropped.", nil, nil)
 	descBodies = prometheus.NewDesc("caddy_api_guard_held_body_bytes",
@@ -206,7 +206,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 			counter(descUnchecked, n, reason)
 		}
 	}
-	counter(descStore, m.shared.inventory.StoreFailures()+m.clusterFailures.Load())
+	counter(descStore, m.shared.inventory.StoreFailures()+m.clusterFailures.Load()+m.shared.fleet.failures())
 	counter(descEvicted, m.shared.table.EvictedDebt())
 	counter(descFeed, m.shared.inventory.Health().FeedDropped+m.eventsDropped.Load())
 	ch <- prometheus.MustNewConstMetric(descBodies, prometheus.GaugeValue, float64(m.shared.bodies.held.Load()))

@@ -13,8 +13,12 @@ import (
 // limitSecret keys the hashes of clients that the limits count by. They must be the
 // same after a restart, so that quotas are found again, and a secret, so that nobody
 // can choose who shares a bucket; it comes from the id that Caddy draws for each data
-// directory. Without one a secret is drawn, and quotas end with the process.
-func limitSecret() []byte {
+// directory. Without one a secret is drawn, and quotas end with the process. The nodes of
+// a cluster need the same one, and have the configuration's.
+func (app *App) limitSecret() []byte {
+	if app.Cluster != nil {
+		return app.Cluster.limitSecret()
+	}
 	id, err := caddy.InstanceID()
 	if err != nil {
 		return nil

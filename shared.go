@@ -19,6 +19,7 @@ import (
 type shared struct {
 	slots     int
 	table     *ratelimit.Table
+	fleet     *sharedLimits // nil: this node is alone
 	inventory *inventory.Inventory
 	metrics   *metrics
 	bodies    bodyMemory
@@ -41,7 +42,13 @@ const poolKey = "state"
 func acquireShared(app *App) (*shared, error) {
 	value, _, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {
 		s := &shared{slots: app.TableSlots, done: make(chan struct{})}
-		s.table = ratelimit.NewTable(ratelimit.TableConfig{Slots: app.TableSlots, Secret: limitSecret()})
+		s.table = ratelimit.NewTable(ratelimit.TableConfig{Slots: app.TableSlots, Secret: app.limitSecret()})
+		if app.Cluster != nil {
+			var err error
+			if s.fleet, err = newSharedLimits(s, app.Cluster); err != nil {
+				return nil, err
+			}
+		}
 		s.inventory = inventory.New(inventory.Options{Feed: s.feed})
 		s.inventory.Keep(keptQuotas(s.table))
 		s.metrics = newMetrics(s)
@@ -89,6 +96,7 @@ func (s *shared) start(app *App) {
 		s.inventory.Run(ctx)
 	}()
 	go s.emitEvents(ctx)
+	s.fleet.start()
 }
 
 // stop takes app's configuration out. When another app of a new configuration
@@ -151,6 +159,7 @@ func (s *shared) logger() *zap.Logger {
 // Destruct implements caddy.Destructor.
 func (s *shared) Destruct() error {
 	s.overrides.close()
+	s.fleet.stop()
 	if s.cancel != nil {
 		s.cancel()
 		<-s.done

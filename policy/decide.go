@@ -107,7 +107,7 @@ type Verdict struct {
 	life      *life // of what was matched; nil outside of versions
 	brownout  bool
 	bound     int
-	table     *ratelimit.Table
+	table     ratelimit.Limiter
 	open      uint32 // the charges that are not settled, a bit each
 	violated  bool   // the rules target or request do not let it pass, in whatever mode
 	limits    [MaxLimits]*bound
@@ -201,6 +201,10 @@ func (p *Policy) walk(r *Request, v *Verdict) {
 	r.bodyLimit = v.scope.rules.MaxBody
 	if !p.charge(v.scope, r, v) {
 		// Charges in monitor never make the table refuse: this one is enforced.
+		if v.limitsUnavailable() {
+			v.Object(RuleLimit, Enforce, ReasonLimitsUnavailable, http.StatusServiceUnavailable)
+			return
+		}
 		v.Object(RuleLimit, Enforce, ReasonQuotaExceeded, http.StatusTooManyRequests)
 		return
 	}

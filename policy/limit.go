@@ -39,6 +39,8 @@ type Limit struct {
 	// what the rate counts, and can stand without one.
 	Quota  int
 	Period ratelimit.Period
+	// OnStoreFailure is what holds while the fleet's store cannot be asked.
+	OnStoreFailure ratelimit.StoreFailure
 }
 
 // ByClient reports whether the limit counts by the client's address.
@@ -94,6 +96,8 @@ func newBounds(l *Limit, mask uint64, scope ...string) ([]bound, error) {
 			Algorithm: ratelimit.Quota,
 			Protect:   l.Protect,
 			Penalty:   l.Penalty,
+
+			OnStoreFailure: l.OnStoreFailure,
 		}
 		if err := b.arithmetic.Validate(); err != nil {
 			return nil, err
@@ -139,6 +143,8 @@ func newBound(l *Limit, mask uint64, scope ...string) (bound, error) {
 			Algorithm: l.Algorithm,
 			Protect:   l.Protect,
 			Penalty:   l.Penalty,
+
+			OnStoreFailure: l.OnStoreFailure,
 		},
 		key:        keyOrClient(l.Key),
 		mode:       l.Mode,
@@ -163,7 +169,7 @@ func (b *bound) binds(r *Request) bool {
 }
 
 // keyFor is the bucket of a request.
-func (b *bound) keyFor(table *ratelimit.Table, r *Request) ratelimit.Key {
+func (b *bound) keyFor(table ratelimit.Limiter, r *Request) ratelimit.Key {
 	kb := table.Key(b.arithmetic.Space)
 	for _, part := range b.key {
 		part.add(&kb, r)
@@ -208,6 +214,22 @@ func (p *Policy) charge(s *scope, r *Request, v *Verdict) (admitted bool) {
 	return true
 }
 
+// limitsUnavailable reports whether limits refuse because their store cannot be
+// asked, and none because it is used up.
+func (v *Verdict) limitsUnavailable() bool {
+	unavailable := false
+	for i, d := range v.decisions[:v.bound] {
+		if d.Admitted || v.charges[i].Shadow {
+			continue
+		}
+		if !d.Unavailable {
+			return false
+		}
+		unavailable = true
+	}
+	return unavailable
+}
+
 // Limited is one limit's decision about a request.
 type Limited struct {
 	Name     string
@@ -239,7 +261,7 @@ func (v *Verdict) AppendFields(policyField, limitField []byte) (policy, limit []
 	n := 0
 next:
 	for i := range v.bound {
-		if v.charges[i].Shadow || v.limits[i].hideFields {
+		if v.charges[i].Shadow || v.limits[i].hideFields || v.decisions[i].Unavailable {
 			continue
 		}
 		for j := range n {

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/apiguard/caddy-api-guard/ratelimit"
 )
 
 func failuresLimit(n int) Limit {
@@ -48,7 +50,7 @@ func TestOfTwoHundredGuessesAtOnceFivePass(t *testing.T) {
 	if v := f.ask(t, reset); v.Rule != RuleLimit {
 		t.Errorf("a sixth guess: %s", v.Outcome)
 	}
-	if n := f.table.Stats().Held; n != 0 {
+	if n := f.table.(*ratelimit.Table).Stats().Held; n != 0 {
 		t.Errorf("%d are still pending", n)
 	}
 }

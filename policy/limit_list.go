@@ -35,9 +35,11 @@ type LimitEntry struct {
 	Penalty     string   `json:"penalty,omitempty"`
 	Quota       string   `json:"quota,omitempty"`
 	Concurrency int      `json:"concurrency,omitempty"`
-	Protect     bool     `json:"protect"`
-	Headers     bool     `json:"headers"`
-	Mode        string   `json:"mode"`
+	// OnStoreFailure is deny or allow; left out it is local.
+	OnStoreFailure string `json:"on_store_failure,omitempty"`
+	Protect        bool   `json:"protect"`
+	Headers        bool   `json:"headers"`
+	Mode           string `json:"mode"`
 }
 
 // Limits are all limits in force, in the order of the configuration.
@@ -70,6 +72,9 @@ func (e *listed) entry() LimitEntry {
 	}
 	if l.Quota != 0 {
 		out.Quota, out.Count = strconv.Itoa(l.Quota)+"/"+l.Period.String(), l.Count.String()
+	}
+	if l.OnStoreFailure != ratelimit.FailLocal {
+		out.OnStoreFailure = l.OnStoreFailure.String()
 	}
 	if l.Count == CountFailures {
 		out.Statuses = l.Failures

@@ -21,7 +21,7 @@ type Config struct {
 	APIs   []API
 	// Passthroughs are what is no API: only the rules target and audience hold.
 	Passthroughs []*catalogue.Passthrough
-	Table        *ratelimit.Table
+	Table        ratelimit.Limiter
 	// Formats are formats of strings that the policy defines; nil for none.
 	Formats *conformance.Formats
 
@@ -87,7 +87,7 @@ type route struct {
 // Policy is the compiled policy. It is immutable and safe for concurrent use;
 // only the limiter's table behind it holds state.
 type Policy struct {
-	table     *ratelimit.Table
+	table     ratelimit.Limiter
 	formats   *conformance.Formats
 	catalogue *catalogue.Catalogue
 	consumers consumers

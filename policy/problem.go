@@ -107,7 +107,7 @@ func (v *Verdict) SetRefusal(h http.Header) {
 		}
 	case ReasonTooManyBodies:
 		h["Retry-After"] = []string{"1"} // bodies come and go in less
-	case ReasonQuotaExceeded:
+	case ReasonQuotaExceeded, ReasonLimitsUnavailable:
 		if seconds, ok := ratelimit.RetryAfterSeconds(v.charges[:v.bound], v.decisions[:v.bound]); ok {
 			h["Retry-After"] = []string{strconv.Itoa(seconds)}
 		}

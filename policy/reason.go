@@ -16,6 +16,7 @@ const (
 	ReasonMethodNotAllowed     Reason = "method-not-allowed"
 	ReasonAudienceDenied       Reason = "audience-denied"
 	ReasonQuotaExceeded        Reason = "quota-exceeded"
+	ReasonLimitsUnavailable    Reason = "limits-unavailable"
 	ReasonVersionRetired       Reason = "version-retired"
 	ReasonVersionBrownout      Reason = "version-brownout"
 	ReasonCredentialsMissing   Reason = "credentials-missing"
@@ -45,6 +46,7 @@ var reasonText = map[Reason]struct {
 	ReasonMethodNotAllowed:     {http.StatusMethodNotAllowed, "Method not allowed", "The path is documented, but not with this method. The Allow header lists those that are."},
 	ReasonAudienceDenied:       {http.StatusForbidden, "Not for this network", "This version of the API is not served to the network that the request came from."},
 	ReasonQuotaExceeded:        {http.StatusTooManyRequests, "Quota exceeded", "A rate limit of this API is used up. Wait as long as Retry-After says."},
+	ReasonLimitsUnavailable:    {http.StatusServiceUnavailable, "Limits unavailable", "A rate limit of this API cannot be checked at the moment. Send the request again after Retry-After."},
 	ReasonVersionRetired:       {http.StatusGone, "Version retired", "This version of the API, or this operation of it, is no longer served. The Link header names its successor where there is one."},
 	ReasonVersionBrownout:      {http.StatusGone, "Version in a brownout", "This version of the API is about to be retired and is not served for a while, so that its callers notice. The Link header names its successor where there is one."},
 	ReasonCredentialsMissing:   {http.StatusUnauthorized, "Credentials missing", "The API's description asks for credentials that the request does not carry in the form of their scheme. The WWW-Authenticate header says which."},

@@ -38,6 +38,9 @@ type Charge struct {
 	// When is Now for what counts in any case. A Concurrency limit holds its
 	// charge whatever this says.
 	When When
+	// Ticket is the limiter's: what Settle needs to find what Take has held
+	// elsewhere. It is 0 for a charge that the table holds.
+	Ticket int64
 }
 
 // holds tells whether an admitted charge has to be settled.
@@ -57,6 +60,9 @@ type Decision struct {
 	// the nanosecond, except in a shared cell of a protected set that is full,
 	// where it may be too short.
 	RetryAfter time.Duration
+	// Unavailable: it is refused because the store that it is shared in cannot be
+	// asked, not because it is used up.
+	Unavailable bool
 	// Reset is how long until Remaining next grows, never more than RetryAfter; 0
 	// when nothing is owed.
 	Reset time.Duration

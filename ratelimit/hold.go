@@ -98,7 +98,7 @@ func (h *holds) total() (n uint64) {
 //
 // What counts is charged whether or not it fits: it has happened.
 func (t *Table) Settle(c *Charge, counts bool) {
-	if !c.Limit.usable() {
+	if !c.Limit.Usable() {
 		return
 	}
 	charges := [1]Charge{*c}

@@ -94,6 +94,10 @@ type Limit struct {
 	// client that owes least.
 	Protect bool
 
+	// OnStoreFailure is what holds while a shared store cannot be asked. A [Table]
+	// has none and reads nothing of it.
+	OnStoreFailure StoreFailure
+
 	// Penalty is how long a client is refused, whatever the limit has room for,
 	// after it refused him: 0 for not at all, else MinWindow to MaxWindow. It
 	// must be 0 for the algorithm Concurrency.
@@ -174,6 +178,9 @@ func SpaceOf(parts ...string) uint64 {
 	return binary.BigEndian.Uint64(h.Sum(nil))
 }
 
+// Capacity is how much fits at once: the largest cost that can be admitted.
+func (l *Limit) Capacity() int { return int(l.capacity()) }
+
 // capacity is how much fits at once: the largest cost that can be admitted.
 func (l *Limit) capacity() uint64 {
 	if l.Algorithm == Bucket && l.Burst != 0 {
@@ -182,9 +189,9 @@ func (l *Limit) capacity() uint64 {
 	return uint64(l.Rate)
 }
 
-// usable is Validate without the words and without what only concerns people:
+// Usable is Validate without the words and without what only concerns people:
 // whether the arithmetic holds.
-func (l *Limit) usable() bool {
+func (l *Limit) Usable() bool {
 	return l != nil && uint(l.Rate-1) < MaxRate &&
 		(uint64(l.Window-MinWindow) <= uint64(MaxWindow-MinWindow) && (l.Algorithm == Window || l.usableBucket()) ||
 			l.Algorithm == Concurrency || l.Algorithm == Quota && (l.Period == Day || l.Period == Month))

@@ -46,7 +46,7 @@ func TestValidateSaysWhatIsWrongAndHowToMendIt(t *testing.T) {
 				t.Fatal(err)
 			case tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):
 				t.Fatalf("%v, want %q", err, tc.want)
-			case err == nil && !l.usable():
+			case err == nil && !l.Usable():
 				t.Fatal("valid, but not usable")
 			}
 		})

@@ -25,7 +25,7 @@ func (t *Table) Peek(l *Limit, k Key) State { return t.peek(l, k, false) }
 func (t *Table) PeekShadow(l *Limit, k Key) State { return t.peek(l, k, true) }
 
 func (t *Table) peek(l *Limit, k Key, shadow bool) State {
-	if !l.usable() {
+	if !l.Usable() {
 		return State{}
 	}
 	index, tag, mark := t.place(l, k, shadow)
@@ -84,7 +84,7 @@ func (t *Table) look(s *set, l *Limit, tag, mark uint32, now int64) State {
 // hold stays until they are settled. What newcomers to a full protected set owe
 // together cannot be told apart and stays.
 func (t *Table) Forget(l *Limit, k Key) bool {
-	if !l.usable() {
+	if !l.Usable() {
 		return false
 	}
 	enforced := t.forget(l, k, false)

@@ -112,7 +112,7 @@ func (t *Table) RestoreQuotas(group uint32, cells []byte) error {
 	}
 	cells = cells[groupHeader:]
 	for rest := cells; len(rest) > 0; rest = rest[groupCell:] {
-		if l := keptLimit(rest); !l.usable() {
+		if l := keptLimit(rest); !l.Usable() {
 			return errors.New("reading quotas: a cell that no limit has")
 		}
 	}

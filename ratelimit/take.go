@@ -59,7 +59,7 @@ func (t *Table) take(charges []Charge, out []Decision, plan []step) bool {
 	n := 0
 	for i := range plan {
 		c, s := &charges[i], &plan[i]
-		if !c.Limit.usable() {
+		if !c.Limit.Usable() {
 			continue
 		}
 		s.index, s.tag, s.mark = t.place(c.Limit, c.Key, c.Shadow)

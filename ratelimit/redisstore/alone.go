@@ -1,0 +1,134 @@
+package redisstore
+
+import (
+	"errors"
+	"time"
+
+	"github.com/apiguard/caddy-api-guard/ratelimit"
+)
+
+var errSlow = errors.New("it did not answer in time")
+
+// alone decides without Redis, each limit as its OnStoreFailure says.
+func (s *Store) alone(charges []ratelimit.Charge, out []ratelimit.Decision) (admitted bool) {
+	var local [ratelimit.MaxCharges]ratelimit.Charge
+	var decisions [ratelimit.MaxCharges]ratelimit.Decision
+	var at [ratelimit.MaxCharges]uint8
+	n, denied := 0, false
+	for i := range charges {
+		c := charges[i]
+		if sharedLimit(&c) {
+			switch c.Limit.OnStoreFailure {
+			case ratelimit.FailDeny:
+				out[i] = ratelimit.Decision{Unavailable: true, RetryAfter: time.Second, Reset: time.Second}
+				denied = true
+				continue
+			case ratelimit.FailAllow:
+				out[i] = ratelimit.Decision{Admitted: true, Remaining: c.Limit.Capacity()}
+				continue
+			default:
+				c.Limit = s.share(c.Limit)
+			}
+		}
+		local[n], at[n] = c, uint8(i)
+		n++
+	}
+	if denied {
+		// Nothing is charged, as by any refusal.
+		for i, j := range at[:n] {
+			st := s.table.Peek(local[i].Limit, local[i].Key)
+			out[j] = ratelimit.Decision{Admitted: true, Remaining: st.Remaining, Reset: st.Reset}
+		}
+		return false
+	}
+	admitted = s.table.Take(local[:n], decisions[:n])
+	for i, j := range at[:n] {
+		out[j] = decisions[i]
+	}
+	if admitted {
+		for i := range local[:n] {
+			// What Redis is not told now it is told when it can be asked, as far as
+			// there is room to remember it.
+			if c := &local[i]; sharedLimit(c) && c.When == ratelimit.Now {
+				s.charge(c, "")
+			}
+		}
+	}
+	return admitted
+}
+
+// shareKey is a limit as one of so many nodes has it.
+type shareKey struct {
+	limit ratelimit.Limit
+	nodes int
+}
+
+// share is this node's part of a limit, one at least.
+func (s *Store) share(l *ratelimit.Limit) *ratelimit.Limit {
+	nodes := s.Nodes()
+	if nodes == 1 {
+		return l
+	}
+	key := shareKey{*l, nodes}
+	if part, ok := s.shares.Load(key); ok {
+		return part.(*ratelimit.Limit)
+	}
+	part := *l
+	part.Rate = max(1, l.Rate/nodes)
+	if l.Burst != 0 {
+		part.Burst = max(1, l.Burst/nodes)
+	}
+	if !part.Usable() { // a bucket that takes too long to refill
+		part = *l
+	}
+	actual, _ := s.shares.LoadOrStore(key, &part)
+	return actual.(*ratelimit.Limit)
+}
+
+// Peek implements ratelimit.Limiter. Redis is asked when it can be.
+func (s *Store) Peek(l *ratelimit.Limit, k ratelimit.Key) ratelimit.State {
+	st := s.table.Peek(l, k)
+	a, ok := s.askNow(opLook, l, k)
+	if !ok {
+		return st
+	}
+	st.Used = l.Capacity() - int(a.remaining)
+	st.Remaining, st.Reset, st.Blocked = int(a.remaining), a.reset, a.blocked
+	st.Found = st.Used > 0 || st.Blocked > 0
+	return st
+}
+
+// PeekShadow implements ratelimit.Limiter: shadows are each node's own.
+func (s *Store) PeekShadow(l *ratelimit.Limit, k ratelimit.Key) ratelimit.State {
+	return s.table.PeekShadow(l, k)
+}
+
+// Forget implements ratelimit.Limiter. Other nodes believe what they know for a second
+// yet.
+func (s *Store) Forget(l *ratelimit.Limit, k ratelimit.Key) bool {
+	owed := s.table.Forget(l, k)
+	a, ok := s.askNow(opForget, l, k)
+	if !ok {
+		return owed
+	}
+	b := s.bucket(l, k)
+	b.mu.Lock()
+	b.tokens, b.refused, b.blocked = 0, 0, false
+	b.mu.Unlock()
+	return owed || a.granted > 0
+}
+
+// askNow asks Redis about one bucket and waits.
+func (s *Store) askNow(what op, l *ratelimit.Limit, k ratelimit.Key) (answer, bool) {
+	if !l.Usable() || l.Algorithm == ratelimit.Concurrency || !s.up.Load() {
+		return answer{}, false
+	}
+	q := &call{op: what, limit: l, bucket: s.bucket(l, k), done: make(chan struct{})}
+	s.ask(q)
+	select {
+	case <-q.done:
+		return q.answer, q.err == nil
+	case <-time.After(s.cfg.Patience):
+		return answer{}, false
+	}
+}

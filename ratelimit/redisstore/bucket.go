@@ -1,0 +1,142 @@
+package redisstore
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/apiguard/caddy-api-guard/ratelimit"
+)
+
+// bucket is what this node knows of a client of one limit. All of it may be
+// forgotten: what a lease has left is lost then, and Redis is asked again.
+type bucket struct {
+	mu     sync.Mutex
+	limit  string // its key in Redis, with the kind that tells algorithms apart
+	tokens int64  // of the lease
+	until  int64  // the lease may be used
+	size   int64  // of the last lease
+	used   int64  // of it
+	asking bool   // for the next one, ahead of time
+
+	refused   int64 // until then,
+	cost      int64 // what costs as much and more
+	blocked   bool  // by a penalty
+	remaining int64 // beside the lease, when Redis was last asked
+	reset     int64 // when that grows
+	retry     int64 // when the refused cost fits
+
+	// The floor is the last state that Redis told, and until when it means something.
+	floor   []string
+	inc     string
+	cum     string
+	floored int64
+}
+
+type shard struct {
+	mu sync.Mutex
+	m  map[string]*bucket
+	_  [48]byte
+}
+
+type bucketKey struct {
+	key  ratelimit.Key
+	kind byte
+}
+
+var kinds = [...]byte{ratelimit.Window: 'w', ratelimit.Bucket: 'b', ratelimit.Quota: 'q'}
+
+func (s *Store) bucket(l *ratelimit.Limit, k ratelimit.Key) *bucket {
+	var text [17]byte
+	name := append(strconv.AppendUint(text[:0], uint64(k), 36), kinds[l.Algorithm])
+	sh := &s.shards[uint64(k)>>58]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if b := sh.m[string(name)]; b != nil {
+		return b
+	}
+	if sh.m == nil {
+		sh.m = make(map[string]*bucket)
+	}
+	if len(sh.m) >= maxBuckets/len(s.shards) {
+		for name := range sh.m { // whichever comes: Go's maps begin anywhere
+			delete(sh.m, name)
+			break
+		}
+	}
+	b := &bucket{limit: string(name)}
+	sh.m[b.limit] = b
+	return b
+}
+
+// redisKey has one hash slot of a cluster for each bucket.
+func (s *Store) redisKey(b *bucket) string { return s.cfg.Prefix + "{" + b.limit + "}" }
+
+// fits judges a cost by what this node knows: yes, no, or ask.
+func (b *bucket) fits(cost, now int64) (yes, no bool) {
+	if b.tokens >= cost && now < b.until && !(b.blocked && now < b.refused) {
+		return true, false
+	}
+	return false, now < b.refused && (b.blocked || cost >= b.cost)
+}
+
+// want is how much to ask for: twice what the last lease was when half of that was
+// used within its time, what was used of one whose time is over, and at first what is
+// needed.
+func (b *bucket) want(cost, now int64) int64 {
+	switch {
+	case b.size == 0 || now >= b.until+int64(LeaseTime):
+		b.size = cost
+	case now >= b.until:
+		b.size = max(b.used, 1)
+	case 2*b.used >= b.size:
+		b.size = min(2*b.size, MaxLease)
+	}
+	return max(b.size, cost)
+}
+
+// learn takes over an answer.
+func (b *bucket) learn(c *call, a *answer, now int64) {
+	b.floor, b.inc, b.cum = a.floor, a.inc, a.cum
+	b.floored = now + int64(a.ttl)
+	if a.granted > 0 && c.op == opTake {
+		if c.sent >= b.until {
+			b.tokens = 0 // of a lease whose time is over
+		}
+		b.tokens += a.granted
+		b.until = c.sent + int64(LeaseTime)
+		b.used = 0
+	}
+	b.remaining, b.reset = a.remaining, now+int64(a.reset)
+	switch {
+	case a.blocked > 0:
+		b.refused, b.cost, b.blocked, b.retry = now+int64(min(a.blocked, LeaseTime)), 0, true, now+int64(a.retry)
+	case a.granted == 0 && c.min > 0 && a.remaining < c.min && c.op != opForget:
+		b.refused, b.cost, b.blocked, b.retry = now+int64(min(max(a.retry, 1), LeaseTime)), c.min, false, now+int64(a.retry)
+	default:
+		b.refused, b.blocked = 0, false
+	}
+}
+
+// decide says what a refused, or admitted, charge is told.
+func (b *bucket) decide(d *ratelimit.Decision, cost, capacity, now int64, admitted bool) {
+	left := b.remaining
+	if now < b.until {
+		left += b.tokens
+	}
+	*d = ratelimit.Decision{Admitted: admitted, Remaining: int(min(left, capacity)), Reset: time.Duration(max(0, b.reset-now))}
+	if admitted {
+		return
+	}
+	if d.RetryAfter = time.Duration(max(b.retry-now, 1)); cost > capacity {
+		d.RetryAfter = ratelimit.Never
+	}
+	if b.blocked {
+		d.Remaining = 0
+	}
+	d.Reset = min(d.Reset, d.RetryAfter)
+}
+
+// fresh is a mark of a state that begins now.
+func fresh() string { return strconv.FormatUint(rand.Uint64()>>12, 36) }

@@ -1,0 +1,315 @@
+package redisstore
+
+import (
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/apiguard/caddy-api-guard/ratelimit"
+)
+
+// plan is the way of one call through Take.
+type plan struct {
+	charges []ratelimit.Charge
+	out     []ratelimit.Decision
+	shared  [ratelimit.MaxCharges]*bucket // nil: not shared
+
+	// The charges that the table judges, and where they stand in the call.
+	local     [ratelimit.MaxCharges]ratelimit.Charge
+	decisions [ratelimit.MaxCharges]ratelimit.Decision
+	at        [ratelimit.MaxCharges]uint8
+	locals    int
+
+	order [ratelimit.MaxCharges]*bucket // to be locked, in the order of their names
+	locks int
+}
+
+var plans = sync.Pool{New: func() any { return new(plan) }}
+
+func (p *plan) release() {
+	clear(p.shared[:len(p.charges)])
+	clear(p.order[:p.locks])
+	clear(p.local[:p.locals])
+	p.charges, p.out, p.locals, p.locks = nil, nil, 0, 0
+	plans.Put(p)
+}
+
+// sharedLimit tells whether a charge counts for the whole fleet.
+func sharedLimit(c *ratelimit.Charge) bool {
+	return !c.Shadow && c.Limit != nil && c.Limit.Algorithm != ratelimit.Concurrency
+}
+
+func cost(c *ratelimit.Charge) int64 { return int64(max(c.Cost, 1)) }
+
+// Take implements ratelimit.Limiter. It waits for Redis at most as long as Config.Patience says, and only
+// when this node has no lease of one of the limits.
+func (s *Store) Take(charges []ratelimit.Charge, out []ratelimit.Decision) (admitted bool) {
+	if len(charges) > ratelimit.MaxCharges || len(out) != len(charges) {
+		return s.table.Take(charges, out) // which refuses it
+	}
+	any := false
+	for i := range charges {
+		charges[i].Ticket = 0
+		if !charges[i].Limit.Usable() {
+			return s.table.Take(charges, out)
+		}
+		any = any || sharedLimit(&charges[i])
+	}
+	if !any {
+		return s.table.Take(charges, out)
+	}
+	if !s.up.Load() {
+		return s.alone(charges, out)
+	}
+	p := plans.Get().(*plan)
+	defer p.release()
+	p.charges, p.out = charges, out
+	for i := range charges {
+		c := &charges[i]
+		if sharedLimit(c) {
+			p.shared[i] = s.bucket(c.Limit, c.Key)
+			p.insert(p.shared[i])
+			continue
+		}
+		p.local[p.locals], p.at[p.locals] = *c, uint8(i)
+		p.locals++
+	}
+	deadline := s.now() + int64(s.cfg.Patience)
+	for range 8 {
+		switch s.decide(p) {
+		case yes:
+			return true
+		case no:
+			return false
+		}
+		if !s.fetch(p, deadline) {
+			s.unhold(p)
+			return s.alone(charges, out)
+		}
+	}
+	// Others took what Redis gave, each time. That is not for ever.
+	for i := range out {
+		out[i] = ratelimit.Decision{RetryAfter: time.Second, Reset: time.Second}
+	}
+	s.unhold(p)
+	return false
+}
+
+func (p *plan) insert(b *bucket) {
+	at := p.locks
+	for at > 0 && p.order[at-1].limit > b.limit {
+		at--
+	}
+	if at > 0 && p.order[at-1] == b {
+		return
+	}
+	copy(p.order[at+1:p.locks+1], p.order[at:p.locks])
+	p.order[at] = b
+	p.locks++
+}
+
+type verdict uint8
+
+const (
+	ask verdict = iota
+	yes
+	no
+)
+
+// decide admits or refuses by what this node knows, or says that Redis has to be
+// asked. What the charges before it in the call take of the same bucket counts.
+func (s *Store) decide(p *plan) verdict {
+	for _, b := range p.order[:p.locks] {
+		b.mu.Lock()
+	}
+	defer func() {
+		for _, b := range p.order[:p.locks] {
+			b.mu.Unlock()
+		}
+	}()
+	now, result := s.now(), yes
+	for i := range p.charges {
+		b, c := p.shared[i], &p.charges[i]
+		if b == nil {
+			continue
+		}
+		need, capacity := cost(c), int64(c.Limit.Capacity())
+		for j := range i {
+			if p.shared[j] == b && p.charges[j].When == ratelimit.Now {
+				need += cost(&p.charges[j])
+			}
+		}
+		fits, refused := b.fits(need, now)
+		switch {
+		case c.When == ratelimit.Look:
+			fits = !refused
+		case c.When == ratelimit.Later:
+			fits = c.Ticket != 0
+			refused = refused && !fits
+		}
+		if need > capacity {
+			fits, refused = false, true
+		}
+		b.decide(&p.out[i], need, capacity, now, fits)
+		switch {
+		case refused:
+			if c.When == ratelimit.Look && c.Limit.Penalty != 0 && !b.blocked {
+				s.ask(&call{op: opPunish, limit: c.Limit, bucket: b, min: need})
+			}
+			result = no
+		case !fits && result == yes:
+			result = ask
+		}
+	}
+	if result == ask {
+		return ask
+	}
+	if result == yes && p.locals > 0 {
+		if !s.table.Take(p.local[:p.locals], p.decisions[:p.locals]) {
+			result = no
+		}
+	} else if p.locals > 0 {
+		for i := range p.locals {
+			p.decisions[i] = ratelimit.Decision{Admitted: true}
+		}
+	}
+	for i := range p.locals {
+		p.out[p.at[i]] = p.decisions[i]
+	}
+	if result == no {
+		s.unhold(p)
+		return no
+	}
+	for i := range p.charges {
+		b, c := p.shared[i], &p.charges[i]
+		if b == nil || c.When != ratelimit.Now {
+			continue
+		}
+		b.tokens -= cost(c)
+		b.used += cost(c)
+		p.out[i].Remaining = int(min(b.remaining+b.tokens, int64(c.Limit.Capacity())))
+		s.mirror(c)
+		if b.size > 8 && b.tokens <= b.size/2 && !b.asking && b.remaining > 0 {
+			b.asking = true
+			if !s.ask(&call{op: opTake, limit: c.Limit, bucket: b, want: b.want(1, now), min: 0}) {
+				b.asking = false
+			}
+		}
+	}
+	return yes
+}
+
+// mirror charges the table too, so that it knows what this node has let in when it
+// has to decide alone.
+func (s *Store) mirror(c *ratelimit.Charge) {
+	m := *c
+	m.When = ratelimit.Look
+	s.table.Settle(&m, true)
+}
+
+// fetch asks Redis for what is missing, all at once, and reports whether it answered.
+func (s *Store) fetch(p *plan, deadline int64) bool {
+	now := s.now()
+	if now >= deadline {
+		return false
+	}
+	calls := make([]*call, 0, 4)
+	at := make([]int, 0, 4)
+	ok := true
+	for i := range p.charges {
+		b, c := p.shared[i], &p.charges[i]
+		if b == nil || c.When == ratelimit.Look || c.Ticket != 0 {
+			continue
+		}
+		q := &call{op: opTake, limit: c.Limit, bucket: b, min: cost(c), done: make(chan struct{})}
+		b.mu.Lock()
+		for j := range i {
+			if p.shared[j] == b && p.charges[j].When == ratelimit.Now {
+				q.min += cost(&p.charges[j])
+			}
+		}
+		fits, refused := b.fits(q.min, now)
+		if c.When == ratelimit.Later {
+			q.op, q.min, fits = opHold, cost(c), false
+		}
+		q.want = b.want(q.min, now)
+		b.mu.Unlock()
+		if fits || refused {
+			continue
+		}
+		ok = s.ask(q) && ok
+		calls, at = append(calls, q), append(at, i)
+	}
+	timer := time.NewTimer(time.Duration(deadline - now))
+	defer timer.Stop()
+	for i, q := range calls {
+		select {
+		case <-q.done:
+			if q.err != nil {
+				ok = false
+			} else if q.op == opHold && q.answer.granted > 0 {
+				p.charges[at[i]].Ticket = q.answer.seconds
+			}
+		case <-timer.C:
+			s.fail(errSlow)
+			if q.op == opHold {
+				go s.abandon(q)
+			}
+			ok = false
+		}
+	}
+	return ok
+}
+
+// abandon lets go of a hold that came too late for its request.
+func (s *Store) abandon(q *call) {
+	<-q.done
+	if q.err == nil && q.answer.granted > 0 {
+		s.ask(&call{op: opRelease, limit: q.limit, bucket: q.bucket, min: q.min, unhold: strconv.FormatInt(q.answer.seconds, 10)})
+	}
+}
+
+// unhold lets go of what a call that is refused has held.
+func (s *Store) unhold(p *plan) {
+	for i := range p.charges {
+		if c := &p.charges[i]; c.Ticket != 0 && p.shared[i] != nil {
+			s.ask(&call{op: opRelease, limit: c.Limit, bucket: p.shared[i], min: cost(c), unhold: strconv.FormatInt(c.Ticket, 10)})
+			c.Ticket = 0
+		}
+	}
+}
+
+// Settle implements ratelimit.Limiter. Redis is told later: until then it takes what
+// was held for what counts.
+func (s *Store) Settle(c *ratelimit.Charge, counts bool) {
+	if c.Limit == nil || !sharedLimit(c) || c.When == ratelimit.Later && c.Ticket == 0 {
+		s.table.Settle(c, counts) // taken while Redis could not be asked
+		if counts && c.Limit != nil && sharedLimit(c) {
+			s.charge(c, "")
+		}
+		return
+	}
+	if counts {
+		s.mirror(c)
+	}
+	switch {
+	case c.Ticket != 0 && !counts:
+		s.settle(&call{op: opRelease, limit: c.Limit, bucket: s.bucket(c.Limit, c.Key), min: cost(c), unhold: strconv.FormatInt(c.Ticket, 10)})
+	case c.Ticket != 0:
+		s.charge(c, strconv.FormatInt(c.Ticket, 10))
+	case counts:
+		s.charge(c, "")
+	}
+	c.Ticket = 0
+}
+
+func (s *Store) charge(c *ratelimit.Charge, unhold string) {
+	s.settle(&call{op: opCharge, limit: c.Limit, bucket: s.bucket(c.Limit, c.Key), min: cost(c), unhold: unhold})
+}
+
+// settle tells Redis, or remembers to.
+func (s *Store) settle(c *call) {
+	if !s.up.Load() || !s.ask(c) {
+		s.keep(c)
+	}
+}
