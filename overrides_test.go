@@ -27,7 +27,7 @@ func TestAnOverrideEndsByItself(t *testing.T) {
 		if len(o.inForce()) != 1 || len(o.list()) != 1 {
 			t.Error("it ended too early")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if len(o.inForce()) != 0 || len(o.list()) != 0 {
 			t.Error("it did not end")

@@ -40,11 +40,6 @@ type shard struct {
 	_  [48]byte
 }
 
-type bucketKey struct {
-	key  ratelimit.Key
-	kind byte
-}
-
 var kinds = [...]byte{ratelimit.Window: 'w', ratelimit.Bucket: 'b', ratelimit.Quota: 'q'}
 
 func (s *Store) bucket(l *ratelimit.Limit, k ratelimit.Key) *bucket {

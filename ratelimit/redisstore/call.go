@@ -110,7 +110,7 @@ func (s *Store) send(ctx context.Context, calls []*call) {
 	}
 	calls = s.round(ctx, calls, false, false)
 	if again := s.round(ctx, calls, true, false); len(again) > 0 {
-		s.finish(s.round(ctx, again, true, true), errors.New("Redis keeps losing what it is told"))
+		s.finish(s.round(ctx, again, true, true), errors.New("it keeps losing what it is told"))
 	}
 }
 
@@ -193,19 +193,19 @@ func (s *Store) args(c *call, floor bool) []any {
 
 func (a *answer) read(result []any) error {
 	if len(result) < 7 || len(result)%2 != 1 {
-		return fmt.Errorf("Redis answers with %d values", len(result))
+		return fmt.Errorf("it answers with %d values", len(result))
 	}
 	var n [6]int64
 	for i := range n {
 		var ok bool
 		if n[i], ok = result[i].(int64); !ok {
-			return fmt.Errorf("Redis answers %T where a number belongs", result[i])
+			return fmt.Errorf("it answers %T where a number belongs", result[i])
 		}
 	}
 	now, _ := result[6].(string)
 	micros, err := strconv.ParseInt(now, 10, 64)
 	if err != nil {
-		return errors.New("Redis answers without its time")
+		return errors.New("it answers without its time")
 	}
 	*a = answer{
 		granted: n[0], remaining: n[1], retry: time.Duration(n[2]) * time.Microsecond, reset: time.Duration(n[3]) * time.Microsecond,
