@@ -115,11 +115,11 @@ func claimedBases(v *catalogue.Version) []string {
 }
 
 // asksForCatalog reports whether the guard itself answers the request: for the
-// catalogue of a declared host, where no document and no passthrough has the path.
+// catalogue of a declared host, where no document, no limit and no passthrough has the path.
 // In monitor no path is answered.
 func (x *exchange) asksForCatalog() bool {
 	q := &x.request
-	if q.Target.Path != apiCatalogPath || x.app.catalog == nil || q.Problem != "" || q.Method != http.MethodGet && q.Method != http.MethodHead {
+	if q.Target.Path != apiCatalogPath || x.app.catalog == nil || q.Problem != "" || q.Match.Bound != 0 || q.Method != http.MethodGet && q.Method != http.MethodHead {
 		return false
 	}
 	switch m := &q.Match; m.Outcome {
@@ -193,12 +193,23 @@ func (x *exchange) linkset(visible []*listedVersion) any {
 			if l.version.Docs != "" {
 				context["service-doc"] = []link{{Href: l.version.Docs, Type: "text/html"}}
 			}
-			l.retirement(context, x.app.policy.SuccessorOf(l.version), x.request.Now)
+			l.retirement(context, x.successorOf(l), x.request.Now)
 			contexts = append(contexts, context)
 		}
 	}
 	own["item"] = items
 	return map[string]any{"linkset": contexts}
+}
+
+// successorOf is where a version's successor is, unless that is a version that the
+// caller may not reach, or that is not there yet.
+func (x *exchange) successorOf(l *listedVersion) string {
+	for _, v := range l.api.Versions {
+		if v.Name == l.version.Successor && (v.StateAt(x.request.Now) == catalogue.StateDesign || !x.app.policy.Admits(v, x.request.Client)) {
+			return ""
+		}
+	}
+	return x.app.policy.SuccessorOf(l.version)
 }
 
 // retirement adds the links that a deprecated version's answers carry too.

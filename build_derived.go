@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -60,6 +61,7 @@ func (b *builder) derive(api *API, v *Version, declared *catalogue.Version, out 
 	origin("hosts", len(v.Hosts) > 0, true)
 	origin("path", v.Path != "" || slices.ContainsFunc(v.Select, func(s *Selector) bool { return s.Path != "" }), len(declared.Documents) > 0)
 	origin("credentials", false, slices.ContainsFunc(declared.Documents, asksAnywhere))
+	b.unusable(api, v, declared.Documents)
 	b.deriveAudience(api, v, declared, out, origin)
 	b.deriveLife(api, v, declared, origin)
 }
@@ -93,16 +95,40 @@ func asksAnywhere(d *spec.Document) bool {
 
 // infoSays is an extension of a document's info, as text.
 func infoSays(d *spec.Document, name string) string {
+	text, _ := infoText(d, name)
+	return text
+}
+
+// infoText is the same; false when what is there is no text.
+func infoText(d *spec.Document, name string) (text string, ok bool) {
 	if d.Root == nil || d.Root.Info == nil {
-		return ""
+		return "", true
 	}
 	switch value := d.Root.Info.Extensions[name].(type) {
+	case nil:
+		return "", true
 	case string:
-		return value
+		return value, true
 	case time.Time:
-		return value.UTC().Format(time.RFC3339)
+		return value.UTC().Format(time.RFC3339), true
 	default:
-		return ""
+		return "", false
+	}
+}
+
+// unusable lists what a version's documents say in another way than a text, or than
+// each other: a list of audiences, a date that is a number. It is not in force.
+func (b *builder) unusable(api *API, v *Version, documents []*spec.Document) {
+	for _, name := range [...]string{"x-audience", "x-deprecated", "x-sunset", "x-stability-level"} {
+		said := firstSaid(documents, func(d *spec.Document) string { return infoSays(d, name) })
+		for _, d := range documents {
+			switch text, ok := infoText(d, name); {
+			case !ok:
+				b.problem(api.Name, v.Name, "/info/"+name, fmt.Sprintf("%s of %s is no text, and is not in force: write one in quotes", name, filepath.Base(d.Name)))
+			case text != "" && text != said:
+				b.problem(api.Name, v.Name, "/info/"+name, fmt.Sprintf("the documents of the version say %q and %q; the first is in force: say it once, or in the version", said, text))
+			}
+		}
 	}
 }
 

@@ -131,6 +131,8 @@ func TestTheConfigurationWins(t *testing.T) {
 func TestWhatADocumentSaysWronglyChangesNothingAndIsLint(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, says string }{
 		"an audience that nobody declared": {"x-audience: internal", "x-audience: partners", "partners"},
+		"a list of audiences":              {"x-audience: internal", "x-audience: [internal]", "x-audience of orders.yaml is no text"},
+		"a date that is a number":          {"x-sunset: 2099-01-01", "x-sunset: 20990101", "x-sunset of orders.yaml is no text"},
 		"a date that is none":              {"x-sunset: 2099-01-01", "x-sunset: soon", "soon"},
 		"a sunset before the deprecation":  {"x-sunset: 2099-01-01", "x-sunset: 2020-01-01", "before the deprecation"},
 		"a rate that is none":              {"x-ratelimit: 2/1h", "x-ratelimit: often", "often"},
@@ -155,5 +157,24 @@ func TestWhatADocumentSaysWronglyChangesNothingAndIsLint(t *testing.T) {
 				t.Errorf("no lint says %q: %v", c.says, list)
 			}
 		})
+	}
+}
+
+func TestDocumentsOfOneVersionThatSayDifferentThingsAreLint(t *testing.T) {
+	other := "openapi: 3.0.3\ninfo: {title: more, version: \"1\", x-audience: public}\npaths: {/more: {get: {responses: {\"200\": {description: ok}}}}}\n"
+	for second, want := range map[string]bool{other: true, strings.Replace(other, ", x-audience: public", "", 1): false} {
+		config := adaptedWith(t, "audience internal 10.0.0.0/8\napi orders {\nowner team\nversion v2 {\nspec orders.yaml more.yaml\nhosts api.example.com\npath /v2\nsuccessor https://example.com/\n}\n}",
+			map[string]string{"orders.yaml": sayingDocument, "more.yaml": second})
+		list, err := lintConfig(config, time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, l := range list {
+			found = found || strings.Contains(l.Detail, `say "internal" and "public"`)
+		}
+		if found != want {
+			t.Errorf("%v, want a lint about it: %v", list, want)
+		}
 	}
 }

@@ -35,7 +35,7 @@ type Page struct {
 	// configuration around it decides, by a matcher or by the network. A request
 	// counts as local when its client address is a loopback address, it names a
 	// loopback host (so that no other site's name can be pointed here), and no
-	// proxy that is not trusted has passed it on. Default: local. Caddyfile:
+	// proxy has passed it on but one that is trusted, with trusted_proxies_strict. Default: local. Caddyfile:
 	// `access local|authenticated|anyone`.
 	Access string `json:"access,omitempty"`
 
@@ -148,7 +148,10 @@ func local(r *http.Request) bool {
 		return false
 	}
 	if trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool); trusted {
-		return true // the client address is the one that the proxy tells
+		// The client address is the one that the proxy tells; without
+		// trusted_proxies_strict it is the one that the client tells the proxy.
+		server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+		return server != nil && server.TrustedProxiesStrict != 0
 	}
 	for _, name := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Forwarded", "Via"} {
 		if len(r.Header[name]) > 0 {

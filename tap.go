@@ -62,6 +62,7 @@ func (w *response) begin(below http.ResponseWriter) {
 	w.ResponseWriter = below
 	if w.exchange.verdict.AnswerMode() == policy.Enforce {
 		w.tap.before = below.Header().Clone()
+		w.exchange.askReadable()
 	}
 }
 

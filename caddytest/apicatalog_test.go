@@ -154,6 +154,37 @@ func TestEachHostListsWhatItsCallersMaySee(t *testing.T) {
 	}
 }
 
+func TestASuccessorForAnotherAudienceIsNotListed(t *testing.T) {
+	t.Parallel()
+	up := harness.NewUpstream(t)
+	caddy := harness.Start(t, harness.Config{
+		Guard: "audience inner 10.0.0.0/8\napi orders {\nversion v1 {\nhosts api.example.com\npath /v1\nsunset 2099-01-01\nsuccessor v2\n}\n" +
+			"version v2 {\nhosts secret.example.com\npath /v2\naudience inner\n}\n}\n",
+		Sites: everyHost, Upstream: up,
+	})
+	for client, want := range map[string]int{outsider: 0, insider: 1} {
+		_, contexts := items(t, caddy.Do1, "api.example.com", client)
+		if got := len(targets(t, contexts[len(contexts)-1], "successor-version")); got != want {
+			t.Errorf("for %s: %d successors, want %d", client, got, want)
+		}
+	}
+}
+
+func TestALimitHoldsForTheCataloguesPathWhereItNamesIt(t *testing.T) {
+	t.Parallel()
+	up := harness.NewUpstream(t)
+	caddy := harness.Start(t, harness.Config{
+		Guard: "api orders {\nlimit once {\noperations \"GET " + catalogPath + "\"\nrate 1/1h\n}\nversion v1 {\nhosts api.example.com\n}\n}\n",
+		Sites: everyHost, Upstream: up,
+	})
+	call, _ := as(get("api.example.com", catalogPath))
+	for _, status := range []int{200, 429} {
+		if got := caddy.Do1(t, call); got.Status != status {
+			t.Errorf("%v, want %d", got, status)
+		}
+	}
+}
+
 func TestTheLinkedDocumentsAreServedToTheirAudience(t *testing.T) {
 	t.Parallel()
 	caddy, _ := startCatalog(t)

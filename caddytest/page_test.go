@@ -89,6 +89,22 @@ func TestThePageIsForLocalClientsAndUsersUnlessToldOtherwise(t *testing.T) {
 	}
 }
 
+// Without trusted_proxies_strict Caddy takes the address that the client says it
+// has, which a proxy in front only adds to.
+func TestAClientThatCallsItselfLocalIsNone(t *testing.T) {
+	t.Parallel()
+	up := harness.NewUpstream(t)
+	cfg := fleetConfig(up)
+	cfg.Guard = "lax_proxies\n" + cfg.Guard
+	cfg.Sites, cfg.Untrusted = "http://:<http> {\napi_inventory\n}\n", true
+	cfg.Globals = "servers {\ntrusted_proxies static 127.0.0.1/32\n}\n"
+	caddy := harness.Start(t, cfg)
+	call := harness.Call{Host: "localhost", Target: "/"}.With("X-Forwarded-For", "127.0.0.1, 203.0.113.7")
+	if got := caddy.Do1(t, call); got.Status != 403 || strings.Contains(string(got.Body), "API inventory") {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestThePageWorksWhereverItIsPut(t *testing.T) {
 	t.Parallel()
 	caddy := startPages(t, true)

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/apiguard/caddy-api-guard/policy/conformance"
 )
@@ -22,6 +23,12 @@ func (v *Verdict) AnswerMode() Mode {
 		return Off
 	}
 	return v.scope.rules.modes[RuleResponse]
+}
+
+// AnswersWhole reports whether every operation that the request may be for answers
+// with JSON alone when it succeeds: what is judged whole or not at all.
+func (v *Verdict) AnswersWhole() bool {
+	return len(v.answers) > 0 && !slices.ContainsFunc(v.answers, func(o *conformance.Operation) bool { return !o.AnswersJSON() })
 }
 
 // JudgeHead judges status and header of upstream's answer. It is called once at

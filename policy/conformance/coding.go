@@ -32,18 +32,29 @@ func contentCoding(h http.Header) (coding, bool) {
 	case len(values) > 1:
 		return codingNone, false
 	}
-	switch value := strings.Trim(values[0], " \t"); {
-	case strings.EqualFold(value, "identity"):
+	return codingOf(strings.Trim(values[0], " \t"))
+}
+
+// codingOf reads the name of a content coding.
+func codingOf(name string) (coding, bool) {
+	switch {
+	case strings.EqualFold(name, "identity"):
 		return codingNone, true
-	case strings.EqualFold(value, "gzip"), strings.EqualFold(value, "x-gzip"):
+	case strings.EqualFold(name, "gzip"), strings.EqualFold(name, "x-gzip"):
 		return codingGzip, true
-	case strings.EqualFold(value, "deflate"):
+	case strings.EqualFold(name, "deflate"):
 		return codingDeflate, true
-	case strings.EqualFold(value, "zstd"):
+	case strings.EqualFold(name, "zstd"):
 		return codingZstd, true
 	default:
 		return codingNone, false
 	}
+}
+
+// Decodes reports whether bodies in a content coding can be judged.
+func Decodes(name string) bool {
+	_, ok := codingOf(name)
+	return ok
 }
 
 const (

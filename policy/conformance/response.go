@@ -212,6 +212,26 @@ func (a *answer) body(l *library, method string, status int, h http.Header, limi
 	return BodyPlan{Action: Judge, MaxBody: limit, media: m, coding: c}
 }
 
+// AnswersJSON reports whether the document has JSON for good answers of the
+// operation, and nothing else.
+func (o *Operation) AnswersJSON() bool {
+	o.responses.prepare(o.op.Op)
+	some := false
+	for status, a := range o.responses.byStatus {
+		if status != 0 && status != 2 && status/100 != 2 || a.broken {
+			continue
+		}
+		for name := range a.declared.Content {
+			name, _, _ = strings.Cut(strings.ToLower(name), ";")
+			if name = strings.TrimSpace(name); classify(name) != mediaJSON || streams(name) {
+				return false
+			}
+			some = true
+		}
+	}
+	return some
+}
+
 // streams tells whether answers of a media type go on and on.
 func streams(mediaType string) bool {
 	switch mediaType {
