@@ -34,6 +34,7 @@ const (
 	lintNoSuccessor  = "no-successor"
 	lintBetaWeaker   = "beta-weaker"
 	lintNarrowLimit  = "narrow-limit"
+	lintUnknownKey   = "unknown-key"
 	lintForeignHost  = "document-host-not-declared"
 	lintSameShape    = "identical-templates"
 	lintPattern      = "unsupported-pattern"
@@ -49,6 +50,7 @@ var lintAdvice = map[string]string{
 	lintNoSuccessor:  "add successor, so that the Link field tells callers where to go",
 	lintBetaWeaker:   "give the beta version what the production version has: one policy holds for all",
 	lintNarrowLimit:  "move the limit up into the api: another version is a way round it",
+	lintUnknownKey:   "write a placeholder such as {client_ip}: what a request does not have is one bucket for all; leave it if a map or vars before api_guard sets it",
 	lintForeignHost:  "add the host to the version's hosts, or take it out of the document's servers",
 	lintSameShape:    "merge the templates: nobody can tell which of them a request is for (OpenAPI 3.1.1, Path Templating Matching)",
 	lintPattern:      "write the pattern without look-around and back references; until then its values are unchecked",
@@ -79,6 +81,7 @@ func lint(app *App, cfg *policy.Config, cat *catalogue.Catalogue, now time.Time)
 		}
 		l.betas(api, &cfg.APIs[i])
 	}
+	l.keys()
 	for _, in := range app.Integration {
 		if in.Until != "" && !untilAfter(in.Until, now) {
 			l.add(lintGone, "", "", in.Source, fmt.Sprintf("integration %q ended %s", in.Name, in.Until))
