@@ -21,6 +21,7 @@ var commands = []func() *cobra.Command{
 	reviewCommand,
 	findingsCommand,
 	consumersCommand,
+	flowsCommand,
 	hostsCommand,
 	limitsCommand,
 	feedCommand,

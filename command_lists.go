@@ -220,6 +220,35 @@ Lists who called which version. Before a version is retired:
 	}), filters...)
 }
 
+func flowsCommand() *cobra.Command {
+	filters := []listFilter{
+		byAPI, byVersion,
+		{"integration", "Only of this declared third party"},
+		{"data_class", "Only of this class of data, such as email"},
+		{"declared", "true or false: only what the configuration declares, or does not"},
+	}
+	cmd := command("flows [--integration <name>] [--declared false]", "Lists who gets or sends which class of data", `
+Lists which consumer or declared third party gets or sends which class of data, as
+samples of requests and answers showed. With --strict it exits with 1 when a
+declared third party has a flow that is not declared:
+
+    caddy api-guard flows --declared false --strict`, func(in *invocation, _ []string) error {
+		list, err := askList[inventory.FlowEntry](in, "flows", filters)
+		if err != nil {
+			return err
+		}
+		found := false
+		for _, f := range list.Items {
+			found = found || f.Integration != "" && !f.Declared
+		}
+		return in.strictly(showList(in, list, columns("WHO~", "DATA", "DIRECTION", "DECLARED", "API", "PURPOSE~?", "SAMPLES", "LAST SEEN?"), func(f inventory.FlowEntry) []string {
+			return []string{strings.TrimSpace(f.Integration + " " + f.Consumer), f.DataClass, f.Direction, strconv.FormatBool(f.Declared), strings.TrimSpace(f.API + " " + f.Version), f.Purpose, number(f.Count), when(f.LastSeen)}
+		}), found)
+	})
+	withStrict(cmd, "Exit with 1 when a declared third party has a flow that is not declared")
+	return withFilters(cmd, filters...)
+}
+
 func hostsCommand() *cobra.Command {
 	filters := []listFilter{{"host", "Only this host"}, {"declared", "true: hosts of versions; false: hosts that nobody declared"}}
 	return withFilters(command("hosts [--declared false]", "Lists the hosts that are declared or were asked for", `

@@ -83,6 +83,7 @@ func TestCommandsShowWhatTheAdminAPIKnows(t *testing.T) {
 		"findings":  {"findings", "--severity", "high"},
 		"consumers": {"consumers", "--api", "orders"},
 		"hosts":     {"hosts"},
+		"flows":     {"flows"},
 		"limits":    {"limits"},
 		"bucket":    {"limits", "password_reset", "198.51.100.7"},
 	} {

@@ -274,7 +274,7 @@ func (v *viewer) traffic() {
 	})
 }
 
-var views = []string{"", "routes", "routes?state=shadow&evidence=confirmed", "findings", "findings?open=any", "consumers", "hosts", "coverage", "plan?at=2099-01-02"}
+var views = []string{"", "routes", "routes?state=shadow&evidence=confirmed", "findings", "findings?open=any", "consumers", "flows", "hosts", "coverage", "plan?at=2099-01-02"}
 
 func TestEveryViewFitsEveryScreenAndCanBeRead(t *testing.T) {
 	v := look(t)

@@ -52,6 +52,7 @@ func (o *odd) entry() inventory.RouteEntry {
 		ID: "aaaaaaaaaaaaaaaa", API: o.text, Version: o.text, Host: o.text, Method: o.text, Path: o.text, Lifecycle: "active", State: "shadow",
 		Reasons: []string{"undocumented"}, Evidence: "confirmed", Count: 1, Statuses: map[string]uint64{"2xx": 1},
 		Auth: inventory.Auth{Seen: o.list()}, CORS: inventory.CORS{Origins: o.list()}, DataClasses: o.list(), Networks: o.list(),
+		Data: []inventory.DataEntry{{Class: o.text, Direction: o.text, In: o.text, Pointer: o.text, Source: o.text}}, Software: []inventory.Software{{Product: o.text}}, AttackSigns: map[string]uint64{o.text: 1},
 		Environment: o.text, Audience: o.text, Owner: o.text, Docs: o.text, Review: "accepted", ReviewNote: o.text,
 	}
 }
@@ -68,6 +69,12 @@ func (o *odd) Hosts(inventory.HostQuery) (inventory.List[inventory.HostEntry], e
 
 func (o *odd) Consumers(inventory.ConsumerQuery) (inventory.List[inventory.ConsumerEntry], error) {
 	return inventory.List[inventory.ConsumerEntry]{Items: []inventory.ConsumerEntry{{Consumer: o.text, Name: o.text, API: o.text, Version: o.text}}}, nil
+}
+
+func (o *odd) Flows(inventory.FlowQuery) (inventory.List[inventory.FlowEntry], error) {
+	return inventory.List[inventory.FlowEntry]{Items: []inventory.FlowEntry{{
+		Integration: o.text, Consumer: o.text, Purpose: o.text, Owner: o.text, API: o.text, Version: o.text, DataClass: o.text, Direction: o.text,
+	}}}, nil
 }
 
 func (o *odd) Findings(inventory.FindingQuery) (inventory.List[inventory.FindingEntry], error) {
@@ -95,7 +102,7 @@ func planOf(text string) func(time.Time) inventory.Plan {
 }
 
 func TestHostileTextStaysText(t *testing.T) {
-	views := []string{"", "routes", "routes/aaaaaaaaaaaaaaaa", "findings", "consumers", "hosts", "coverage", "plan"}
+	views := []string{"", "routes", "routes/aaaaaaaaaaaaaaaa", "findings", "consumers", "flows", "hosts", "coverage", "plan"}
 	shapes := make(map[string]string)
 	for _, text := range append([]string{"harmless"}, hostile...) {
 		s := &scene{t: t, Page: New(Options{Source: &odd{text: text}, Coverage: coverageOf(text), Plan: planOf(text), Review: true})}

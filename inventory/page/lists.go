@@ -197,6 +197,19 @@ func (p *Page) consumers(v *view, query url.Values) {
 	}
 }
 
+func (p *Page) flows(v *view, query url.Values) {
+	v.Name, v.Title = "flows", "Flows"
+	f := newFilter(query)
+	q, err := inventory.ParseFlowQuery(f.query)
+	var list inventory.List[inventory.FlowEntry]
+	if err == nil {
+		list, err = p.source.Flows(q)
+	}
+	if l := show(v, f, list, err); l != nil {
+		l.offer(p.source.APIs().Items)
+	}
+}
+
 func (p *Page) hosts(v *view, query url.Values) {
 	v.Name, v.Title = "hosts", "Hosts"
 	f := newFilter(query)

@@ -32,6 +32,7 @@ type Source interface {
 	Route(id string) (inventory.RouteEntry, bool)
 	RouteDays(id string) (map[string][]uint64, bool)
 	Consumers(inventory.ConsumerQuery) (inventory.List[inventory.ConsumerEntry], error)
+	Flows(inventory.FlowQuery) (inventory.List[inventory.FlowEntry], error)
 	Findings(inventory.FindingQuery) (inventory.List[inventory.FindingEntry], error)
 	Health() inventory.Health
 	Review(id string, r inventory.Review) (inventory.RouteEntry, error)
@@ -132,6 +133,8 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request, name, viewer st
 		p.findings(v, r.URL.Query())
 	case name == "consumers":
 		p.consumers(v, r.URL.Query())
+	case name == "flows":
+		p.flows(v, r.URL.Query())
 	case name == "hosts":
 		p.hosts(v, r.URL.Query())
 	case name == "coverage" && p.coverage != nil:

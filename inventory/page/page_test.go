@@ -71,7 +71,7 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 
 func TestAnswersAreGuardedAgainstWhatBrowsersDo(t *testing.T) {
 	s := busy(t, 1)
-	for _, name := range []string{"", "routes", "findings", "consumers", "hosts", "coverage", "plan", "nowhere", "assets/" + assetNames["page.css"], "assets/none.js"} {
+	for _, name := range []string{"", "routes", "findings", "consumers", "flows", "hosts", "coverage", "plan", "nowhere", "assets/" + assetNames["page.css"], "assets/none.js"} {
 		h := s.get(name).Header()
 		csp := h.Get("Content-Security-Policy")
 		for _, want := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"} {
@@ -120,6 +120,8 @@ func TestQueriesAreAnsweredOrExplained(t *testing.T) {
 		{"findings?severity=odd", 400, "unrecognized value"},
 		{"hosts?declared=false", 200, "stray.example.com"},
 		{"hosts?declared=perhaps", 400, "write true or false"},
+		{"flows", 200, "No classified data"},
+		{"flows?declared=perhaps", 400, "write true or false"},
 		{"coverage", 200, "2 handlers get"},
 		{"coverage?show=open", 200, "beta.example.com"},
 		{"plan?at=2027-11-22", 200, "retired"},

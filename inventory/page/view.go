@@ -33,6 +33,7 @@ var nav = []struct{ path, text string }{
 	{"routes", "Routes"},
 	{"findings", "Findings"},
 	{"consumers", "Consumers"},
+	{"flows", "Flows"},
 	{"hosts", "Hosts"},
 	{"coverage", "Coverage"},
 	{"plan", "Plan"},
