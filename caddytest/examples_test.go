@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
 // example is one of examples/ that runs, on free ports.
@@ -194,6 +195,44 @@ func TestTheSideBySideExampleLeavesOtherHandlersTheirWork(t *testing.T) {
 	e.want(200, alice)
 	e.want(429, alice)
 	e.want(200, bob)
+}
+
+func TestTheMigratedLimitsAreThoseThatWereThere(t *testing.T) {
+	t.Parallel()
+	e := startExample(t, "migrate")
+	login := `curl -i -H 'Content-Type: application/json' -d '{"user":"alice"}' http://api.localhost:8080/v1/login`
+	for range 5 {
+		e.want(200, login)
+	}
+	refused(t, e.ask(login), 429, "quota-exceeded")
+	e.want(429, `curl -i -H 'Content-Type: application/json' -d '{"user":"alice"}' http://beta.localhost:8080/v2/login`)
+	for n := range 16 { // 20 within 10 s, of which 5 were logins
+		want := 200
+		if n == 15 {
+			want = 429
+		}
+		e.want(want, "curl -i http://api.localhost:8080/v1/anything")
+	}
+
+	// Each zone of the Caddyfile before has its limit, of the same size and key.
+	before, err := os.ReadFile("../examples/migrate/before.Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := caddyfile.Parse("before.Caddyfile", before); err != nil {
+		t.Fatal(err)
+	}
+	zone := regexp.MustCompile(`zone (\w+) \{(?s:.*?)key (\S+)\s+events (\d+)\s+window (\w+)`)
+	zones := zone.FindAllStringSubmatch(string(before), -1)
+	if len(zones) != 2 {
+		t.Fatalf("zones: %q", zones)
+	}
+	for _, z := range zones {
+		limit := regexp.MustCompile(`limit ` + z[1] + ` \{\n(?:\s+operations .*\n)?\s+key ` + regexp.QuoteMeta(z[2]) + `\n\s+rate ` + z[3] + "/" + z[4] + `\n`)
+		if !limit.MatchString(e.text) {
+			t.Errorf("zone %s has no limit of its name, key and rate", z[1])
+		}
+	}
 }
 
 // Without systemd the unit's lines are looked at.

@@ -126,7 +126,11 @@ type viewer struct {
 	complaints []string
 }
 
-func look(t *testing.T) *viewer {
+func look(t *testing.T) *viewer { return lookAt(t, guard(), (*viewer).traffic) }
+
+// lookAt opens a browser on the page of a guard that has seen some traffic.
+func lookAt(t *testing.T, guard string, traffic func(*viewer)) *viewer {
+	t.Helper()
 	chromium := needs.Tool(t, "chromium")
 	up := harness.NewUpstream(t)
 	// Answers differ, since a host that answers everything alike tells nothing.
@@ -135,11 +139,11 @@ func look(t *testing.T) *viewer {
 		return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	})
 	v := &viewer{t: t, caddy: harness.Start(t, harness.Config{
-		Guard: guard(), Sites: sites, Upstream: up, Untrusted: true, Files: map[string]string{"orders.yaml": document},
+		Guard: guard, Sites: sites, Upstream: up, Untrusted: true, Files: map[string]string{"orders.yaml": document},
 	})}
 	_, port, _ := strings.Cut(v.caddy.HTTP, ":")
 	v.base = "http://page.localhost:" + port + "/inventory/"
-	v.traffic()
+	traffic(v)
 
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU,
