@@ -8,6 +8,7 @@ import "slices"
 // Class is a class of data.
 type Class uint8
 
+// The classes of data that are told apart.
 const (
 	Email Class = iota
 	Phone
