@@ -53,7 +53,7 @@ func (c *Cluster) check() error {
 		}
 	}
 	if c.Secret != "" && !hasPlaceholder(c.Secret) && len(c.Secret) < minClusterSecret {
-		return wrong("cluster.secret", "", "too short: write at least %d characters", minClusterSecret)
+		return wrong("cluster.secret", "", "the secret is too short: write at least %d characters", minClusterSecret)
 	}
 	if strings.ContainsAny(c.Prefix, "{} \t\r\n") {
 		return wrong("cluster.prefix", "", "%q: leave out braces and spaces", c.Prefix)
