@@ -1,10 +1,12 @@
 package caddytest
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/url"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -123,8 +125,27 @@ func sampleBody(mediaType string, schema *openapi3.Schema) []byte {
 			form.Set(name, fmt.Sprint(value))
 		}
 		return []byte(form.Encode())
+	case strings.HasPrefix(mediaType, "multipart/form-data"):
+		return sampleParts(schema)
 	}
 	return []byte("opaque")
+}
+
+// sampleParts writes a form in parts, with the boundary x.
+func sampleParts(schema *openapi3.Schema) []byte {
+	members, _ := sample(schema, 0).(map[string]any)
+	var form bytes.Buffer
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		text, mediaType := fmt.Sprint(members[name]), "text/plain"
+		switch members[name].(type) {
+		case map[string]any, []any:
+			object, _ := json.Marshal(members[name])
+			text, mediaType = string(object), "application/json"
+		}
+		fmt.Fprintf(&form, "--x\r\nContent-Disposition: form-data; name=%q\r\nContent-Type: %s\r\n\r\n%s\r\n", name, mediaType, text)
+	}
+	form.WriteString("--x--\r\n")
+	return form.Bytes()
 }
 
 // content is the media type of the body that the operation takes and its schema.
