@@ -1,6 +1,7 @@
 package apiguard
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -138,6 +139,7 @@ func (s *shared) joinCluster(app *App) {
 		app.logger.Error("this node stands alone", zap.Error(err))
 		return
 	}
+	redis.SetLogger(clientLog{})
 	s.redis = client
 	var key []byte
 	if len(secret) > 0 {
@@ -157,6 +159,18 @@ func (s *shared) joinCluster(app *App) {
 			app.logger.Warn("the inventory is not exchanged with the cluster", zap.String("why", p.Why))
 		},
 	})
+}
+
+// clientLog takes what the client says of its connections, which it writes to
+// standard error otherwise, several lines a second while there is no Redis. What
+// matters of it is told once, where the exchange begins to fail, and in health.
+type clientLog struct{}
+
+// Printf implements the client's interface.
+func (clientLog) Printf(_ context.Context, format string, v ...any) {
+	if entry := caddy.Log().Named("api_guard.redis").Check(zap.DebugLevel, "the client of the cluster"); entry != nil {
+		entry.Write(zap.String("says", fmt.Sprintf(format, v...)))
+	}
 }
 
 func (app *App) clusterURL() string {
