@@ -95,7 +95,14 @@ func load(name string, data []byte, opts Options) (*Document, error) {
 		return nil, errors.New("the file is empty")
 	}
 	refs := &references{dir: opts.Dir, left: opts.MaxBytes - int64(len(data)), limit: opts.MaxBytes}
-	root, err := parse(filepath.Base(name), data, refs)
+	text, schemas, err := identify(filepath.Base(name), data, refs)
+	if err != nil {
+		return nil, err
+	}
+	if text == nil {
+		text = data
+	}
+	root, err := parse(filepath.Base(name), text, refs)
 	if err != nil {
 		return nil, diagnose(data, err)
 	}
@@ -107,6 +114,7 @@ func load(name string, data []byte, opts Options) (*Document, error) {
 		Hash:    refs.hash(data),
 		OpenAPI: root.OpenAPI,
 		Root:    root,
+		Schemas: schemas,
 
 		References: slices.Sorted(maps.Keys(refs.files)),
 	}

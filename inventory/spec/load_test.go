@@ -253,7 +253,9 @@ func TestTheRealDocumentsLoadWithoutProblems(t *testing.T) {
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(minimal))
 	f.Add([]byte(`{"openapi":"3.1.0","paths":{"/{a}":{"get":{}}},"servers":[{"url":"https://{h}.x/{b}","variables":{"h":{"enum":["a","b"]}}}]}`))
+	f.Add([]byte(`{"openapi":"3.1.0","paths":{},"servers":[{"url":"https://{#}x"}]}`))
 	f.Add([]byte("swagger: '2.0'"))
+	f.Add([]byte(`{"openapi":"3.1.0","paths":{},"components":{"schemas":{"A":{"$id":"a","$dynamicAnchor":"n","items":{"$dynamicRef":"#n"},"allOf":[{"$ref":"#/components/schemas/B/not"},{"$ref":"a#n"}]},"B":{"not":{"const":null}}}}}`))
 	f.Add([]byte("openapi: 3.0.0\npaths: {/a: {$ref: '../../etc/passwd'}}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		doc, err := Load("f", data, Options{MaxBytes: 1 << 16})

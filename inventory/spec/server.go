@@ -245,7 +245,11 @@ func fill(text string, fallbacks map[string]string) (string, error) {
 		if open < 0 {
 			return text, nil
 		}
-		end := open + strings.IndexByte(text[open:], markClose)
+		length := strings.IndexByte(text[open:], markClose)
+		if length < 0 {
+			return "", errors.New("a variable has its end in another part of the URL")
+		}
+		end := open + length
 		name := text[open+1 : end]
 		if fallbacks[name] == "" {
 			return "", fmt.Errorf("the variable {%s} fills a part of the URL and has neither enum nor default", name)

@@ -34,6 +34,9 @@ type Document struct {
 	Problems []Problem
 
 	Root *openapi3.T
+
+	// Schemas hold the schemas of Root that have SchemaMark; nil without any.
+	Schemas *Schemas
 }
 
 // Server is one base URL of a document, expanded to a single host and path.

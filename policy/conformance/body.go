@@ -242,6 +242,9 @@ func (m *media) binary(c coding) BodyPlan {
 		return BodyPlan{Action: Stream}
 	}
 	s := m.entry.Schema.Value
+	if isMarked(s) {
+		return streamed(uncheckedBinary)
+	}
 	for _, t := range s.Type.Slice() {
 		if t != openapi3.TypeString {
 			return streamed(uncheckedBinary)
@@ -324,7 +327,7 @@ func (p *BodyPlan) checkText(r *run, body []byte) (result Result) {
 		return formFault(faultText, "")
 	}
 	allowed := p.media.hint.scalars()
-	if allowed &^= typeArray | typeObject; allowed == 0 {
+	if allowed &^= typeArray | typeObject; allowed == 0 || p.media.hint.marked {
 		return Result{Unchecked: uncheckedText}
 	}
 	defer func() { r.buf = nil }() // it is the body, which the pool must not keep

@@ -40,6 +40,9 @@ func (b *builder) unit(u *unit) (*node, error) {
 func (b *builder) schema(v any) (*node, error) {
 	if m, ok := v.(map[string]any); ok {
 		if url, ok := m["$ref"].(string); ok {
+			if b.l.byURL[url] == nil {
+				return nil, fmt.Errorf("compiling a marked schema: %w", errUncovered)
+			}
 			return b.unit(b.l.byURL[url])
 		}
 		if len(m) == 0 {
@@ -83,7 +86,8 @@ func (b *builder) fill(n *node, v any) error {
 		n.never = v == false
 		return nil
 	}
-	for _, keyword := range []string{"unevaluatedItems", "unevaluatedProperties", "$dynamicRef"} {
+	// The doc of a unit has `$ref` beside nothing when its schema is marked.
+	for _, keyword := range []string{"unevaluatedItems", "unevaluatedProperties", "$dynamicRef", "$ref"} {
 		if _, ok := m[keyword]; ok {
 			return fmt.Errorf("compiling %s: %w", keyword, errUncovered)
 		}

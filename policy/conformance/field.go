@@ -36,6 +36,8 @@ type field struct {
 func newFormPlan(l *library, entry *openapi3.MediaType, parts bool) *formPlan {
 	plan := &formPlan{hint: hintOf(entry.Schema, maxHintDepth)}
 	switch {
+	case plan.hint.marked:
+		plan.problem = errMarkedText.Error()
 	case plan.hint.types&typeObject == 0:
 		plan.problem = "a form is an object, its schema has another type"
 	case len(plan.hint.props) > maxQueryParameters:

@@ -44,7 +44,11 @@ func (l *library) general(u *unit) (schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compiling a schema: %w", err)
 	}
-	return &general{schema: s, depth: depthFor(u.explosive())}, nil
+	branches, marked := u.explosive(), false
+	if u.reach(func(v *unit) { marked = marked || v.marked }); marked {
+		branches = max(branches, l.waysOf(s))
+	}
+	return &general{schema: s, depth: depthFor(branches)}, nil
 }
 
 func (l *library) newCompiler() *jsonschema.Compiler {
@@ -71,6 +75,12 @@ type unitLoader struct{ l *library }
 func (u unitLoader) Load(url string) (any, error) {
 	if unit, ok := u.l.byURL[url]; ok {
 		return unit.doc, nil
+	}
+	if doc, ok := u.l.prepare().docs[url]; ok {
+		return doc, nil
+	}
+	if reason, ok := strings.CutPrefix(url, unusable); ok {
+		return nil, u.l.prepare().reason(reason)
 	}
 	return nil, fmt.Errorf("resolving %q: schemas outside the document are not loaded", url)
 }

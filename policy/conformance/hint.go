@@ -11,6 +11,9 @@ type hint struct {
 	rest  *hint // of other properties; nil: any text is a string
 	open  bool  // an object may have other properties than props
 	bytes bool  // a string of any bytes, as files are described
+
+	// marked: it cannot be told, since a schema is known as it was written only.
+	marked bool
 }
 
 // maxHintDepth is how deep hints follow a schema: styles write two levels, and
@@ -18,7 +21,7 @@ type hint struct {
 const maxHintDepth = 4
 
 func hintOf(r *openapi3.SchemaRef, depth int) *hint {
-	h := &hint{types: anyType, open: true}
+	h := &hint{types: anyType, open: true, marked: r != nil && r.Value != nil && isMarked(r.Value)}
 	if r == nil || r.Value == nil || depth == 0 {
 		return h
 	}
@@ -26,15 +29,19 @@ func hintOf(r *openapi3.SchemaRef, depth int) *hint {
 	h.types = declaredTypes(s)
 	if s.Items != nil {
 		h.item = hintOf(s.Items, depth-1)
+		h.marked = h.marked || h.item.marked
 	}
 	for name, p := range s.Properties {
-		h.prop(name, hintOf(p, depth-1))
+		of := hintOf(p, depth-1)
+		h.prop(name, of)
+		h.marked = h.marked || of.marked
 	}
 	if has := s.AdditionalProperties.Has; has != nil && !*has {
 		h.open = false
 	}
 	if s.AdditionalProperties.Schema != nil {
 		h.rest = hintOf(s.AdditionalProperties.Schema, depth-1)
+		h.marked = h.marked || h.rest.marked
 	}
 	h.bytes = s.Format == "binary" || s.ContentMediaType != "" && s.ContentEncoding == ""
 	for _, r := range s.AllOf {
@@ -107,6 +114,7 @@ func (h *hint) join(part *hint) {
 		h.rest = part.rest
 	}
 	h.bytes = h.bytes || part.bytes
+	h.marked = h.marked || part.marked
 	for name, p := range part.props {
 		h.prop(name, p)
 	}

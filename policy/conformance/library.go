@@ -40,6 +40,9 @@ type library struct {
 	memos    uint32
 	nesting  int
 	compiler *jsonschema.Compiler
+
+	resources map[string]any // of the document's marked schemas, as written
+	prepared  *preparedResources
 }
 
 type patternOrError struct {
@@ -61,22 +64,22 @@ type libraryKey struct {
 
 func libraryOf(d *spec.Document, answers bool, formats *Formats) *library {
 	if d == nil {
-		return newLibrary("", nil, answers, formats)
+		return newLibrary(&spec.Document{}, answers, formats)
 	}
 	key := libraryKey{weak.Make(d), answers, formats.Key()}
 	if l, ok := libraries.Load(key); ok {
 		return l.(*library)
 	}
-	l, loaded := libraries.LoadOrStore(key, newLibrary(d.OpenAPI, d.Root, answers, formats))
+	l, loaded := libraries.LoadOrStore(key, newLibrary(d, answers, formats))
 	if !loaded {
 		runtime.AddCleanup(d, func(key libraryKey) { libraries.Delete(key) }, key)
 	}
 	return l.(*library)
 }
 
-func newLibrary(version string, root *openapi3.T, answers bool, formats *Formats) *library {
+func newLibrary(d *spec.Document, answers bool, formats *Formats) *library {
 	l := &library{
-		legacy:   strings.HasPrefix(version, "3.0"),
+		legacy:   strings.HasPrefix(d.OpenAPI, "3.0"),
 		answers:  answers,
 		formats:  formats,
 		units:    map[*openapi3.Schema]*unit{},
@@ -85,7 +88,10 @@ func newLibrary(version string, root *openapi3.T, answers bool, formats *Formats
 		patterns: map[string]patternOrError{},
 		nodes:    map[*unit]*node{},
 	}
-	if root != nil && root.JSONSchemaDialect != "" && !knownDialect(root.JSONSchemaDialect) {
+	if d.Schemas != nil {
+		l.resources = d.Schemas.Resources
+	}
+	if root := d.Root; root != nil && root.JSONSchemaDialect != "" && !knownDialect(root.JSONSchemaDialect) {
 		l.dialect = fmt.Errorf("reading jsonSchemaDialect %q: %w", root.JSONSchemaDialect, errDialect)
 	}
 	return l

@@ -119,7 +119,7 @@ func (o *Operation) addParameter(rules *parameterRules, d *openapi3.Parameter) {
 	p.hint = hintOf(schema, maxHintDepth)
 	p.shapes = p.hint.shapes()
 	if p.unchecked == "" {
-		p.schema = o.library().compile(schema)
+		p.schema = o.library().compileText(schema, p.hint)
 		p.unchecked = p.schema.unchecked()
 	}
 	if p.style == styleUnknown {

@@ -102,7 +102,7 @@ func headerOf(l *library, name string, d *openapi3.Parameter) parameter {
 	p.hint = hintOf(schema, maxHintDepth)
 	p.shapes = p.hint.shapes()
 	if p.unchecked == "" {
-		p.schema = l.compile(schema)
+		p.schema = l.compileText(schema, p.hint)
 		p.unchecked = p.schema.unchecked()
 	}
 	if p.style == styleUnknown {

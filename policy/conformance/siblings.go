@@ -10,14 +10,18 @@ import (
 // makes a difference. From OpenAPI 3.1 on kin-openapi makes of `{$ref, …}` a copy
 // of the target with the keywords beside it as one more allOf entry. That is the
 // same but for unevaluatedProperties and unevaluatedItems, which look at what
-// stands beside them. Without such, beside is nil.
+// stands beside them, and for a marked schema, whose copy has no references. Without
+// such, beside is nil.
 func (l *library) siblings(r *openapi3.SchemaRef) (target, beside *openapi3.Schema) {
 	n := len(r.Value.AllOf)
 	if l.legacy || r.Ref == "" || n == 0 {
 		return nil, nil
 	}
 	last := r.Value.AllOf[n-1]
-	if last == nil || last.Ref != "" || last.Value == nil || !unevaluated(r.Value) && !unevaluated(last.Value) || !hasSiblings(r) {
+	if last == nil || last.Ref != "" || last.Value == nil {
+		return nil, nil
+	}
+	if _, marked := l.marked(r.Value); !marked && !unevaluated(r.Value) && !unevaluated(last.Value) || !hasSiblings(r) {
 		return nil, nil
 	}
 	target, ok := l.split[r]

@@ -53,6 +53,10 @@ func (t *translator) schema(s *openapi3.Schema, inPlace bool) any {
 	if s.Always != nil {
 		return *s.Always
 	}
+	if url, ok := t.l.marked(s); ok {
+		t.u.marked = true
+		return map[string]any{"$ref": url}
+	}
 	if t.l.nesting++; t.l.nesting > maxNesting {
 		t.failed(fmt.Errorf("the schema is nested more than %d deep", maxNesting))
 		t.l.nesting--

@@ -18,7 +18,8 @@ type unit struct {
 	// inPlace are the refs that judge the same value as the unit itself. A cycle
 	// of them would never end.
 	inPlace  []*unit
-	branches int // the most alternatives that one keyword has in it
+	branches int  // the most alternatives that one keyword has in it
+	marked   bool // a schema in it is judged as it was written
 	problems []string
 	err      error // it cannot be translated
 }

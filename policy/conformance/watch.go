@@ -226,5 +226,5 @@ func (m *media) watchable() bool {
 }
 
 func simple(s *openapi3.Schema) bool {
-	return len(s.AllOf)+len(s.AnyOf)+len(s.OneOf) == 0 && s.Not == nil && s.If == nil && s.UnevaluatedProperties.Has == nil && s.UnevaluatedProperties.Schema == nil
+	return !isMarked(s) && len(s.AllOf)+len(s.AnyOf)+len(s.OneOf) == 0 && s.Not == nil && s.If == nil && s.UnevaluatedProperties.Has == nil && s.UnevaluatedProperties.Schema == nil
 }
