@@ -48,6 +48,8 @@ type exchange struct {
 	// policyField is the text of the last RateLimit-Policy that was sent: the next
 	// one is mostly the same.
 	policyField string
+	values      fieldValues
+	problem     []byte // the document of a refusal
 }
 
 var exchanges = sync.Pool{New: func() any {
@@ -124,9 +126,10 @@ func (x *exchange) answerRefusal() error {
 		return caddyhttp.HandlerError{StatusCode: v.Status, Err: errRefused}
 	}
 	instance, _ := x.replacer.GetString("http.request.uuid")
-	body := v.AppendProblem(nil, x.app.typeBase(), instance)
-	h["Content-Type"] = []string{policy.MediaTypeProblem}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	body := v.AppendProblem(x.problem[:0], x.app.typeBase(), instance)
+	x.problem = body
+	h["Content-Type"] = x.values.list(policy.MediaTypeProblem)
+	h["Content-Length"] = x.values.list(strconv.Itoa(len(body)))
 	x.w.WriteHeader(v.Status)
 	// An answer that the client no longer reads is no error of ours.
 	_, _ = x.w.Write(body)
@@ -171,8 +174,8 @@ func (x *exchange) decorate(h http.Header) {
 		}
 		// Beside the origin's own, which counts by limits of its own. The names are
 		// in net/http's canonical form, so that nothing has to make it.
-		h["Ratelimit-Policy"] = append(h["Ratelimit-Policy"], x.policyField)
-		h["Ratelimit"] = append(h["Ratelimit"], string(limitField))
+		x.values.add(h, "Ratelimit-Policy", x.policyField)
+		x.values.add(h, "Ratelimit", x.values.text(limitField))
 	}
 }
 

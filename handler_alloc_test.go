@@ -19,6 +19,22 @@ func TestADocumentedGetAllocatesNothing(t *testing.T) {
 	}
 }
 
+// The fields are made anew for each request, and room for many at once.
+func TestLimitsThatShowThemselvesCostAnAllowedGetNoAllocation(t *testing.T) {
+	app := limitedApp(t, &Limit{Name: "a", Rate: "100000/1h"}, &Limit{Name: "b", Rate: "100000/1h", Algorithm: "bucket"})
+	if n := allocationsOf(t, app, func(w http.ResponseWriter, _ *http.Request) error {
+		h := w.Header()
+		w.WriteHeader(http.StatusOK)
+		if len(h["Ratelimit"]) != 1 || len(h["Ratelimit-Policy"]) != 1 {
+			t.Errorf("the fields are %q and %q", h["Ratelimit"], h["Ratelimit-Policy"])
+		}
+		clear(h)
+		return nil
+	}); n >= 1 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestALimitOnFailuresCostsAnAllowedGetNoAllocation(t *testing.T) {
 	app := limitedApp(t, &Limit{Name: "guesses", Rate: "5/1h", Count: "failures", Concurrency: 9, Headers: "off"})
 	if n := allocationsOfAGet(t, app); n >= 1 {

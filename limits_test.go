@@ -17,9 +17,9 @@ import (
 )
 
 // limitedApp is smallApp with one limit.
-func limitedApp(t testing.TB, limit *Limit) *App {
+func limitedApp(t testing.TB, limits ...*Limit) *App {
 	app := smallApp(t)
-	app.Policy = &Policy{Rules: Rules{Limit: []*Limit{limit}, Upgrade: "off"}}
+	app.Policy = &Policy{Rules: Rules{Limit: limits, Upgrade: "off"}}
 	return mustProvision(t, app)
 }
 

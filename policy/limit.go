@@ -73,11 +73,22 @@ type bound struct {
 	count    Count
 	failures []int
 	cost     uint32 // 0: the operation's
+
+	// shown is its member of a RateLimit-Policy field, which never changes.
+	shown string
 }
 
 // newBounds is what a limit says: its rate, its quota, and what may be on its way
 // at one time. They are counted apart under the same key.
 func newBounds(l *Limit, mask uint64, scope ...string) ([]bound, error) {
+	out, err := countedApart(l, mask, scope...)
+	for i := range out {
+		out[i].shown = string(ratelimit.AppendPolicy(nil, []*ratelimit.Limit{&out[i].arithmetic}))
+	}
+	return out, err
+}
+
+func countedApart(l *Limit, mask uint64, scope ...string) ([]bound, error) {
 	var out []bound
 	if l.Rate != 0 || l.Concurrency == 0 && l.Quota == 0 {
 		b, err := newBound(l, mask, scope...)
@@ -258,6 +269,7 @@ func (v *Verdict) Limit(i int) Limited {
 func (v *Verdict) AppendFields(policyField, limitField []byte) (policy, limit []byte, any bool) {
 	var limits [MaxLimits]*ratelimit.Limit
 	var decisions [MaxLimits]ratelimit.Decision
+	var shown [MaxLimits]string
 	n := 0
 next:
 	for i := range v.bound {
@@ -269,15 +281,21 @@ next:
 				continue
 			}
 			if v.decisions[i].Remaining < decisions[j].Remaining || !v.decisions[i].Admitted {
-				limits[j], decisions[j] = v.charges[i].Limit, v.decisions[i]
+				limits[j], decisions[j], shown[j] = v.charges[i].Limit, v.decisions[i], v.limits[i].shown
 			}
 			continue next
 		}
-		limits[n], decisions[n] = v.charges[i].Limit, v.decisions[i]
+		limits[n], decisions[n], shown[n] = v.charges[i].Limit, v.decisions[i], v.limits[i].shown
 		n++
 	}
 	if n == 0 {
 		return policyField, limitField, false
 	}
-	return ratelimit.AppendPolicy(policyField, limits[:n]), ratelimit.AppendLimit(limitField, limits[:n], decisions[:n]), true
+	for i, member := range shown[:n] {
+		if i > 0 {
+			policyField = append(policyField, ", "...)
+		}
+		policyField = append(policyField, member...)
+	}
+	return policyField, ratelimit.AppendLimit(limitField, limits[:n], decisions[:n]), true
 }

@@ -1,0 +1,36 @@
+package apiguard
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// What was handed out belongs to a header for good: neither a later value nor what
+// a handler does to another header may change it.
+func TestValuesOfFieldsStayAsTheyWereHandedOut(t *testing.T) {
+	var f fieldValues
+	var headers []http.Header
+	for i := range 500 {
+		h := make(http.Header)
+		f.add(h, "Ratelimit", f.text([]byte(strconv.Itoa(i))))
+		headers = append(headers, h)
+		if i%3 == 1 { // as Caddy's `header` does, and upstreams with a value of their own
+			h["Ratelimit"][0] = "replaced"
+			f.add(h, "Ratelimit", "second")
+		}
+	}
+	for i, h := range headers {
+		want := strconv.Itoa(i)
+		if i%3 == 1 {
+			want = "replaced,second"
+		}
+		if got := strings.Join(h["Ratelimit"], ","); got != want {
+			t.Fatalf("header %d has %q, want %q", i, got, want)
+		}
+	}
+	if long := strings.Repeat("x", 3*valueText); f.text([]byte(long)) != long {
+		t.Error("a value longer than the room")
+	}
+}
