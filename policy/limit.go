@@ -267,35 +267,31 @@ func (v *Verdict) Limit(i int) Limited {
 // limits that bear one name (a version's tighter one beside the API's) the one
 // with less remaining is shown, since a name may stand in a field once.
 func (v *Verdict) AppendFields(policyField, limitField []byte) (policy, limit []byte, any bool) {
-	var limits [MaxLimits]*ratelimit.Limit
-	var decisions [MaxLimits]ratelimit.Decision
-	var shown [MaxLimits]string
+	var shown [MaxLimits]uint8 // of v.limits; clearing lists of decisions takes longer than writing them
 	n := 0
 next:
 	for i := range v.bound {
 		if v.charges[i].Shadow || v.limits[i].hideFields || v.decisions[i].Unavailable {
 			continue
 		}
-		for j := range n {
-			if limits[j].Name != v.charges[i].Limit.Name {
+		for j, k := range shown[:n] {
+			if v.charges[k].Limit.Name != v.charges[i].Limit.Name {
 				continue
 			}
-			if v.decisions[i].Remaining < decisions[j].Remaining || !v.decisions[i].Admitted {
-				limits[j], decisions[j], shown[j] = v.charges[i].Limit, v.decisions[i], v.limits[i].shown
+			if v.decisions[i].Remaining < v.decisions[k].Remaining || !v.decisions[i].Admitted {
+				shown[j] = uint8(i)
 			}
 			continue next
 		}
-		limits[n], decisions[n], shown[n] = v.charges[i].Limit, v.decisions[i], v.limits[i].shown
+		shown[n] = uint8(i)
 		n++
 	}
-	if n == 0 {
-		return policyField, limitField, false
-	}
-	for i, member := range shown[:n] {
+	for i, k := range shown[:n] {
 		if i > 0 {
-			policyField = append(policyField, ", "...)
+			policyField, limitField = append(policyField, ", "...), append(limitField, ", "...)
 		}
-		policyField = append(policyField, member...)
+		policyField = append(policyField, v.limits[k].shown...)
+		limitField = ratelimit.AppendLimit(limitField, []*ratelimit.Limit{v.charges[k].Limit}, v.decisions[k:k+1])
 	}
-	return policyField, ratelimit.AppendLimit(limitField, limits[:n], decisions[:n]), true
+	return policyField, limitField, n > 0
 }

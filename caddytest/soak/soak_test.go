@@ -1,0 +1,157 @@
+package soak
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/apiguard/caddy-api-guard"
+	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+)
+
+var length = flag.Duration("soak", 15*time.Second, "how long the traffic runs; 5m and 30m are the full measures")
+
+// heapRoom is how much more the heap may hold afterwards than after the warm-up.
+const heapRoom = 32 << 20
+
+func TestMain(m *testing.M) { harness.Main(m) }
+
+func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
+	up := startUpstream(t)
+	caddy := harness.Start(t, config(up, false))
+
+	// Once with everything, so that what is made at the first use is there.
+	warm, stop := context.WithTimeout(t.Context(), 2*time.Second)
+	first := all(warm, caddy.HTTP, t)()
+	stop()
+	reload(t, caddy, config(up, true), 0)
+	settle(t, caddy)
+	heap, routines, files := caddy.Heap(t), guards(t, caddy), openFiles(t, caddy)
+	began := time.Now()
+
+	ctx, stop := context.WithTimeout(t.Context(), *length)
+	defer stop()
+	done := all(ctx, caddy.HTTP, t)
+	reloads := 0
+	for pace := time.Tick(time.Second); ctx.Err() == nil; {
+		select {
+		case <-ctx.Done():
+		case <-pace:
+			reloads++
+			reload(t, caddy, config(up, reloads%2 == 0), reloads)
+		}
+	}
+	sums := done()
+	for name, of := range sums {
+		t.Logf("%-13s %6d sent, %d cut, %v", name, of.sent, of.failed, of.statuses)
+		// Each of the two clients of a kind has one request under way at a reload.
+		if name != "aborted" && of.failed > 2*reloads {
+			t.Errorf("%s: %d of %d were cut, over %d reloads", name, of.failed, of.sent, reloads)
+		}
+	}
+	if n := sums["by date"].statuses; n[200] == 0 || n[410] == 0 {
+		t.Errorf("v1 answered %v: its date did not pass and come back", n)
+	}
+
+	// Within any minute 5 at most, reloads or not; the first guess was in the warm-up.
+	most := int64(guessRate * (int(time.Since(began).Minutes()+2.0/60) + 2))
+	if got := up.guesses.Load(); got > most || got < guessRate {
+		t.Errorf("%d guesses passed, at most %d may have", got, most)
+	}
+
+	settle(t, caddy)
+	wantCount(t, caddy, "/v2/orders/{id}", first["valid"], sums["valid"])
+	wantCount(t, caddy, "/v2/password-reset", first["guesses"], sums["guesses"])
+	harness.Await(t, "what the guard had running to end", func() (string, bool) {
+		r, f := guards(t, caddy), openFiles(t, caddy)
+		return fmt.Sprintf("%d goroutines of the guard, %d before; %d open files, %d before", r, routines, f, files), r <= routines && f <= files
+	})
+	if grown := caddy.Heap(t) - heap; grown > heapRoom {
+		t.Errorf("the heap grew by %d bytes", grown)
+	}
+}
+
+// reload takes over a configuration that differs from every other one.
+func reload(t *testing.T, caddy *harness.Caddy, cfg harness.Config, i int) {
+	t.Helper()
+	cfg.Caddyfile = strings.Replace(cfg.Caddyfile, "\tapi orders {\n", fmt.Sprintf("\tapi orders {\n\t\t\tpurpose \"%d\"\n", i), 1)
+	if status, body := caddy.Reload(t, cfg); status != 200 {
+		t.Errorf("reload %d: %s", i, body)
+	}
+}
+
+// settle waits until no request runs any more: those that were aborted end when
+// Caddy notices.
+func settle(t *testing.T, caddy *harness.Caddy) {
+	t.Helper()
+	harness.Await(t, "all requests to end", func() (string, bool) {
+		_, body := caddy.Ask(t, "GET", "/debug/pprof/goroutine?debug=2")
+		return "some run", !strings.Contains(string(body), "caddy-api-guard.(*Handler).ServeHTTP")
+	})
+}
+
+// wantCount holds the inventory against what clients saw: every answer was
+// counted, and no more than what was sent.
+func wantCount(t *testing.T, caddy *harness.Caddy, path string, of ...*tally) {
+	t.Helper()
+	answered, sent := 0, 0
+	for _, o := range of {
+		sent += o.sent
+		for _, n := range o.statuses {
+			answered += n
+		}
+	}
+	var list struct {
+		Items []struct {
+			Path  string `json:"path"`
+			Count int    `json:"count"`
+		} `json:"items"`
+	}
+	caddy.Query(t, "/api_guard/routes?api=orders&version=v2", &list)
+	for _, r := range list.Items {
+		if r.Path == path {
+			if r.Count < answered || r.Count > sent {
+				t.Errorf("%s: %d counted; %d were sent and %d answered", path, r.Count, sent, answered)
+			}
+			return
+		}
+	}
+	t.Errorf("%s is not in the inventory: %+v", path, list.Items)
+}
+
+// guards are the goroutines of the guard.
+func guards(t *testing.T, caddy *harness.Caddy) int {
+	t.Helper()
+	_, body := caddy.Ask(t, "GET", "/debug/pprof/goroutine?debug=2")
+	n := 0
+	for one := range strings.SplitSeq(string(body), "\n\n") {
+		if strings.Contains(one, "apiguard/caddy-api-guard") && !strings.Contains(one, "harness.exitWithParent") {
+			n++
+		}
+	}
+	return n
+}
+
+// openFiles are the descriptors of files; those of idle connections come and go.
+func openFiles(t *testing.T, caddy *harness.Caddy) int {
+	t.Helper()
+	folder := filepath.Join("/proc", strconv.Itoa(caddy.PID()), "fd")
+	list, err := os.ReadDir(folder)
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, entry := range list {
+		if to, err := os.Readlink(filepath.Join(folder, entry.Name())); err == nil && strings.HasPrefix(to, "/") {
+			n++
+		}
+	}
+	return n
+}
