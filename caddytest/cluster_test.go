@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
+	"github.com/apiguard/caddy-api-guard/internal/needs"
 )
 
 // cluster is what health says of the other nodes.
@@ -61,7 +62,7 @@ func countOf(t *testing.T, caddy *harness.Caddy, path string) int {
 // one of them killed and started again.
 func TestThreeNodesHaveOneInventory(t *testing.T) {
 	t.Parallel()
-	server := harness.NewRedis(t)
+	server := needs.NewRedis(t)
 	up := harness.NewUpstream(t)
 	guard := "cluster redis://" + server.Addr + "/0 {\n\tsecret \"a secret of the whole fleet\"\n\tprefix test:\n}\n" +
 		strings.Replace(fleet, "unknown_route enforce", "unknown_route monitor\nunknown_host monitor", 1)

@@ -143,23 +143,22 @@ func sentence(err error) string {
 	return strings.ToUpper(s[:1]) + s[1:] + "."
 }
 
-// pageLength is how many rows a page has when the query does not say.
-const pageLength = 100
+// list shows a page of what ask gives for the query, with what the form offers.
+func list[Q, T any](p *Page, v *view, query url.Values, parse func(url.Values) (Q, error), ask func(Q) (inventory.List[T], error)) {
+	f := newFilter(query)
+	var found inventory.List[T]
+	q, err := parse(f.query)
+	if err == nil {
+		found, err = ask(q)
+	}
+	if l := show(v, f, found, err); l != nil {
+		l.offer(p.source.APIs().Items)
+	}
+}
 
 func (p *Page) routes(v *view, query url.Values) {
 	v.Name, v.Title = "routes", "Routes"
-	f := newFilter(query)
-	q, err := inventory.ParseRouteQuery(f.query)
-	var list inventory.List[inventory.RouteEntry]
-	if err == nil {
-		if q.Limit == 0 {
-			q.Limit = pageLength
-		}
-		list, err = p.source.Routes(q)
-	}
-	if l := show(v, f, list, err); l != nil {
-		l.offer(p.source.APIs().Items)
-	}
+	list(p, v, query, inventory.ParseRouteQuery, p.source.Routes)
 }
 
 // openEither is the form's word for findings that hold and those that do not.
@@ -186,39 +185,17 @@ func (p *Page) findings(v *view, query url.Values) {
 
 func (p *Page) consumers(v *view, query url.Values) {
 	v.Name, v.Title = "consumers", "Consumers"
-	f := newFilter(query)
-	q, err := inventory.ParseConsumerQuery(f.query)
-	var list inventory.List[inventory.ConsumerEntry]
-	if err == nil {
-		list, err = p.source.Consumers(q)
-	}
-	if l := show(v, f, list, err); l != nil {
-		l.offer(p.source.APIs().Items)
-	}
+	list(p, v, query, inventory.ParseConsumerQuery, p.source.Consumers)
 }
 
 func (p *Page) flows(v *view, query url.Values) {
 	v.Name, v.Title = "flows", "Flows"
-	f := newFilter(query)
-	q, err := inventory.ParseFlowQuery(f.query)
-	var list inventory.List[inventory.FlowEntry]
-	if err == nil {
-		list, err = p.source.Flows(q)
-	}
-	if l := show(v, f, list, err); l != nil {
-		l.offer(p.source.APIs().Items)
-	}
+	list(p, v, query, inventory.ParseFlowQuery, p.source.Flows)
 }
 
 func (p *Page) hosts(v *view, query url.Values) {
 	v.Name, v.Title = "hosts", "Hosts"
-	f := newFilter(query)
-	q, err := inventory.ParseHostQuery(f.query)
-	var list inventory.List[inventory.HostEntry]
-	if err == nil {
-		list, err = p.source.Hosts(q)
-	}
-	show(v, f, list, err)
+	list(p, v, query, inventory.ParseHostQuery, p.source.Hosts)
 }
 
 // routeView is one route with all that is known of it.
