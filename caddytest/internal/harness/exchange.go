@@ -116,9 +116,11 @@ func (c *Caddy) Raw(t testing.TB, request []byte, method string) Answer {
 	t.Helper()
 	answer, err := c.raw(request, method)
 	// When listeners change hands, the kernel resets connections that the old one
-	// had not accepted yet; no handler has seen them.
+	// had not accepted yet, and Caddy closes those that it had not begun to read; no
+	// handler has seen them.
 	for range 3 {
-		if !c.reloaded.Load() || !errors.Is(err, syscall.ECONNRESET) {
+		cut := errors.Is(err, syscall.ECONNRESET) || answer.Status == 0 && errors.Is(err, io.ErrUnexpectedEOF)
+		if !c.reloaded.Load() || !cut {
 			break
 		}
 		answer, err = c.raw(request, method)
