@@ -223,7 +223,7 @@ func FuzzMultipart(f *testing.F) {
 	o := partsOperation(f, "3.1.0", `{"schema":{"type":"object","properties":{"a":{"type":"array","items":{"type":"integer"}},"b":{"type":"object"},"c":{"type":"string","format":"binary"}}}}`)
 	for _, s := range []string{
 		partsOf("\"a\"\n\n1", "\"a\"\n\n2"), partsOf("b\n\n{}"), partsOf("\"c\"; filename=\"x\"\nContent-Type: image/png\n\n\xff"), partsOf("\"\"\n\n"),
-		"--XX\r\n\r\n--XX--", partsOf("\"a\"\n\n1\n--XX--\n--XX"), partsOf(`"a\"b"` + "\n\n1"), "--XX--\r\n", partsOf("a;;\n\n1"),
+		"--XX\r\n\r\n--XX--", partsOf("\"a\"\n\n1\n--XX--\n--XX"), partsOf(`"a\"b"` + "\n\n1"), "--XX--\r\n", partsOf("a;;\n\n1"), "--XX\r\nContent-Disposition: form-data; name=b\r\n\r\n--XX--\r",
 	} {
 		f.Add(s)
 	}

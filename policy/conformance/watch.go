@@ -64,7 +64,8 @@ func (w *Watch) End() Result {
 	if w.done || w.plan.Action == Count {
 		return w.last
 	}
-	if w.state != watchEnd {
+	// After the last boundary stands a line break, a whole one, or nothing.
+	if w.state != watchEnd || len(w.hold) == 1 {
 		w.end(formFault(faultMultipart, ""))
 		return w.last
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -169,13 +170,29 @@ var accidents = []string{"WARNING: DATA RACE", "panic", "fatal error: "}
 
 // wantNoAccident fails the test when the process had an accident.
 func (c *Caddy) wantNoAccident() {
-	log := c.Log()
+	log := withoutCaddysRace(c.Log())
 	for _, accident := range accidents {
 		if i := strings.Index(log, accident); i >= 0 {
 			c.t.Errorf("Caddy had an accident: %.4000s", log[i:])
 			return
 		}
 	}
+}
+
+// raceReport is what the race detector writes of one race.
+var raceReport = regexp.MustCompile(`(?s)WARNING: DATA RACE\n.*?\n==================\n`)
+
+// withoutCaddysRace leaves out the reports of one race that Caddy 2.11.9 has with
+// itself: the events app subscribes its handlers in Start, and apps start in a random
+// order, so that the TLS app may emit the events of a certificate meanwhile.
+func withoutCaddysRace(log string) string {
+	return raceReport.ReplaceAllStringFunc(log, func(report string) string {
+		if strings.Contains(report, "caddyevents.(*App).Subscribe()") && strings.Contains(report, "caddyevents.(*App).ShouldEmit()") &&
+			strings.Contains(report, "caddytls.(*TLS).onEvent()") {
+			return ""
+		}
+		return report
+	})
 }
 
 // Log is what the process wrote to its standard output and error so far.
