@@ -65,8 +65,13 @@ func parseLogged(line []byte, host string) (logged, error) {
 	} else {
 		l, err = parseCombined(string(line))
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return l, err
+	case l.method == "" || l.uri == "":
+		return l, errNotAccess
+	case l.time.Year() < 1970 || l.time.Year() > 2200: // what nanoseconds since 1970 can tell
+		return l, errors.New("its time is not between 1970 and 2200")
 	}
 	if l.host == "" {
 		l.host = host

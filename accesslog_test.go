@@ -60,6 +60,8 @@ func TestLinesThatAreNoRequestSayWhy(t *testing.T) {
 		`{"ts":1791640536,"request":{"method":"GET","uri":"/"},"status":200}`:             "--host",
 		`{"request":{"method":"GET","uri":"/","host":"a"},"status":200}`:                  "no ts",
 		`{"ts":"yesterday","request":{"method":"GET","uri":"/","host":"a"},"status":200}`: "no time",
+		`a.example 198.51.100.7 - - [10/Oct/2026:13:55:36 +0000] " / HTTP/1.1" 200 1`:     "no access log entry",
+		`a.example 198.51.100.7 - - [10/Oct/0026:13:55:36 +0000] "GET / HTTP/1.1" 200 1`:  "between 1970 and 2200",
 		`{"ts":1`: "EOF",
 		`-`:       "no access log entry",
 		`198.51.100.7 - - [10/Oct/2026:13:55:36 +0000] "GET / HTTP/1.1" 200 1`:                             "--host",
@@ -96,6 +98,7 @@ func TestLongLinesAreUnreadableAndTheNextIsNot(t *testing.T) {
 func FuzzAccessLog(f *testing.F) {
 	f.Add([]byte(`{"ts":1791640536.5,"request":{"remote_ip":"10.0.0.1","client_ip":"198.51.100.7","proto":"HTTP/2.0","method":"GET","host":"api.example.com","uri":"/v2/orders?limit=1","headers":{"Accept":["*/*"]}},"size":12,"status":200}`))
 	f.Add([]byte(`a.example 198.51.100.7 - - [10/Oct/2026:13:55:36 +0000] "GET /%zz HTTP/1.1" 200 1 "-" "-"`))
+	f.Add([]byte(`0 0 0 0 [10/Oct/0000:00:00:00 +0000] " "0`))
 	f.Add([]byte(`{"ts":1e300,"request":{"client_ip":"x","method":"CONNECT","host":"[::1","uri":"*"},"status":-1}`))
 	p, err := newPlayer([]byte(`{"apps":{"api_guard":{"api":[{"name":"orders","version":[{"name":"v2","hosts":["api.example.com"]}]}]}}}`))
 	if err != nil {
