@@ -13,9 +13,10 @@ type run struct {
 
 	// report is nil while only the verdict counts.
 	report *report
-	name   []byte // for unescaped names
-	value  []byte // for unescaped values
-	buf    []byte // the text of a parameter
+	name   []byte  // for unescaped names
+	extras []extra // names that the schema does not declare, while a body is read
+	value  []byte  // for unescaped values
+	buf    []byte  // the text of a parameter
 
 	// decimal is the number being judged. It stands here since formats are
 	// function values, and what they are given would be allocated each time.
@@ -24,7 +25,9 @@ type run struct {
 
 // budget bounds the work of one judgement: combinators can ask about one value
 // again and again. Plain schemas take about one step a token.
-func budget(t *tape) int { return 100_000 + 64*len(t.toks) }
+func budget(t *tape) int { return 100_000 + stepsPerToken*len(t.toks) }
+
+const stepsPerToken = 64
 
 var runs = sync.Pool{New: func() any { return new(run) }}
 
@@ -207,8 +210,8 @@ func (r *run) number(n *numberRules, d *decimal) bool {
 
 func (r *run) text(n *textRules, i uint32) bool {
 	k := &r.t.toks[i]
-	if raw := int(k.end - k.start); n.lengthOnly && raw <= n.max && raw > n.sure && k.flags&flagSized == 0 {
-		return true // however it is written
+	if k.flags&flagSized == 0 && n.surely(int(k.end-k.start)) {
+		return true
 	}
 	ok := true
 	b := r.unescaped(i)

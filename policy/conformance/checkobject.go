@@ -139,15 +139,15 @@ func (r *run) branches(c *combinators, i uint32) bool {
 			}
 		}
 	}
-	if len(c.any) > 0 && !r.anyOf(c.any, i) {
-		if ok = r.failBranch("anyOf", "must match at least one of the schema's alternatives", c.any, i); r.report == nil {
+	if len(c.any) > 0 && !r.anyOf(c, i) {
+		if ok = r.failBranch("anyOf", "must match at least one of the schema's alternatives", c, i); r.report == nil {
 			return false
 		}
 	}
 	if len(c.one) > 0 {
-		switch r.count(c.one, i) {
+		switch r.count(c, i) {
 		case 0:
-			ok = r.failBranch("oneOf", "must match one of the schema's alternatives", c.one, i)
+			ok = r.failBranch("oneOf", "must match one of the schema's alternatives", c, i)
 		case 1:
 		default:
 			ok = r.fail("oneOf", "must match only one of the schema's alternatives")
@@ -170,20 +170,28 @@ func (r *run) branches(c *combinators, i uint32) bool {
 	return r.check(c.other, i) && ok
 }
 
-func (r *run) anyOf(nodes []*node, i uint32) bool {
-	for _, n := range nodes {
-		if r.silently(n, i) {
+// anyOf tries the alternative that the discriminator names first.
+func (r *run) anyOf(c *combinators, i uint32) bool {
+	meant := -1
+	if c.one == nil {
+		if meant = r.meantBy(&c.choice, i); meant >= 0 && r.silently(c.any[meant], i) {
+			return true
+		}
+	}
+	for x, n := range c.any {
+		if x != meant && r.silently(n, i) {
 			return true
 		}
 	}
 	return false
 }
 
-// count is how many of the branches hold, 2 for all above one.
-func (r *run) count(nodes []*node, i uint32) int {
+// count is how many alternatives of oneOf hold, 2 for all above one.
+func (r *run) count(c *combinators, i uint32) int {
 	found := 0
-	for _, n := range nodes {
-		if r.silently(n, i) {
+	tag := r.tagOf(&c.choice, i)
+	for x, n := range c.one {
+		if !c.excludes(x, tag) && r.silently(n, i) {
 			if found++; found > 1 {
 				return found
 			}

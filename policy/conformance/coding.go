@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -65,6 +66,8 @@ const (
 
 	// zstdWindow is the largest window that the coding may ask for (RFC 9659).
 	zstdWindow = 8 << 20
+	// zstdBlock is the most that a block of it decodes to (RFC 8878 section 3.1.1.2).
+	zstdBlock = 128 << 10
 )
 
 var (
@@ -81,13 +84,13 @@ func (c coding) decode(body []byte, limit int64) ([]byte, error) {
 	if most := max(ratioFree, int64(len(body))*maxRatio); most < limit {
 		limit = most
 	}
+	if c == codingZstd {
+		return decodeZstd(body, limit)
+	}
 	in := bytes.NewReader(body)
 	r, err := c.reader(in)
 	if err != nil {
 		return nil, errCoding
-	}
-	if d, ok := r.(*zstd.Decoder); ok {
-		defer d.Close()
 	}
 	var out bytes.Buffer
 	n, err := out.ReadFrom(io.LimitReader(r, limit+1))
@@ -101,11 +104,8 @@ func (c coding) decode(body []byte, limit int64) ([]byte, error) {
 }
 
 func (c coding) reader(in *bytes.Reader) (io.Reader, error) {
-	switch c {
-	case codingDeflate: // RFC 9110 section 8.4.1.2: the zlib format
+	if c == codingDeflate { // RFC 9110 section 8.4.1.2: the zlib format
 		return zlib.NewReader(in)
-	case codingZstd:
-		return zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(zstdWindow))
 	}
 	r, err := gzip.NewReader(in)
 	if err != nil {
@@ -113,4 +113,42 @@ func (c coding) reader(in *bytes.Reader) (io.Reader, error) {
 	}
 	r.Multistream(false)
 	return r, nil
+}
+
+// zstdDecoder decodes whole bodies into memory of the caller, where what is decoded
+// is the window too: one of 8 MiB need not be made for a body that may not become as
+// large.
+var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecodeAllCapLimit(true))
+})
+
+func decodeZstd(body []byte, limit int64) ([]byte, error) {
+	d, err := zstdDecoder()
+	if err != nil || len(body) == 0 {
+		return nil, errCoding
+	}
+	// A block's room more, so that what is too large is known by its size: that a
+	// block has no room is no error of its own.
+	most := limit + zstdBlock
+	room := most
+	var head zstd.Header
+	if err := head.Decode(body); err == nil && head.HasFCS {
+		if head.FrameContentSize > uint64(limit) {
+			return nil, errTooLarge
+		}
+		room = int64(head.FrameContentSize)
+	}
+	out, err := d.DecodeAll(body, make([]byte, 0, room))
+	if err != nil && room < most { // there may be more frames
+		out, err = d.DecodeAll(body, make([]byte, 0, most))
+	}
+	switch {
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded) || int64(len(out)) > limit:
+		return nil, errTooLarge
+	case err != nil:
+		return nil, errCoding
+	default:
+		return out, nil
+	}
 }

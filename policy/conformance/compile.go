@@ -17,6 +17,8 @@ type builder struct {
 	l     *library
 	fresh map[*unit]*node
 	open  map[*unit]bool // being built: a reference to it is a recursion
+
+	combined []*node // all with combinators
 }
 
 func (b *builder) unit(u *unit) (*node, error) {
@@ -146,7 +148,11 @@ func (b *builder) combinators(n *node, m map[string]any) error {
 		*to = child
 	}
 	if c.all != nil || c.any != nil || c.one != nil || c.not != nil || c.test != nil {
+		if d, ok := m[discriminatorHint].(discriminator); ok && c.alternatives() != nil {
+			c.property, c.meant = d.property, d.meant
+		}
 		n.combine = &c
+		b.combined = append(b.combined, n)
 	}
 	return nil
 }

@@ -61,6 +61,7 @@ func (b *builder) objects(n *node, m map[string]any) (err error) {
 	if rules.min >= 0 || rules.max >= 0 || rules.names != nil || rules.patterns != nil ||
 		rules.rest != nil || rules.nameSchema != nil || rules.dependents != nil {
 		n.object = &rules
+		rules.order = newOrder(&rules)
 	}
 	return nil
 }

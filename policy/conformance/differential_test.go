@@ -60,7 +60,7 @@ func drawKeyword(t *rapid.T, m map[string]any, depth int) {
 		"type", "types", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
 		"minLength", "maxLength", "pattern", "format", "minItems", "maxItems", "uniqueItems", "items", "prefixItems", "contains",
 		"minContains", "maxContains", "properties", "required", "additionalProperties", "patternProperties", "propertyNames",
-		"minProperties", "maxProperties", "dependentRequired", "dependentSchemas", "allOf", "anyOf", "oneOf", "not", "if",
+		"minProperties", "maxProperties", "dependentRequired", "dependentSchemas", "allOf", "anyOf", "oneOf", "not", "if", "tagged", "inherited",
 	}).Draw(t, "keyword"); k {
 	case "type":
 		m["type"] = rapid.SampledFrom([]string{"null", "boolean", "integer", "number", "string", "array", "object"}).Draw(t, k)
@@ -89,6 +89,14 @@ func drawKeyword(t *rapid.T, m map[string]any, depth int) {
 		m[k] = true
 	case "prefixItems", "allOf", "anyOf", "oneOf":
 		m[k] = some()
+	case "tagged":
+		drawTagged(t, m, named)
+	case "inherited":
+		var parts []any
+		for range rapid.IntRange(1, 3).Draw(t, "parts") {
+			parts = append(parts, map[string]any{"type": "object", "properties": named(someNames), "required": names()})
+		}
+		m["allOf"] = parts
 	case "properties", "dependentSchemas":
 		m[k] = named(someNames)
 	case "patternProperties":
@@ -101,6 +109,30 @@ func drawKeyword(t *rapid.T, m map[string]any, depth int) {
 		m["if"], m["then"], m["else"] = inner(), inner(), inner()
 	default: // items, contains, additionalProperties, propertyNames, not
 		m[k] = inner()
+	}
+}
+
+// drawTagged draws alternatives as descriptions have them that know a
+// discriminator, which may also be wrong.
+func drawTagged(t *rapid.T, m map[string]any, named func([]string) any) {
+	var parts []any
+	for range rapid.IntRange(1, 3).Draw(t, "alternatives") {
+		properties := named(someNames).(map[string]any)
+		if rapid.Bool().Draw(t, "fixed") {
+			properties["a"] = map[string]any{"enum": []any{rapid.SampledFrom(someTexts).Draw(t, "tag"), drawValue(t, 0)}}
+		}
+		parts = append(parts, map[string]any{"type": "object", "properties": properties})
+	}
+	if rapid.Bool().Draw(t, "recursive") {
+		parts = append(parts, map[string]any{"$ref": "#/components/schemas/R"})
+	}
+	m[rapid.SampledFrom([]string{"oneOf", "anyOf"}).Draw(t, "combinator")] = parts
+	if rapid.Bool().Draw(t, "hinted") {
+		mapping := map[string]any{}
+		for range rapid.IntRange(0, 3).Draw(t, "mapped") {
+			mapping[rapid.SampledFrom(someTexts).Draw(t, "tag")] = "#/components/schemas/R"
+		}
+		m["discriminator"] = map[string]any{"propertyName": rapid.SampledFrom(someNames).Draw(t, "property"), "mapping": mapping}
 	}
 }
 

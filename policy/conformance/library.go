@@ -125,6 +125,18 @@ func (c *compiled) unchecked() string {
 	}
 }
 
+// root is the program's first node, nil for the general engine.
+func (c *compiled) root() *node {
+	switch s := c.schema.(type) {
+	case nil:
+		return anything
+	case program:
+		return s.root
+	default:
+		return nil
+	}
+}
+
 // compile never panics: what cannot be compiled is a problem of its own.
 func (l *library) compile(s *openapi3.SchemaRef) (c compiled) {
 	if s == nil {
@@ -162,6 +174,7 @@ func (l *library) program(u *unit) (schema, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.settle()
 	for u, n := range b.fresh {
 		l.nodes[u] = n
 	}

@@ -122,6 +122,7 @@ type objectRules struct {
 	slots      []uint16 // a hash table by key: positions of names from 1 on
 	shift      uint8
 	needed     uint64 // bits of the names that are required
+	order      *order // nil: not judged while it is read
 	patterns   []*pattern
 	patternOf  []*node
 	rest       *node // additionalProperties; nil: anything
@@ -137,6 +138,9 @@ type dependent struct {
 }
 
 type combinators struct {
+	choice
+	merged *node // says the same of objects as n and all of allOf together
+
 	all, any, one     []*node
 	not               *node
 	test, then, other *node // if, then, else

@@ -49,16 +49,8 @@ func (t *tape) one(src []byte, start, depth int) fault {
 // space goes to the next byte that is none.
 func (r *reader) space() {
 	if r.p < len(r.src) && r.src[r.p] <= ' ' {
-		r.spaces()
+		r.p = skipSpace(r.src, r.p)
 	}
-}
-
-func (r *reader) spaces() {
-	src, p := r.src, r.p
-	for p < len(src) && (src[p] == ' ' || src[p] == '\n' || src[p] == '\t' || src[p] == '\r') {
-		p++
-	}
-	r.p = p
 }
 
 func (r *reader) value(depth int) fault {

@@ -11,10 +11,19 @@ const everyByte = 0x0101010101010101
 
 // text reads a string whose opening quote is at r.p.
 func (r *reader) text() fault {
-	src := r.src
 	start := r.p + 1
+	end, flags, f := scanText(r.src, start)
+	if f != noFault {
+		return f
+	}
+	r.push(kindString, start, end, flags)
+	r.p = end + 1
+	return noFault
+}
+
+// scanText finds the closing quote of the string whose first character is at start.
+func scanText(src []byte, start int) (end int, flags uint8, f fault) {
 	p := start
-	var flags uint8
 	for {
 		// To the next quote, backslash, control or byte outside ASCII, eight bytes at
 		// a time: in each term the lowest bit that is set is at a byte that it looks
@@ -33,25 +42,23 @@ func (r *reader) text() fault {
 			p++
 		}
 		if p >= len(src) {
-			return faultSyntax
+			return 0, 0, faultSyntax
 		}
 		switch c := src[p]; {
 		case c == '"':
 			if flags&flagWide != 0 && !utf8.Valid(src[start:p]) {
-				return faultUTF8
+				return 0, 0, faultUTF8
 			}
-			r.push(kindString, start, p, flags)
-			r.p = p + 1
-			return noFault
+			return p, flags, noFault
 		case c == '\\':
 			flags |= flagEscaped
 			n, f := escape(src[p:])
 			if f != noFault {
-				return f
+				return 0, 0, f
 			}
 			p += n
 		case c < 0x20:
-			return faultSyntax
+			return 0, 0, faultSyntax
 		default:
 			flags |= flagWide
 			for p < len(src) && src[p] >= utf8.RuneSelf {

@@ -100,14 +100,21 @@ func (r *run) property(n *node, i uint32, name string) bool {
 	return ok
 }
 
-// failBranch reports that no alternative holds. Where the value's type, or else
-// the members with fixed values, single out the alternative that was meant, it
-// says what is wrong with that one.
-func (r *run) failBranch(keyword, detail string, nodes []*node, i uint32) bool {
+// failBranch reports that no alternative holds. Where the discriminator, the
+// value's type, or else the members with fixed values, single out the alternative
+// that was meant, it says what is wrong with that one.
+func (r *run) failBranch(keyword, detail string, c *combinators, i uint32) bool {
 	if r.report == nil {
 		return false
 	}
 	var meant []*node
+	nodes := c.any
+	if keyword == "oneOf" {
+		nodes = c.one
+	}
+	if at := r.meantBy(&c.choice, i); at >= 0 && (keyword == "oneOf" || c.one == nil) {
+		nodes = nodes[at : at+1]
+	}
 	for _, n := range nodes {
 		if n.accepts(r.t.toks[i].kind) {
 			meant = append(meant, n)

@@ -11,8 +11,8 @@ import (
 
 // translator turns one schema of a document into JSON Schema 2020-12 as it
 // holds for requests, or for responses. Annotations (title, default, example, xml and the like)
-// are left out, and so is discriminator: OpenAPI calls it a hint, it never
-// changes the verdict.
+// are left out. The discriminator stays as the hint that OpenAPI calls it, which
+// says where to look first: it never changes the verdict.
 type translator struct {
 	l      *library
 	u      *unit
@@ -272,5 +272,12 @@ func (t *translator) combinators(m map[string]any, s *openapi3.Schema, inPlace b
 	put("oneOf", s.OneOf)
 	if s.Not != nil {
 		m["not"] = t.ref(s.Not, inPlace)
+	}
+	if d := s.Discriminator; d != nil && d.PropertyName != "" {
+		list := s.OneOf
+		if len(list) == 0 {
+			list = s.AnyOf
+		}
+		m[discriminatorHint] = discriminator{d.PropertyName, meant(d, list)}
 	}
 }
