@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 	"go.uber.org/zap"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
@@ -71,7 +72,12 @@ func (c *Cluster) options(url string) (*redis.UniversalOptions, error) {
 	u := &redis.UniversalOptions{
 		// A context's end holds for reads and writes too, and nothing is sent twice.
 		ContextTimeoutEnabled: true, MaxRetries: -1,
-		DialTimeout: 500 * time.Millisecond,
+		// Who asks decides when to try again.
+		DialTimeout: 500 * time.Millisecond, DialerRetries: 1,
+		// One set of connections for all, so that the nodes' signs of life keep warm
+		// what requests wait for, and no round trip that tells Redis who we are.
+		PipelinePoolSize: -1, DisableIdentity: true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
 	switch {
 	case strings.Contains(url, "master_name="):
@@ -130,24 +136,17 @@ func (c *Cluster) connect() (client redis.UniversalClient, secret []byte, err er
 // inventory's store is opened after it.
 func (s *shared) joinCluster(app *App) {
 	s.clusterURL = app.clusterURL()
-	if app.Cluster == nil {
-		return
-	}
-	client, secret, err := app.Cluster.connect()
-	if err != nil {
-		// Provision has checked it: a placeholder's value is another one by now.
-		app.logger.Error("this node stands alone", zap.Error(err))
+	if s.fleet == nil || app.Cluster == nil {
 		return
 	}
 	redis.SetLogger(clientLog{})
-	s.redis = client
 	var key []byte
-	if len(secret) > 0 {
-		key = append([]byte("consumers\x00"), secret...)
+	if len(s.fleet.secret) > 0 {
+		key = append([]byte("consumers\x00"), s.fleet.secret...)
 	}
 	name, _ := os.Hostname()
 	s.inventory.JoinFleet(inventory.FleetOptions{
-		Board: redisboard.New(redisboard.Options{Client: client, Prefix: app.Cluster.prefix(), Retention: app.retention()}),
+		Board: redisboard.New(redisboard.Options{Client: s.fleet.client, Prefix: app.Cluster.prefix(), Retention: app.retention()}),
 		Name:  name,
 		Key:   key,
 		Changed: func(p inventory.Part) {

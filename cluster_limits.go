@@ -14,10 +14,12 @@ import (
 	"github.com/apiguard/caddy-api-guard/ratelimit/redisstore"
 )
 
-// sharedLimits are the limits as the nodes of a cluster count them. They have
-// connections of their own: a request may wait for them. A nil one does nothing.
+// sharedLimits are the limits as the nodes of a cluster count them. Their client is
+// the inventory's too: each has connections of its own while it asks, and neither
+// waits for the other's. A nil one does nothing.
 type sharedLimits struct {
 	client redis.UniversalClient
+	secret []byte // of the fleet; empty: none is configured
 	store  *redisstore.Store
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -25,16 +27,21 @@ type sharedLimits struct {
 
 // newSharedLimits connects to nothing before start.
 func newSharedLimits(s *shared, config *Cluster) (*sharedLimits, error) {
-	client, _, err := config.connect()
+	client, secret, err := config.connect()
 	if err != nil {
 		return nil, err
 	}
-	l := &sharedLimits{client: client}
+	l := &sharedLimits{client: client, secret: secret}
+	told := uint64(0)
 	l.store = redisstore.New(redisstore.Config{
 		Client: client, Table: s.table, Prefix: config.prefix() + "limit:",
 		Changed: func(err error) {
 			if err == nil {
 				s.logger().Info("limits are shared with the cluster", zap.Int("nodes", l.store.Nodes()))
+				if n := l.store.Untold(); n > told {
+					s.logger().Warn("more was counted while the cluster could not be asked than was remembered: some clients get more than their limits say", zap.Uint64("tokens", n-told))
+					told = n
+				}
 				return
 			}
 			s.logger().Warn("limits are not shared with the cluster: each does what its on_store_failure says", zap.Error(err))
@@ -70,7 +77,20 @@ func (l *sharedLimits) stop() {
 		l.cancel()
 		l.done.Wait()
 	}
-	_ = l.client.Close()
+}
+
+// close ends the connections, after stop and when the inventory needs them no more.
+func (l *sharedLimits) close() {
+	if l != nil {
+		_ = l.client.Close()
+	}
+}
+
+func (l *sharedLimits) untold() uint64 {
+	if l == nil {
+		return 0
+	}
+	return l.store.Untold()
 }
 
 func (l *sharedLimits) failures() uint64 {

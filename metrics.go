@@ -58,6 +58,8 @@ var (
 		"Bytes of bodies that are held to be judged at this moment; body_memory is their ceiling.", nil, nil)
 	descEvicted = prometheus.NewDesc("caddy_api_guard_limit_evicted_debt_total",
 		"What the limits' full table has forgotten, in tokens: so many requests more than the limits say can have been admitted at most.", nil, nil)
+	descUntold = prometheus.NewDesc("caddy_api_guard_limit_untold_debt_total",
+		"What the limits counted while a cluster's Redis could not be asked and cannot be told to it any more, in tokens.", nil, nil)
 	descUnchecked = prometheus.NewDesc("caddy_api_guard_unchecked_total",
 		"Requests of which a part, or whose answer, could not be checked, by reason.", []string{"reason"}, nil)
 )
@@ -172,7 +174,7 @@ func (c *counting) uncheck(reason string) {
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRequests, descLimits, descRoutes, descVersion, descSunset, descStore, descFeed, descBodies, descEvicted, descUnchecked} {
+	for _, d := range []*prometheus.Desc{descRequests, descLimits, descRoutes, descVersion, descSunset, descStore, descFeed, descBodies, descEvicted, descUntold, descUnchecked} {
 		ch <- d
 	}
 }
@@ -208,6 +210,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	counter(descStore, m.shared.inventory.StoreFailures()+m.clusterFailures.Load()+m.shared.fleet.failures())
 	counter(descEvicted, m.shared.table.EvictedDebt())
+	counter(descUntold, m.shared.fleet.untold())
 	counter(descFeed, m.shared.inventory.Health().FeedDropped+m.eventsDropped.Load())
 	ch <- prometheus.MustNewConstMetric(descBodies, prometheus.GaugeValue, float64(m.shared.bodies.held.Load()))
 	for state, n := range m.shared.inventory.StateCounts() {

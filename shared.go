@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
@@ -27,11 +26,10 @@ type shared struct {
 	overrides *overrides
 
 	mu         sync.Mutex
-	file       string                // that keeps the inventory
-	redis      redis.UniversalClient // of the cluster; nil: none
-	clusterURL string                // as configured
-	running    []*App                // started and not cleaned up, the newest last
-	cancel     context.CancelFunc    // of the inventory's goroutine; nil until an app starts
+	file       string             // that keeps the inventory
+	clusterURL string             // as configured
+	running    []*App             // started and not cleaned up, the newest last
+	cancel     context.CancelFunc // of the inventory's goroutine; nil until an app starts
 	done       chan struct{}
 }
 
@@ -164,10 +162,8 @@ func (s *shared) Destruct() error {
 		s.cancel()
 		<-s.done
 		s.inventory.CloseStore()
-		if s.redis != nil {
-			_ = s.redis.Close()
-		}
 	}
+	s.fleet.close()
 	return nil
 }
 

@@ -34,7 +34,7 @@ func (s *shared) open(app *App) {
 	file := app.inventoryFile()
 	s.file = file
 	if file == inventoryMemory {
-		if s.redis != nil {
+		if s.fleet != nil {
 			s.inventory.OpenStore(inventory.StoreOptions{}) // for the cluster alone
 		}
 		return

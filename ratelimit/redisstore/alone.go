@@ -49,7 +49,7 @@ func (s *Store) alone(charges []ratelimit.Charge, out []ratelimit.Decision) (adm
 		for i := range local[:n] {
 			// What Redis is not told now it is told when it can be asked, as far as
 			// there is room to remember it.
-			if c := &local[i]; sharedLimit(c) && c.When == ratelimit.Now {
+			if c := &charges[at[i]]; sharedLimit(c) && c.When == ratelimit.Now {
 				s.charge(c, "")
 			}
 		}

@@ -13,6 +13,7 @@ import (
 // forgotten: what a lease has left is lost then, and Redis is asked again.
 type bucket struct {
 	mu     sync.Mutex
+	key    ratelimit.Key
 	limit  string // its key in Redis, with the kind that tells algorithms apart
 	tokens int64  // of the lease
 	until  int64  // the lease may be used
@@ -30,7 +31,7 @@ type bucket struct {
 	// The floor is the last state that Redis told, and until when it means something.
 	floor   []string
 	inc     string
-	cum     string
+	cum     int64
 	floored int64
 }
 
@@ -60,7 +61,7 @@ func (s *Store) bucket(l *ratelimit.Limit, k ratelimit.Key) *bucket {
 			break
 		}
 	}
-	b := &bucket{limit: string(name)}
+	b := &bucket{key: k, limit: string(name)}
 	sh.m[b.limit] = b
 	return b
 }
@@ -93,8 +94,6 @@ func (b *bucket) want(cost, now int64) int64 {
 
 // learn takes over an answer.
 func (b *bucket) learn(c *call, a *answer, now int64) {
-	b.floor, b.inc, b.cum = a.floor, a.inc, a.cum
-	b.floored = now + int64(a.ttl)
 	if a.granted > 0 && c.op == opTake {
 		if c.sent >= b.until {
 			b.tokens = 0 // of a lease whose time is over
@@ -103,11 +102,16 @@ func (b *bucket) learn(c *call, a *answer, now int64) {
 		b.until = c.sent + int64(LeaseTime)
 		b.used = 0
 	}
+	if a.inc == b.inc && a.cum < b.cum {
+		return // it came later than the answer after it
+	}
+	b.floor, b.inc, b.cum = a.floor, a.inc, a.cum
+	b.floored = now + int64(a.ttl)
 	b.remaining, b.reset = a.remaining, now+int64(a.reset)
 	switch {
 	case a.blocked > 0:
 		b.refused, b.cost, b.blocked, b.retry = now+int64(min(a.blocked, LeaseTime)), 0, true, now+int64(a.retry)
-	case a.granted == 0 && c.min > 0 && a.remaining < c.min && c.op != opForget:
+	case a.granted == 0 && c.min > 0 && a.remaining < c.min && c.op != opForget && c.op != opReturn:
 		b.refused, b.cost, b.blocked, b.retry = now+int64(min(max(a.retry, 1), LeaseTime)), c.min, false, now+int64(a.retry)
 	default:
 		b.refused, b.blocked = 0, false

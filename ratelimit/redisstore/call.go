@@ -26,6 +26,7 @@ const (
 	opHold    op = "hold"    // min, until it is settled
 	opCharge  op = "charge"  // min, whether or not it fits
 	opRelease op = "release" // a hold
+	opReturn  op = "return"  // min of a grant: want says which
 	opLook    op = "look"
 	opPunish  op = "punish" // begin the penalty if min does not fit
 	opForget  op = "forget"
@@ -56,9 +57,11 @@ type call struct {
 type answer struct {
 	granted, remaining         int64
 	retry, reset, blocked, ttl time.Duration
-	seconds                    int64 // of Redis's clock
+	micros, seconds            int64 // of Redis's clock
+	grant                      int64 // tells a grant from others, for opReturn
 	floor                      []string
-	inc, cum                   string
+	inc                        string
+	cum                        int64
 }
 
 var errBusy = errors.New("more is asked of Redis than it answers")
@@ -98,6 +101,21 @@ func (s *Store) flush(ctx context.Context) {
 				break more
 			}
 		}
+		// Patience ends it; what is under way when the process ends is told.
+		s.send(context.WithoutCancel(ctx), calls)
+	}
+}
+
+// drain sends what the queue has.
+func (s *Store) drain(ctx context.Context) {
+	for {
+		var calls []*call
+		for len(calls) < batch && len(s.queue) > 0 {
+			calls = append(calls, <-s.queue)
+		}
+		if len(calls) == 0 {
+			return
+		}
 		s.send(ctx, calls)
 	}
 }
@@ -130,9 +148,9 @@ func (s *Store) round(ctx context.Context, calls []*call, source, floor bool) (a
 		c.tries++
 		key, args := []string{s.redisKey(c.bucket)}, s.args(c, c.tries > 1 || floor)
 		if source {
-			cmds[i] = pipe.Eval(ctx, takeSource, key, args...)
+			cmds[i] = s.script.Eval(ctx, pipe, key, args...)
 		} else {
-			cmds[i] = pipe.EvalSha(ctx, takeScript.Hash(), key, args...)
+			cmds[i] = s.script.EvalSha(ctx, pipe, key, args...)
 		}
 	}
 	s.asked.Add(uint64(len(calls)))
@@ -174,7 +192,7 @@ func (s *Store) args(c *call, floor bool) []any {
 	case ratelimit.Quota:
 		span = int64(l.Period)
 	}
-	inc, cum := "", "0"
+	inc, cum := "", int64(0)
 	if b.inc != "" && s.now() < b.floored {
 		inc, cum = b.inc, b.cum
 	}
@@ -209,8 +227,8 @@ func (a *answer) read(result []any) error {
 	}
 	*a = answer{
 		granted: n[0], remaining: n[1], retry: time.Duration(n[2]) * time.Microsecond, reset: time.Duration(n[3]) * time.Microsecond,
-		blocked: time.Duration(n[4]) * time.Microsecond, ttl: time.Duration(n[5]) * time.Microsecond, seconds: micros / 1e6,
-		cum: "0",
+		blocked: time.Duration(n[4]) * time.Microsecond, ttl: time.Duration(n[5]) * time.Microsecond, micros: micros, seconds: micros / 1e6,
+		grant: micros,
 	}
 	for i := 7; i < len(result); i += 2 {
 		name, _ := result[i].(string)
@@ -219,12 +237,15 @@ func (a *answer) read(result []any) error {
 		case name == "i":
 			a.inc = value
 		case name == "c":
-			a.cum = value
+			a.cum, _ = strconv.ParseInt(value, 10, 64)
 		case strings.HasPrefix(name, "h"): // held by requests that are told nowhere else
 		case name == "p": // before u, which it clears
 			a.floor = append([]string{name, value}, a.floor...)
 		default:
 			a.floor = append(a.floor, name, value)
+		}
+		if name == "t" || name == "p" {
+			a.grant, _ = strconv.ParseInt(value, 10, 64)
 		}
 	}
 	return nil
@@ -243,7 +264,7 @@ func (s *Store) end(c *call, err error) {
 	if err != nil {
 		s.fail(err)
 		if c.unhold != "" || c.op == opCharge {
-			s.keep(c)
+			s.owed.note(s, c)
 		}
 	} else {
 		s.failed.Store(0)

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -12,13 +13,18 @@ const (
 	// tolerated is how many calls in a row may fail before Redis is not asked any
 	// more.
 	tolerated = 3
-	// beat is how often a node tells that it is there, and retry how often one looks
-	// whether Redis can be asked again.
-	beat, retry = time.Second, 250 * time.Millisecond
-	// absent is how long a node is counted that is not heard of.
+	// beat is how often a node tells that it is there.
+	beat = time.Second
+	// Redis is tried again after retry, twice as long each time, and not later than
+	// after longestRetry, give or take a quarter of it: a fleet does not come back at
+	// one moment. One that was back for less than steady has not been well.
+	retry, longestRetry, steady = 250 * time.Millisecond, time.Second, 5 * time.Second
+	// tryPatience is how long such a try may take, a connection included.
+	tryPatience = 500 * time.Millisecond
+	// absent is how many seconds a node is counted that is not heard of.
 	absent = 5
-	// maxLate is how much of what was settled meanwhile is remembered.
-	maxLate = 4096
+	// farewell is how long the end of a process may wait for Redis.
+	farewell = time.Second
 )
 
 // beatScript notes that a node is there, and counts those that are.
@@ -31,27 +37,59 @@ return redis.call('ZCARD', KEYS[1])`)
 
 // watch tells Redis that this node is there, and finds out whether it can be asked.
 func (s *Store) watch(ctx context.Context) {
+	pause, raised := retry, time.Time{}
+	defer s.telling.Wait()
 	for ctx.Err() == nil {
 		wait := beat
-		if err := s.beat(ctx); err != nil && ctx.Err() == nil {
+		switch err := s.beat(ctx); {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			if !s.up.Load() {
+				raised = time.Now()
+				s.raise()
+			}
+			s.tell(ctx)
+		default:
 			s.down(err)
-			wait = retry
-		} else if err == nil {
-			s.raise()
+			wait, pause = jitter(pause), min(2*pause, longestRetry)
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
 		case <-s.kick:
 			timer.Stop()
+			if time.Since(raised) > steady {
+				pause = retry
+			}
+			select {
+			case <-time.After(jitter(pause)):
+			case <-ctx.Done():
+			}
+			pause = min(2*pause, longestRetry)
 		case <-ctx.Done():
 			timer.Stop()
 		}
 	}
 }
 
+func jitter(d time.Duration) time.Duration { return d*3/4 + rand.N(d/2) }
+
+// beat is a sign of life. While Redis is not asked it has to answer a second one as
+// fast as requests want it to: the first may have had to connect.
 func (s *Store) beat(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	patience := max(tryPatience, s.cfg.Patience)
+	if s.up.Load() {
+		return s.sign(ctx, patience)
+	}
+	if err := s.sign(ctx, patience); err != nil {
+		return err
+	}
+	return s.sign(ctx, s.cfg.Patience)
+}
+
+func (s *Store) sign(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	n, err := beatScript.Run(ctx, s.cfg.Client, []string{s.cfg.Prefix + "{nodes}"}, s.node, absent).Int64()
 	if err != nil {
@@ -84,30 +122,27 @@ func (s *Store) down(err error) {
 	}
 }
 
-// raise has Redis asked again, first with what was settled meanwhile.
+// raise has Redis asked again.
 func (s *Store) raise() {
-	if s.up.Load() {
-		return
-	}
 	s.failed.Store(0)
-	s.mu.Lock()
-	late := s.late
-	s.late = nil
-	s.mu.Unlock()
 	if s.up.CompareAndSwap(false, true) && s.cfg.Changed != nil {
 		s.cfg.Changed(nil)
 	}
-	for _, c := range late {
-		s.ask(c)
-	}
 }
 
-// keep remembers what was settled and could not be told.
-func (s *Store) keep(c *call) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.late) < maxLate && c.done == nil {
-		c.tries = 0
-		s.late = append(s.late, c)
+// tell tells Redis what was counted while it could not be asked: beside the queue, so
+// that no request waits behind it.
+func (s *Store) tell(ctx context.Context) {
+	if !s.isTelling.CompareAndSwap(false, true) {
+		return
 	}
+	owed := s.owed.take(s)
+	s.telling.Go(func() {
+		defer s.isTelling.Store(false)
+		for len(owed) > 0 {
+			n := min(len(owed), tellBatch)
+			s.send(context.WithoutCancel(ctx), owed[:n])
+			owed = owed[n:]
+		}
+	})
 }

@@ -40,21 +40,30 @@ func nodeAt(t testing.TB, addr string) *Store {
 
 func newNode(t testing.TB, addr string) *Store {
 	t.Helper()
+	n := makeNode(t, addr, ratelimit.TableConfig{Slots: 4096, Secret: []byte("the fleet's")})
+	run(t, n)
+	return n
+}
+
+func makeNode(t testing.TB, addr string, table ratelimit.TableConfig) *Store {
+	t.Helper()
 	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true, MaxRetries: -1})
-	n := New(Config{
-		Client: client, Prefix: "test:",
+	t.Cleanup(func() { _ = client.Close() })
+	return New(Config{
+		Client: client, Prefix: "test:", Table: ratelimit.NewTable(table),
 		Patience: 5 * time.Second, // of a busy machine
-		Table:    ratelimit.NewTable(ratelimit.TableConfig{Slots: 4096, Secret: []byte("the fleet's")}),
 	})
+}
+
+// run runs a node until the test ends.
+func run(t testing.TB, n *Store) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { n.Run(ctx) })
 	t.Cleanup(func() {
 		cancel()
 		wg.Wait()
-		_ = client.Close()
 	})
-	return n
 }
 
 func await(t testing.TB, what string, ok func() bool) {

@@ -14,8 +14,8 @@
 // and used within a second. So all nodes together admit, in any interval of a window
 // W, at most N + M·L; a bucket, in an interval of length d, at most
 // Burst + Rate·d/W + M·L. Where N < 16M, L is the cost of one request, which is used
-// when it is granted, and the bound is N exactly but for a token that was granted to a
-// request that another limit refused.
+// when it is granted, and the bound is N exactly. What was granted to a request that
+// another limit refuses is returned.
 //
 // # What it does not do
 //
@@ -70,7 +70,9 @@ type Store struct {
 	cfg    Config
 	table  *ratelimit.Table
 	node   string
-	base   time.Time
+	clock  func() int64 // in nanoseconds
+	wall   func() time.Time
+	script *redis.Script
 	shards [64]shard
 	shares sync.Map // share of a limit -> *ratelimit.Limit
 
@@ -84,8 +86,10 @@ type Store struct {
 	why      atomic.Pointer[string]
 	kick     chan struct{}
 
-	mu   sync.Mutex
-	late []*call // settled while Redis could not be asked
+	owed ledger // counted while Redis could not be asked
+
+	isTelling atomic.Bool
+	telling   sync.WaitGroup
 }
 
 // New makes a store. It asks nothing and connects to nothing until Run.
@@ -95,8 +99,10 @@ func New(cfg Config) *Store {
 	}
 	id := make([]byte, 8)
 	rand.Read(id)
+	base := time.Now()
 	s := &Store{
-		cfg: cfg, table: cfg.Table, node: hex.EncodeToString(id), base: time.Now(),
+		cfg: cfg, table: cfg.Table, node: hex.EncodeToString(id), script: takeScript,
+		clock: func() int64 { return int64(time.Since(base)) }, wall: time.Now,
 		queue: make(chan *call, 4096), kick: make(chan struct{}, 1),
 	}
 	s.nodes.Store(1)
@@ -114,6 +120,11 @@ func (s *Store) Failures() uint64 { return s.failures.Load() }
 // Asked counts the commands that were sent to Redis for limits.
 func (s *Store) Asked() uint64 { return s.asked.Load() }
 
+// Untold is how much was counted while Redis could not be asked and cannot be told to
+// it any more, in tokens: so much more than the limits say can have been admitted at
+// most, besides what [ratelimit.FailLocal] allows.
+func (s *Store) Untold() uint64 { return s.owed.untold() }
+
 // Nodes is how many nodes were heard of in the last seconds.
 func (s *Store) Nodes() int { return int(s.nodes.Load()) }
 
@@ -125,7 +136,8 @@ func (s *Store) Health() error {
 	return errors.New(*s.why.Load())
 }
 
-// Run asks Redis until the context ends.
+// Run asks Redis until the context ends, and then tells it what it was not told yet,
+// if it can be asked.
 func (s *Store) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for range flushers {
@@ -133,19 +145,16 @@ func (s *Store) Run(ctx context.Context) {
 	}
 	s.watch(ctx)
 	wg.Wait()
-	s.down(ctx.Err())
-	for {
-		select {
-		case c := <-s.queue:
-			s.end(c, ctx.Err())
-		default:
-			return
-		}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	s.drain(last)
+	s.down(errors.New("the process ends"))
+	s.drain(last) // of who has begun to ask meanwhile
+	if owed := s.owed.take(s); len(owed) > 0 {
+		s.owed.lose(owed)
 	}
 }
 
-func (s *Store) now() int64 {
-	return int64(time.Since(s.base))
-}
+func (s *Store) now() int64 { return s.clock() }
 
 var _ ratelimit.Limiter = (*Store)(nil)

@@ -22,6 +22,8 @@ type plan struct {
 
 	order [ratelimit.MaxCharges]*bucket // to be locked, in the order of their names
 	locks int
+
+	granted []*call // by Redis for this call
 }
 
 var plans = sync.Pool{New: func() any { return new(plan) }}
@@ -30,7 +32,8 @@ func (p *plan) release() {
 	clear(p.shared[:len(p.charges)])
 	clear(p.order[:p.locks])
 	clear(p.local[:p.locals])
-	p.charges, p.out, p.locals, p.locks = nil, nil, 0, 0
+	clear(p.granted)
+	p.charges, p.out, p.locals, p.locks, p.granted = nil, nil, 0, 0, p.granted[:0]
 	plans.Put(p)
 }
 
@@ -80,6 +83,7 @@ func (s *Store) Take(charges []ratelimit.Charge, out []ratelimit.Decision) (admi
 		case yes:
 			return true
 		case no:
+			s.giveBack(p)
 			return false
 		}
 		if !s.fetch(p, deadline) {
@@ -92,7 +96,27 @@ func (s *Store) Take(charges []ratelimit.Charge, out []ratelimit.Decision) (admi
 		out[i] = ratelimit.Decision{RetryAfter: time.Second, Reset: time.Second}
 	}
 	s.unhold(p)
+	s.giveBack(p)
 	return false
+}
+
+// giveBack returns what was granted for a call that is refused: else who is refused
+// by one limit would use up the others, of which he may not be the only client.
+func (s *Store) giveBack(p *plan) {
+	for _, q := range p.granted {
+		b := q.bucket
+		b.mu.Lock()
+		n := int64(0)
+		if b.until == q.sent+int64(LeaseTime) {
+			n = min(q.min, q.answer.granted, b.tokens)
+			b.tokens -= n
+			b.remaining += n
+		}
+		b.mu.Unlock()
+		if n > 0 {
+			s.ask(&call{op: opReturn, limit: q.limit, bucket: b, min: n, want: q.answer.grant})
+		}
+	}
 }
 
 func (p *plan) insert(b *bucket) {
@@ -106,6 +130,27 @@ func (p *plan) insert(b *bucket) {
 	copy(p.order[at+1:p.locks+1], p.order[at:p.locks])
 	p.order[at] = b
 	p.locks++
+}
+
+// need is what a charge costs, on top of the charges before it to the same bucket.
+func (p *plan) need(i int) int64 {
+	n := cost(&p.charges[i])
+	for j := range i {
+		if p.shared[j] == p.shared[i] && p.charges[j].When == ratelimit.Now {
+			n += cost(&p.charges[j])
+		}
+	}
+	return n
+}
+
+// again tells whether a later charge of the call is to the same bucket.
+func (p *plan) again(i int) bool {
+	for j := i + 1; j < len(p.charges); j++ {
+		if p.shared[j] == p.shared[i] && p.charges[j].When == ratelimit.Now {
+			return true
+		}
+	}
+	return false
 }
 
 type verdict uint8
@@ -133,12 +178,7 @@ func (s *Store) decide(p *plan) verdict {
 		if b == nil {
 			continue
 		}
-		need, capacity := cost(c), int64(c.Limit.Capacity())
-		for j := range i {
-			if p.shared[j] == b && p.charges[j].When == ratelimit.Now {
-				need += cost(&p.charges[j])
-			}
-		}
+		need, capacity := p.need(i), int64(c.Limit.Capacity())
 		fits, refused := b.fits(need, now)
 		switch {
 		case c.When == ratelimit.Look:
@@ -221,16 +261,17 @@ func (s *Store) fetch(p *plan, deadline int64) bool {
 		if b == nil || c.When == ratelimit.Look || c.Ticket != 0 {
 			continue
 		}
-		q := &call{op: opTake, limit: c.Limit, bucket: b, min: cost(c), done: make(chan struct{})}
-		b.mu.Lock()
-		for j := range i {
-			if p.shared[j] == b && p.charges[j].When == ratelimit.Now {
-				q.min += cost(&p.charges[j])
-			}
+		if c.When == ratelimit.Now && p.again(i) {
+			continue
 		}
+		q := &call{op: opTake, limit: c.Limit, bucket: b, min: p.need(i), done: make(chan struct{})}
+		b.mu.Lock()
 		fits, refused := b.fits(q.min, now)
-		if c.When == ratelimit.Later {
+		switch {
+		case c.When == ratelimit.Later:
 			q.op, q.min, fits = opHold, cost(c), false
+		case now < b.until:
+			q.min = max(1, q.min-b.tokens)
 		}
 		q.want = b.want(q.min, now)
 		b.mu.Unlock()
@@ -245,10 +286,13 @@ func (s *Store) fetch(p *plan, deadline int64) bool {
 	for i, q := range calls {
 		select {
 		case <-q.done:
-			if q.err != nil {
+			switch {
+			case q.err != nil:
 				ok = false
-			} else if q.op == opHold && q.answer.granted > 0 {
+			case q.op == opHold && q.answer.granted > 0:
 				p.charges[at[i]].Ticket = q.answer.seconds
+			case q.answer.granted > 0:
+				p.granted = append(p.granted, q)
 			}
 		case <-timer.C:
 			s.fail(errSlow)
@@ -310,6 +354,6 @@ func (s *Store) charge(c *ratelimit.Charge, unhold string) {
 // settle tells Redis, or remembers to.
 func (s *Store) settle(c *call) {
 	if !s.up.Load() || !s.ask(c) {
-		s.keep(c)
+		s.owed.note(s, c)
 	}
 }

@@ -154,6 +154,27 @@ end
 local free, granted = cap - used - held, 0
 if op == 'charge' then
 	charge(min)
+elseif op == 'return' then
+	-- Of what was granted and not used: as if it had never been. want is the time of
+	-- the grant, the arrival time that it made, or its period. A bucket whose debt of
+	-- then has leaked away owes nothing of it any more.
+	if alg == 'w' then
+		local name = text(math.floor(want / span))
+		local n = math.min(num(name), min)
+		if n > 0 then
+			used = used - n
+			if num(name) > n then put(name, text(num(name) - n)) else drop(name) end
+		end
+	elseif alg == 'b' then
+		if want >= now then
+			tat = math.max(now, math.ceil(tat - min * per))
+			used = math.ceil((tat - now) / per - 0.000001)
+			put('t', text(tat))
+		end
+	elseif num('p') == want then
+		used = math.max(0, used - min)
+		put('u', text(used))
+	end
 elseif op == 'release' or op == 'look' then
 	granted = 0
 elseif op ~= 'punish' and blocked == 0 and free >= min and free > 0 then

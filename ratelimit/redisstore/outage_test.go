@@ -1,0 +1,177 @@
+package redisstore
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/apiguard/caddy-api-guard/internal/faultproxy"
+	"github.com/apiguard/caddy-api-guard/ratelimit"
+)
+
+// away makes Redis fail until the function that it gives is called.
+func away(t *testing.T, m *miniredis.Miniredis, n *Store) (back func()) {
+	t.Helper()
+	l := limit(t, ratelimit.Limit{Rate: 1000, Window: time.Hour})
+	l.Space++
+	m.SetError("LOADING away")
+	await(t, "the end of it", func() bool { take(n, l, "another", 1); return !n.up.Load() })
+	return func() {
+		m.SetError("")
+		await(t, "Redis", func() bool { return n.up.Load() })
+	}
+}
+
+// However much was decided meanwhile, each bucket is told once, with the sum.
+func TestALongOutageIsToldInOneSum(t *testing.T) {
+	t.Parallel()
+	for name, l := range map[string]ratelimit.Limit{
+		"window": {Rate: 1_000_000, Window: time.Hour},
+		"bucket": {Rate: 1_000_000, Window: time.Hour, Algorithm: ratelimit.Bucket},
+		"quota":  {Rate: 1_000_000, Algorithm: ratelimit.Quota, Period: ratelimit.Month},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := miniredis.RunT(t)
+			n := nodeAt(t, m.Addr())
+			n.nodes.Store(3)
+			l := limit(t, l)
+			back := away(t, m, n)
+			for range 20_000 {
+				if !take(n, l, "client", 1).Admitted {
+					t.Fatal("refused within its share")
+				}
+			}
+			asked := n.Asked()
+			back()
+			other := nodeAt(t, m.Addr())
+			used := 0
+			await(t, "what was counted", func() bool {
+				used = other.Peek(l, keyOf(other, l, "client")).Used
+				return used > 0
+			})
+			// A bucket has leaked some hundred a second since.
+			if used > 20_000 || used < 20_000-5_000 || name != "bucket" && used != 20_000 {
+				t.Errorf("told %d, want 20,000", used)
+			}
+			if n.Untold() != 0 || n.Asked()-asked > 100 {
+				t.Errorf("%d untold, %d questions", n.Untold(), n.Asked()-asked)
+			}
+		})
+	}
+}
+
+// What a limit has forgotten by the end of an outage is not held against anybody.
+func TestOnlyWhatStillCountsIsTold(t *testing.T) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	var now atomic.Int64
+	start := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	n := makeNode(t, m.Addr(), ratelimit.TableConfig{Slots: 4096, Now: now.Load})
+	n.clock, n.wall = now.Load, func() time.Time { return start.Add(time.Duration(now.Load())) }
+	run(t, n)
+	await(t, "Redis", func() bool { return n.up.Load() })
+	l := limit(t, ratelimit.Limit{Rate: 100, Window: time.Minute})
+	back := away(t, m, n)
+	for range 50 {
+		take(n, l, "client", 1)
+	}
+	now.Add(int64(10 * time.Minute))
+	for range 3 {
+		take(n, l, "client", 1)
+	}
+	back()
+	used := 0
+	await(t, "what was counted", func() bool {
+		used = n.Peek(l, keyOf(n, l, "client")).Used
+		return used > 0
+	})
+	if used != 3 {
+		t.Errorf("told %d, want the 3 of the last minute", used)
+	}
+}
+
+// There is an end to what is remembered, and a count of what is beyond it.
+func TestWhatCannotBeRememberedIsCounted(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, "127.0.0.1:1")
+	l := limit(t, ratelimit.Limit{Rate: 10, Window: time.Hour})
+	const buckets = maxOwed + 1000
+	for i := range buckets {
+		take(n, l, fmt.Sprint("client ", i), 2)
+	}
+	told := 0
+	for _, c := range n.owed.take(n) {
+		told += int(c.min)
+	}
+	if lost := int(n.Untold()); told+lost != 2*buckets || lost < 2000 || lost > buckets/2 {
+		t.Errorf("%d to be told and %d lost of %d", told, lost, 2*buckets)
+	}
+}
+
+// A Redis that answers later than requests wait is no more asked than one that is
+// away: nobody waits for it again and again.
+func TestASlowRedisIsNotAskedAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	proxy := faultproxy.New(t, m.Addr())
+	n := makeNode(t, proxy.Addr, ratelimit.TableConfig{Slots: 4096})
+	n.cfg.Patience = 50 * time.Millisecond
+	var changes atomic.Int64
+	n.cfg.Changed = func(error) { changes.Add(1) }
+	run(t, n)
+	await(t, "Redis", func() bool { return n.up.Load() })
+	proxy.Delay(120 * time.Millisecond)
+	l := limit(t, ratelimit.Limit{Rate: 1_000_000, Window: time.Hour})
+	i := 0
+	await(t, "the end of it", func() bool {
+		i++
+		take(n, l, fmt.Sprint("client ", i), 1)
+		return !n.up.Load()
+	})
+	before, asked := changes.Load(), n.Asked()
+	// Several tries later it is still not asked.
+	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		i++
+		if !take(n, l, fmt.Sprint("client ", i), 1).Admitted {
+			t.Fatal("refused")
+		}
+	}
+	if changes.Load() != before || n.Asked() != asked || n.Health() == nil {
+		t.Errorf("it changed %d times and was asked %d times: %v", changes.Load()-before, n.Asked()-asked, n.Health())
+	}
+	proxy.Delay(0)
+	await(t, "Redis", func() bool { return n.up.Load() })
+}
+
+// What is under way when a process ends is told all the same.
+func TestTheLastAreToldWhenAProcessEnds(t *testing.T) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	other := nodeAt(t, m.Addr())
+	l := limit(t, ratelimit.Limit{Rate: 100, Window: time.Hour})
+	var key ratelimit.Key
+	t.Run("a process", func(t *testing.T) {
+		n := nodeAt(t, m.Addr())
+		key = keyOf(n, l, "client")
+		for range 50 {
+			n.Settle(&ratelimit.Charge{Limit: l, Key: key, When: ratelimit.Look}, true)
+		}
+	})
+	if used := other.Peek(l, key).Used; used != 50 {
+		t.Errorf("told %d, want 50", used)
+	}
+}
+
+func TestEndedStoreSaysSo(t *testing.T) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	var n *Store
+	t.Run("a process", func(t *testing.T) { n = nodeAt(t, m.Addr()) })
+	if err := n.Health(); err == nil || errors.Unwrap(err) != nil {
+		t.Errorf("health: %v", err)
+	}
+}
