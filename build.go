@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -204,7 +205,7 @@ func (b *builder) api(cfg *policy.Config, api *API, at string) (policy.API, erro
 		if version.Audience, err = b.audience(v, at); err != nil {
 			return out, err
 		}
-		if version.Exceptions, err = b.exceptions(v, at); err != nil {
+		if version.Exceptions, err = b.exceptions(v, append(slices.Clone(inherited), version.Limits...), at); err != nil {
 			return out, err
 		}
 		cv, err := b.version(v, at)

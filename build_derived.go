@@ -269,7 +269,7 @@ func (b *builder) saidLimit(value any, name, operation string) (policy.Limit, er
 	for i, key := range l.Key {
 		l.Key[i] = expandShorthands(key)
 	}
-	return b.limit(l, nil, "x-ratelimit", "")
+	return b.limit(l, nil, nil, "x-ratelimit", "")
 }
 
 // limitedBy reports whether a limit of the configuration names the operation.

@@ -1,6 +1,7 @@
 package apiguard
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -41,15 +42,20 @@ type Integration struct {
 	Source string `json:"source,omitempty"`
 }
 
-// Exception switches one rule of a version off for one integration, until a day.
+// Exception switches one rule of a version off for one integration, or sets limits
+// for it, until a day.
 type Exception struct {
 	// Letters, digits, "_", "-" and ".".
 	Name string `json:"name"`
 	// The integration that it is for.
 	Consumer string `json:"consumer"`
-	// audience, lifecycle, unknown_route, credentials, request, response, headers or
-	// upgrade.
-	Rule string `json:"rule"`
+	// audience, limit, lifecycle, unknown_route, credentials, request, response,
+	// headers or upgrade. It may be left out where there are limits.
+	Rule string `json:"rule,omitempty"`
+	// Limits that hold for it in place of those that bear their names in the version,
+	// its API and the policy, with buckets of their own. They take over what they
+	// leave out, and may be looser.
+	Limit []*Limit `json:"limit,omitempty"`
 	// The last day of it (to its end, UTC), or the time of its end. Caddyfile:
 	// `until <date>`.
 	Until string `json:"until"`
@@ -139,9 +145,9 @@ func (app *App) parties() []inventory.Party {
 }
 
 // exceptions checks the exceptions of a version.
-func (b *builder) exceptions(v *Version, at string) ([]policy.Exception, error) {
+func (b *builder) exceptions(v *Version, limits []policy.Limit, at string) ([]policy.Exception, error) {
 	var out []policy.Exception
-	seen := map[string]bool{}
+	seen, limited := map[string]bool{}, map[string]string{}
 	for i, e := range v.Exception {
 		at := fmt.Sprintf("%s.exception[%d]", at, i)
 		if err := checkName(e.Name, "exception", at, e.Source, seen); err != nil {
@@ -150,9 +156,25 @@ func (b *builder) exceptions(v *Version, at string) ([]policy.Exception, error) 
 		if !slices.ContainsFunc(b.app.Integration, func(in *Integration) bool { return in.Name == e.Consumer }) {
 			return nil, wrong(at+".consumer", e.Source, "exception %q: consumer %q is no declared integration", e.Name, e.Consumer)
 		}
-		rule, err := policy.ParseExceptable(e.Rule)
+		rule := policy.RuleNone
+		if e.Rule != "" || len(e.Limit) == 0 {
+			var err error
+			if rule, err = policy.ParseExceptable(e.Rule); err != nil {
+				return nil, wrong(at+".rule", e.Source, "exception %q: %w", e.Name, err)
+			}
+		}
+		if rule == policy.RuleLimit || len(e.Limit) > 0 {
+			if rule == policy.RuleLimit && len(e.Limit) > 0 {
+				return nil, wrong(at+".rule", e.Source, "exception %q: rule limit switches all limits off: leave it out, or the limits inside", e.Name)
+			}
+			if other, taken := limited[e.Consumer]; taken {
+				return nil, wrong(at, e.Source, "exceptions %q and %q both set limits for %q: write them into one", other, e.Name, e.Consumer)
+			}
+			limited[e.Consumer] = e.Name
+		}
+		set, err := b.exceptionLimits(e, limits, at)
 		if err != nil {
-			return nil, wrong(at+".rule", e.Source, "exception %q: %w", e.Name, err)
+			return nil, err
 		}
 		if e.Until == "" {
 			return nil, wrong(at+".until", e.Source, "exception %q has no end: write until <date>", e.Name)
@@ -164,9 +186,47 @@ func (b *builder) exceptions(v *Version, at string) ([]policy.Exception, error) 
 		if strings.TrimSpace(e.Reason) == "" {
 			return nil, wrong(at+".reason", e.Source, "exception %q has no reason: write why it is granted", e.Name)
 		}
-		out = append(out, policy.Exception{Name: e.Name, Consumer: e.Consumer, Rule: rule, Until: until})
+		out = append(out, policy.Exception{Name: e.Name, Consumer: e.Consumer, Rule: rule, Limits: set, Until: until})
 	}
 	return out, nil
+}
+
+// exceptionLimits are the limits inside an exception: each as the one of its name
+// that stands nearest to the version, with what it says instead.
+func (b *builder) exceptionLimits(e *Exception, limits []policy.Limit, at string) ([]policy.Limit, error) {
+	var out []policy.Limit
+	seen := map[string]bool{}
+	for i, l := range e.Limit {
+		at := fmt.Sprintf("%s.limit[%d]", at, i)
+		where := cmp.Or(l.Source, e.Source)
+		if err := checkName(l.Name, "limit", at, where, seen); err != nil {
+			return nil, err
+		}
+		var from *policy.Limit
+		var names []string
+		for j := range limits {
+			if names = append(names, limits[j].Name); limits[j].Name == l.Name {
+				from = &limits[j]
+			}
+		}
+		if from == nil {
+			return nil, wrong(at+".name", where, "exception %q: no limit %q holds for the version that it could replace: there are %s", e.Name, l.Name, cmp.Or(strings.Join(names, ", "), "none"))
+		}
+		limit, err := b.limit(l, from, nil, at, where)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, limit)
+	}
+	return out, nil
+}
+
+func (e *Exception) limitNames() []string {
+	var names []string
+	for _, l := range e.Limit {
+		names = append(names, l.Name)
+	}
+	return names
 }
 
 // logExceptions says at each start which exceptions loosen the policy, and which
@@ -178,7 +238,7 @@ func (app *App) logExceptions(now time.Time) {
 				in := app.Integration[slices.IndexFunc(app.Integration, func(in *Integration) bool { return in.Name == e.Consumer })]
 				fields := []zap.Field{
 					zap.String("api", api.Name), zap.String("version", v.Name), zap.String("exception", e.Name),
-					zap.String("consumer", e.Consumer), zap.String("rule", e.Rule), zap.String("until", e.Until), zap.String("reason", e.Reason),
+					zap.String("consumer", e.Consumer), zap.String("rule", e.Rule), zap.Strings("limits", e.limitNames()), zap.String("until", e.Until), zap.String("reason", e.Reason),
 					zap.String("purpose", in.Purpose), zap.String("owner", in.Owner), zap.Strings("data", in.Data),
 				}
 				if until, err := parseUntil(e.Until); err == nil && !now.Before(until) {

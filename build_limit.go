@@ -25,7 +25,7 @@ func (b *builder) limits(from []*Limit, inherited []policy.Limit, at, source str
 		if j := slices.IndexFunc(inherited, func(o policy.Limit) bool { return o.Name == l.Name }); j >= 0 {
 			base = &inherited[j]
 		}
-		limit, err := b.limit(l, base, at, where)
+		limit, err := b.limit(l, base, base, at, where)
 		if err != nil {
 			return nil, err
 		}
@@ -34,13 +34,15 @@ func (b *builder) limits(from []*Limit, inherited []policy.Limit, at, source str
 	return out, nil
 }
 
-func (b *builder) limit(l *Limit, base *policy.Limit, at, source string) (policy.Limit, error) {
+// limit reads a limit that takes over from another one what it leaves out, and
+// must be as tight as the floor. Either may be nil.
+func (b *builder) limit(l *Limit, from, floor *policy.Limit, at, source string) (policy.Limit, error) {
 	out := policy.Limit{Name: l.Name, Mode: policy.Enforce}
 	if b.app.Mode == policy.Monitor.String() {
 		out.Mode = policy.Monitor
 	}
-	if base != nil {
-		out = *base
+	if from != nil {
+		out = *from
 	}
 	out.Protect = out.Protect || l.Protect
 	if len(l.Operations) > 0 {
@@ -49,7 +51,7 @@ func (b *builder) limit(l *Limit, base *policy.Limit, at, source string) (policy
 	for _, set := range []func(*Limit, *policy.Limit, *policy.Limit, string, string) error{
 		setRate, setQuota, setStoreFailure, setAlgorithm, setCount, setPenalty, setAmounts, setAnswer, setKey,
 	} {
-		if err := set(l, &out, base, at, source); err != nil {
+		if err := set(l, &out, floor, at, source); err != nil {
 			return out, err
 		}
 	}

@@ -69,7 +69,13 @@ func (p *parser) exception(v *Version, at string) error {
 		"rule":     p.one(&e.Rule),
 		"until":    p.one(&e.Until),
 		"reason":   p.one(&e.Reason),
-	})
+		"limit": func() error {
+			limit := &Limit{Source: p.source()}
+			at := fmt.Sprintf("%s.limit[%d]", at, len(e.Limit))
+			e.Limit = append(e.Limit, limit)
+			return p.limit(limit, at)
+		},
+	}, "limit")
 }
 
 // passthrough reads `passthrough <name> { … }`.

@@ -85,7 +85,7 @@ func runLimits(in *invocation, args []string) error {
 		if b.Concurrent != nil {
 			concurrent = strconv.Itoa(*b.Concurrent)
 		}
-		rows = append(rows, []string{b.Limit, strings.TrimSpace(b.API + " " + b.Version), b.Mode, strconv.Itoa(b.Used), strconv.Itoa(b.Remaining), strconv.Itoa(b.Pending), seconds(b.Reset), seconds(b.Blocked), concurrent})
+		rows = append(rows, []string{b.Limit, strings.TrimSpace(b.API + " " + b.Version + " " + b.Exception), b.Mode, strconv.Itoa(b.Used), strconv.Itoa(b.Remaining), strconv.Itoa(b.Pending), seconds(b.Reset), seconds(b.Blocked), concurrent})
 	}
 	return in.table(columns("LIMIT", "API", "MODE?", "USED", "REMAINING", "PENDING", "RESET", "BLOCKED", "CONCURRENT?"), rows)
 }
@@ -100,11 +100,11 @@ func (in *invocation) listLimits() error {
 	}
 	var rows [][]string
 	for _, l := range answer.Items {
-		amount := l.Rate
+		amount := strings.TrimSpace(l.Rate + " " + l.Quota)
 		if l.Concurrency > 0 {
 			amount = strings.TrimSpace(amount + " " + strconv.Itoa(l.Concurrency) + " at a time")
 		}
-		rows = append(rows, []string{l.Limit, strings.TrimSpace(l.API + " " + l.Version), l.Mode, amount, l.Algorithm, l.Count, strings.Join(l.Key, " "), strings.Join(l.Operations, " ")})
+		rows = append(rows, []string{l.Limit, strings.TrimSpace(l.API + " " + l.Version + " " + l.Exception), l.Mode, amount, l.Algorithm, l.Count, strings.Join(l.Key, " "), strings.Join(l.Operations, " ")})
 	}
 	return in.table(columns("LIMIT", "API", "MODE", "AMOUNT", "ALGORITHM?", "COUNT?", "KEY~", "OPERATIONS~"), rows)
 }

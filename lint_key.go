@@ -33,6 +33,9 @@ func (l *linter) keys() {
 		look(api.Name, "", api.Limit)
 		for _, v := range api.Version {
 			look(api.Name, v.Name, v.Limit)
+			for _, e := range v.Exception {
+				look(api.Name, v.Name, e.Limit)
+			}
 		}
 	}
 }

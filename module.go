@@ -249,6 +249,9 @@ func allLimits(cfg *policy.Config) [][]policy.Limit {
 		all = append(all, api.Limits)
 		for _, v := range api.Versions {
 			all = append(all, v.Limits)
+			for _, e := range v.Exceptions {
+				all = append(all, e.Limits)
+			}
 		}
 	}
 	return all

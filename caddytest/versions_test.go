@@ -248,6 +248,32 @@ func TestBrownoutsDesignsAndEndedOperationsAreRefused(t *testing.T) {
 	}
 }
 
+func TestAnExceptionSetsALooserLimitForOneConsumer(t *testing.T) {
+	t.Parallel()
+	up := harness.NewUpstream(t)
+	sum := sha256.Sum256([]byte("acme-key"))
+	caddy := harness.Start(t, harness.Config{
+		Guard: "policy {\nlimit each {\nrate 2/1h\n}\n}\nintegration acme {\nconsumer sha256:" + hex.EncodeToString(sum[:]) + "\n}\napi orders {\n" +
+			"version v1 {\nhosts v1.example.com\nspec orders.yaml\nexception bulk {\nconsumer acme\nlimit each {\nrate 5/1h\n}\nuntil " +
+			time.Now().UTC().Format(time.DateOnly) + "\nreason \"CHG-1\"\n}\n}\n}\n",
+		Sites: everyHost, Upstream: up, Files: map[string]string{"orders.yaml": ordersDocument},
+	})
+	for who, want := range map[string]int{"acme-key": 5, "another": 2} {
+		admitted := 0
+		for range 8 {
+			got := caddy.Do1(t, get("v1.example.com", "/orders").With("X-Api-Key", who))
+			if got.Status == 200 {
+				admitted++
+				continue
+			}
+			refused(t, got, 429, "quota-exceeded")
+		}
+		if admitted != want {
+			t.Errorf("%s: %d requests were admitted, want %d", who, admitted, want)
+		}
+	}
+}
+
 func TestAnExceptionIsForTheOneWhoPresentsTheCredential(t *testing.T) {
 	t.Parallel()
 	up := harness.NewUpstream(t)

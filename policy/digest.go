@@ -4,11 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/ratelimit"
 )
 
 // Digest names the policy that holds for a version: 16 hex digits over its rules
@@ -21,13 +23,18 @@ func (p *Policy) Digest(v *catalogue.Version) string {
 	fmt.Fprintf(h, "%v %q\n", s.audience, s.protocols)
 	for _, e := range s.exceptions {
 		fmt.Fprintf(h, "%q %q %d %d\n", e.Name, e.Consumer, e.Rule, e.Until.Unix())
+		digestLimits(h, e.limits)
 	}
-	for i := range s.limits {
-		l := &s.limits[i]
+	digestLimits(h, s.limits)
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+func digestLimits(h io.Writer, limits []bound) {
+	for i := range limits {
+		l := &limits[i]
 		fmt.Fprintf(h, "%q %d %d %d %d %v %d %d %v %d %d\n", l.arithmetic.Name, l.arithmetic.Rate, l.arithmetic.Window,
 			l.arithmetic.Burst, l.arithmetic.Algorithm, l.key, l.mode, l.count, l.failures, l.arithmetic.Penalty, l.cost)
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // Differences say in what the policy of a version is another than that of its API,
@@ -54,18 +61,34 @@ func (p *Policy) Differences(api *catalogue.API, v *catalogue.Version) []string 
 		if slices.ContainsFunc(shared.limits, func(b bound) bool { return b.arithmetic.Space == l.Space }) {
 			continue
 		}
-		rate := fmt.Sprintf("%d at a time", l.Rate)
-		if l.Window > 0 {
-			rate = fmt.Sprintf("%d in %s", l.Rate, l.Window)
-		}
-		out = append(out, fmt.Sprintf("limit %s of its own: %s", l.Name, rate))
+		out = append(out, fmt.Sprintf("limit %s of its own: %s", l.Name, amountOf(l)))
 	}
 	if len(own.protocols) > 0 {
 		out = append(out, "upgrades "+strings.Join(own.protocols, " "))
 	}
 	for i := range own.exceptions {
 		e := &own.exceptions[i]
-		out = append(out, fmt.Sprintf("exception %s: %s is off for %s until %s", e.Name, e.Rule, e.Consumer, e.Until.UTC().Format(time.RFC3339)))
+		var what []string
+		if e.Rule != RuleNone {
+			what = append(what, fmt.Sprintf("%s is off", e.Rule))
+		}
+		for j := range e.limits {
+			if l := &e.limits[j].arithmetic; !slices.ContainsFunc(own.limits, func(b bound) bool { return b.arithmetic.Space == l.Space }) {
+				what = append(what, fmt.Sprintf("limit %s is %s", l.Name, amountOf(l)))
+			}
+		}
+		out = append(out, fmt.Sprintf("exception %s: %s for %s until %s", e.Name, strings.Join(what, " and "), e.Consumer, e.Until.UTC().Format(time.RFC3339)))
 	}
 	return out
+}
+
+func amountOf(l *ratelimit.Limit) string {
+	switch {
+	case l.Window > 0:
+		return fmt.Sprintf("%d in %s", l.Rate, l.Window)
+	case l.Algorithm == ratelimit.Quota:
+		return fmt.Sprintf("%d a %s", l.Rate, l.Period)
+	default:
+		return fmt.Sprintf("%d at a time", l.Rate)
+	}
 }

@@ -13,7 +13,7 @@ import (
 // listed is a limit of the configuration as it holds in one API or version.
 type listed struct {
 	limit      Limit
-	scope      []string // API, and the version for a limit that stands in one
+	scope      []string // API, the version for a limit that stands in one, and its exception
 	operations []string
 	bounds     []bound
 }
@@ -23,7 +23,8 @@ type listed struct {
 type LimitEntry struct {
 	Limit       string   `json:"limit"`
 	API         string   `json:"api"`
-	Version     string   `json:"version,omitempty"` // of a limit that stands in one
+	Version     string   `json:"version,omitempty"`   // of a limit that stands in one
+	Exception   string   `json:"exception,omitempty"` // of one that holds for its consumer alone
 	Operations  []string `json:"operations,omitempty"`
 	Key         []string `json:"key"`
 	Rate        string   `json:"rate,omitempty"`
@@ -59,6 +60,9 @@ func (e *listed) entry() LimitEntry {
 	}
 	if len(e.scope) > 1 {
 		out.Version = e.scope[1]
+	}
+	if len(e.scope) > 2 {
+		out.Exception = e.scope[2]
 	}
 	for _, part := range keyOrClient(l.Key) {
 		out.Key = append(out.Key, part.String())
@@ -102,7 +106,9 @@ type Bucket struct {
 	Limit   string `json:"limit"`
 	API     string `json:"api"`
 	Version string `json:"version,omitempty"`
-	Mode    string `json:"mode"`
+	// Exception is that of a limit which holds for its consumer alone.
+	Exception string `json:"exception,omitempty"`
+	Mode      string `json:"mode"`
 	// Of the rate.
 	Used      int     `json:"used"`
 	Remaining int     `json:"remaining"`
@@ -135,6 +141,9 @@ func (p *Policy) Buckets(limit, api, version string, key []string) ([]Bucket, er
 		entry := Bucket{Limit: limit, API: e.scope[0], Mode: e.limit.Mode.String()}
 		if len(e.scope) > 1 {
 			entry.Version = e.scope[1]
+		}
+		if len(e.scope) > 2 {
+			entry.Exception = e.scope[2]
 		}
 		for i := range e.bounds {
 			b := &e.bounds[i]

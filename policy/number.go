@@ -13,15 +13,21 @@ const NumRules = int(numRules)
 // numberLimits numbers the limits by name, so that who counts their decisions
 // finds the counter without looking the name up.
 func (p *Policy) numberLimits() {
-	number := func(s *scope) {
-		for i := range s.limits {
-			name := s.limits[i].arithmetic.Name
+	numberAll := func(limits []bound) {
+		for i := range limits {
+			name := limits[i].arithmetic.Name
 			n := slices.Index(p.limitNames, name)
 			if n < 0 {
 				n = len(p.limitNames)
 				p.limitNames = append(p.limitNames, name)
 			}
-			s.limits[i].number = n
+			limits[i].number = n
+		}
+	}
+	number := func(s *scope) {
+		numberAll(s.limits)
+		for i := range s.exceptions {
+			numberAll(s.exceptions[i].limits)
 		}
 	}
 	for _, s := range p.apis {

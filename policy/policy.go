@@ -166,7 +166,11 @@ func (p *Policy) addAPI(cfg *Config, api *API, bs *bindings) error {
 			return &catalogue.Error{API: api.Declared.Name, Version: declared.Name,
 				Err: fmt.Errorf("%d limits hold for it, %d are allowed: merge some", len(limits), MaxLimits)}
 		}
-		p.versions[declared] = &scope{rules: v.Rules, limits: limits, costs: costs, protocols: v.Upgrades, audience: networksOf(v.Audience), exceptions: v.Exceptions}
+		exceptions, err := bs.exceptions(api.Declared, declared.Name, v.Exceptions, limits)
+		if err != nil {
+			return err
+		}
+		p.versions[declared] = &scope{rules: v.Rules, limits: limits, costs: costs, protocols: v.Upgrades, audience: networksOf(v.Audience), exceptions: exceptions}
 	}
 	return nil
 }
