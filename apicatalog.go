@@ -299,13 +299,7 @@ func (d *servedDocument) read() {
 // missing answers for what is not there, or not for this caller: both look alike.
 func (x *exchange) missing() error {
 	x.verdict.Object(policy.RuleNone, policy.Enforce, policy.ReasonUnknownRoute, http.StatusNotFound)
-	v, h := &x.verdict, x.w.Header()
-	v.SetRefusal(h)
-	instance, _ := x.replacer.GetString("http.request.uuid")
-	body := v.AppendProblem(nil, x.app.typeBase(), instance)
-	h["Content-Type"] = []string{policy.MediaTypeProblem}
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	x.w.WriteHeader(v.Status)
-	_, _ = x.w.Write(body)
-	return nil
+	h := x.w.Header()
+	x.verdict.SetRefusal(h)
+	return x.sendProblem(h)
 }

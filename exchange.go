@@ -50,6 +50,7 @@ type exchange struct {
 	policyField string
 	values      fieldValues
 	problem     []byte // the document of a refusal
+	ids         instances
 }
 
 var exchanges = sync.Pool{New: func() any {
@@ -125,15 +126,7 @@ func (x *exchange) answerRefusal() error {
 	if x.app.Refusals == refusalsHandleErrors {
 		return caddyhttp.HandlerError{StatusCode: v.Status, Err: errRefused}
 	}
-	instance, _ := x.replacer.GetString("http.request.uuid")
-	body := v.AppendProblem(x.problem[:0], x.app.typeBase(), instance)
-	x.problem = body
-	h["Content-Type"] = x.values.list(policy.MediaTypeProblem)
-	h["Content-Length"] = x.values.list(strconv.Itoa(len(body)))
-	x.w.WriteHeader(v.Status)
-	// An answer that the client no longer reads is no error of ours.
-	_, _ = x.w.Write(body)
-	return nil
+	return x.sendProblem(h)
 }
 
 // disarm makes a refused request harmless for error routes, which may proxy it: it

@@ -11,6 +11,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/apiguard/caddy-api-guard/policy"
 )
 
 func TestADocumentedGetAllocatesNothing(t *testing.T) {
@@ -81,3 +83,27 @@ type discarding struct{ header http.Header }
 func (d *discarding) Header() http.Header         { return d.header }
 func (d *discarding) WriteHeader(int)             {}
 func (d *discarding) Write(p []byte) (int, error) { return len(p), nil }
+
+// A refusal is made of what is made once, but for what names this one: its errors,
+// its UUID and its facts.
+func TestARefusalCostsFewAllocations(t *testing.T) {
+	w := &discarding{header: http.Header{}}
+	h := &Handler{app: mustProvision(t, limitedApp(t, &Limit{Name: "a", Rate: "100000/1h"}))}
+	for target, most := range map[string]float64{"/v1//x": 8, "/v1/things/seven": 8} {
+		repl := caddy.NewReplacer()
+		r := caddyhttp.PrepareRequest(get(target), repl, w, new(caddyhttp.Server))
+		refuse := func() {
+			clear(w.header)
+			_ = h.ServeHTTP(w, r, nil) // which it would panic on
+		}
+		for range 100 {
+			refuse()
+		}
+		if w.header.Get("Content-Type") != policy.MediaTypeProblem {
+			t.Fatalf("%s is not refused: %v", target, w.header)
+		}
+		if n := testing.AllocsPerRun(100, refuse); n > most {
+			t.Errorf("%s: %v allocations, at most %v", target, n, most)
+		}
+	}
+}

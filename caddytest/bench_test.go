@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -33,7 +34,7 @@ func (*idle) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Ha
 }
 
 // done is the end of the chain. It reads the body, as an upstream would, and
-// answers with a status that the document has.
+// answers with a status that the document has and a few bytes.
 type done struct{}
 
 func (*done) CaddyModule() caddy.ModuleInfo {
@@ -49,9 +50,14 @@ func (*done) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handl
 			}
 		}
 	}
+	h := w.Header()
+	h["Content-Type"], h["Content-Length"] = plainText, twoBytes
 	w.WriteHeader(http.StatusOK)
-	return nil
+	_, err := w.Write(okay)
+	return err
 }
+
+var plainText, twoBytes, okay = []string{"text/plain"}, []string{"2"}, []byte("ok")
 
 // benchGuard has three limits, parameters and the inventory. Two limits are token
 // buckets that never run dry; the third binds the operation.
@@ -133,7 +139,8 @@ func loadBench(b *testing.B) (idling, guarded http.Handler) {
 	return servers["idle"], servers["guard"]
 }
 
-// sink is a response writer that keeps nothing but the status.
+// sink is a response writer that keeps nothing but the status. It takes deadlines, as
+// that of a connection does: Caddy makes an error of each that it cannot set.
 type sink struct {
 	header http.Header
 	status int
@@ -142,6 +149,9 @@ type sink struct {
 func (s *sink) Header() http.Header         { return s.header }
 func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
 func (s *sink) WriteHeader(status int)      { s.status = status }
+
+func (s *sink) SetReadDeadline(time.Time) error  { return nil }
+func (s *sink) SetWriteDeadline(time.Time) error { return nil }
 
 // body is a request body that can be read again.
 type body struct{ *bytes.Reader }

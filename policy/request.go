@@ -110,7 +110,11 @@ func (v *Verdict) judge(result *conformance.Result) (refused bool) {
 		v.Accept = result.Accept
 		return v.object(RuleRequest, ReasonMediaTypeUnsupported)
 	case conformance.Invalid:
-		v.Errors = append(v.Errors, result.Errors...)
+		if v.Errors == nil {
+			v.Errors = result.Errors
+		} else {
+			v.Errors = append(v.Errors, result.Errors...)
+		}
 		return v.Object(RuleRequest, mode, ReasonRequestInvalid, v.scope.rules.InvalidStatus)
 	default:
 		// The engine failed. That is never a pass, whatever the mode.

@@ -38,7 +38,7 @@ type Options struct {
 	Rounds, Requests, Conns int
 	Memory                  string // GOMEMLIMIT of every Go process; they collect by it alone
 	Only                    string // part of the names of the rows to run; empty: all
-	Profile                 string // a file for a CPU profile of the last Caddy with the guard
+	Profile                 string // a folder for a CPU profile of each Caddy; empty: none
 }
 
 func main() {
@@ -51,7 +51,7 @@ func main() {
 	flag.IntVar(&o.Conns, "conns", 4, "connections that a load uses at once")
 	flag.StringVar(&o.Memory, "memory", "192MiB", "memory limit of each Go process, with GOGC=off, so that garbage collection is equal")
 	flag.StringVar(&o.Only, "only", "", "rows whose name has this text, and bare Caddy")
-	flag.StringVar(&o.Profile, "profile", "", "write here a CPU profile of the whole guard under the rows that ran")
+	flag.StringVar(&o.Profile, "profile", "", "write to this folder a CPU profile of each Caddy under the rows that ran")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -113,7 +113,7 @@ func Run(ctx context.Context, o Options, out, progress io.Writer) error {
 		}
 	}
 	fmt.Fprint(progress, "\r", strings.Repeat(" ", 40), "\r")
-	if err := fleet.finishProfile(); err != nil {
+	if err := fleet.finishProfiles(); err != nil {
 		return err
 	}
 	return printTable(out, rows)

@@ -135,11 +135,11 @@ type fleet struct {
 	dir      string
 	upstream *process
 	subjects []*subject
-	profile  string
+	profiles string
 }
 
 func startFleet(ctx context.Context, o Options, progress io.Writer) (_ *fleet, err error) {
-	f := &fleet{profile: o.Profile}
+	f := &fleet{profiles: o.Profile}
 	if f.dir, err = os.MkdirTemp("", "api-guard-bench"); err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func (s *subject) start(ctx context.Context, dir, backend string, o Options) (er
 	_, port, _ := strings.Cut(s.address, ":")
 	if s.nginx == "" {
 		text := fmt.Sprintf(caddyFrame, s.globals, host, port, s.handler, backend)
-		s.process, err = startCaddy(ctx, dir, text, s.address, o.Memory, o.Profile != "" && s.name == fullName)
+		s.process, err = startCaddy(ctx, dir, text, s.address, o.Memory, o.Profile != "")
 		return err
 	}
 	path, err := exec.LookPath("nginx")
@@ -244,37 +244,52 @@ func (f *fleet) rows(only string) []*row {
 		}
 		rows = append(rows, of...)
 	}
-	if f.profile != "" {
-		f.signalProfile()
+	if f.profiles != "" {
+		f.signalProfiles()
 	}
 	return rows
 }
 
-// signalProfile begins and ends the profile of the whole guard.
-func (f *fleet) signalProfile() (profiled *subject) {
+// signalProfiles begins and ends the profiles of all Caddys.
+func (f *fleet) signalProfiles() {
 	for _, s := range f.subjects {
-		if s.name == fullName {
+		if s.nginx == "" {
 			_ = s.process.cmd.Process.Signal(syscall.SIGUSR2)
-			return s
+		}
+	}
+}
+
+// finishProfiles writes a profile for each Caddy, named after it.
+func (f *fleet) finishProfiles() error {
+	if f.profiles == "" {
+		return nil
+	}
+	if err := os.MkdirAll(f.profiles, 0o755); err != nil {
+		return err
+	}
+	f.signalProfiles()
+	for _, s := range f.subjects {
+		if s.nginx != "" {
+			continue
+		}
+		data, err := awaitFile(filepath.Join(s.process.cmd.Dir, "cpu.prof.done"))
+		if err != nil {
+			return fmt.Errorf("profiling %s: %w", s.name, err)
+		}
+		name := strings.Join(strings.FieldsFunc(s.name, func(r rune) bool { return strings.ContainsRune(" :,+", r) }), "-")
+		if err := os.WriteFile(filepath.Join(f.profiles, name+".prof"), data, 0o644); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (f *fleet) finishProfile() error {
-	if f.profile == "" {
-		return nil
-	}
-	s := f.signalProfile()
-	if s == nil {
-		return errors.New("nothing to profile: the rows do not have the whole guard")
-	}
-	done := filepath.Join(s.process.cmd.Dir, "cpu.prof.done")
+func awaitFile(path string) ([]byte, error) {
 	for range 200 {
-		if data, err := os.ReadFile(done); err == nil {
-			return os.WriteFile(f.profile, data, 0o644)
+		if data, err := os.ReadFile(path); err == nil {
+			return data, nil
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return errors.New("the profile was not written")
+	return nil, errors.New("nothing was written")
 }

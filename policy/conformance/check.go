@@ -12,7 +12,8 @@ type run struct {
 	depth int // of combinators around the present value
 
 	// report is nil while only the verdict counts.
-	report *report
+	report *report // &why
+	why    report
 	name   []byte  // for unescaped names
 	extras []extra // names that the schema does not declare, while a body is read
 	value  []byte  // for unescaped values
@@ -63,7 +64,8 @@ func (r *run) holds(s schema, i uint32) bool {
 
 // explain says why s does not hold. It is never empty.
 func (r *run) explain(s schema, i uint32, in Where, name string) []Error {
-	report := &report{in: in, name: name}
+	r.why = report{in: in, name: name, path: r.why.path[:0]}
+	report := &r.why
 	if !r.spent {
 		r.steps = budget(r.t)
 		r.report = report

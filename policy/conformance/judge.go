@@ -115,12 +115,19 @@ func (j *judge) read(p *parameter, s source) {
 		j.fault(p, first)
 		return
 	}
-	b.prefer = preferSpecific
-	b.begin()
-	j.build(&b, p, p.shapes[0], s)
-	b.end()
-	j.r.holds(p.schema.schema, 0)
-	for _, e := range j.r.explain(p.schema.schema, 0, p.in, p.name) {
+	if len(p.shapes) > 1 || b.prefer != preferSpecific {
+		b.prefer = preferSpecific
+		b.begin()
+		j.build(&b, p, p.shapes[0], s)
+		b.end()
+		j.r.holds(p.schema.schema, 0)
+	}
+	why := j.r.explain(p.schema.schema, 0, p.in, p.name)
+	if j.result.Errors == nil {
+		j.result.Reason, j.result.Errors = Invalid, why
+		return
+	}
+	for _, e := range why {
 		j.add(e)
 	}
 }

@@ -57,9 +57,18 @@ func (r *run) failCount(keyword, before string, n int, after string) bool {
 	return false
 }
 
+// typeDetails say each set of types, made once: a wrong type is what most refusals
+// are for.
+var typeDetails = func() (all [anyType + 1]string) {
+	for t := range all {
+		all[t] = "must be of the type " + types(t).String()
+	}
+	return all
+}()
+
 func (r *run) failType(n *node) bool {
 	if r.report != nil {
-		r.report.add("type", "must be of the type "+n.types.String())
+		r.report.add("type", typeDetails[n.types])
 	}
 	return false
 }
