@@ -3,7 +3,9 @@ package apiguard
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -205,17 +207,24 @@ func subject(s inventory.Subject) string {
 }
 
 func consumersCommand() *cobra.Command {
-	filters := []listFilter{byAPI, byVersion}
-	return withFilters(command("consumers [--api <name>] [--version <name>]", "Lists who still calls what", `
-Lists who called which version. Before a version is retired:
+	filters := []listFilter{byAPI, byVersion, {"rule", "Only whom this rule refused, or would have in monitor mode"}}
+	return withFilters(command("consumers [--api <name>] [--version <name>] [--rule <name>]", "Lists who still calls what", `
+Lists who called which version. Before a version is retired, and before a rule in
+monitor mode is enforced:
 
-    caddy api-guard consumers --api orders --version v1`, func(in *invocation, _ []string) error {
+    caddy api-guard consumers --api orders --version v1
+    caddy api-guard consumers --rule request`, func(in *invocation, _ []string) error {
 		list, err := askList[inventory.ConsumerEntry](in, "consumers", filters)
 		if err != nil {
 			return err
 		}
-		return showList(in, list, columns("CONSUMER", "NAME~", "API", "VERSION", "COUNT", "FIRST SEEN?", "LAST SEEN"), func(c inventory.ConsumerEntry) []string {
-			return []string{c.Consumer, c.Name, c.API, c.Version, number(c.Count), when(c.FirstSeen), when(c.LastSeen)}
+		refusals, last := "?", ""
+		if in.cmd.Flags().Changed("rule") { // that is what was asked for
+			refusals, last = last, refusals
+		}
+		head := columns("CONSUMER", "NAME~", "API", "VERSION", "COUNT", "REFUSED~"+refusals, "WOULD REFUSE~"+refusals, "FIRST SEEN?", "LAST SEEN"+last)
+		return showList(in, list, head, func(c inventory.ConsumerEntry) []string {
+			return []string{c.Consumer, c.Name, c.API, c.Version, number(c.Count), byName(c.Refused), byName(c.WouldRefuse), when(c.FirstSeen), when(c.LastSeen)}
 		})
 	}), filters...)
 }
@@ -271,6 +280,15 @@ func (in *invocation) strictly(err error, found bool) error {
 		return errFound
 	}
 	return err
+}
+
+// byName are counts as one cell: "limit=3 request=1".
+func byName(counts map[string]uint64) string {
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		pairs = append(pairs, name+"="+number(counts[name]))
+	}
+	return strings.Join(pairs, " ")
 }
 
 func number(n uint64) string { return strconv.FormatUint(n, 10) }

@@ -85,11 +85,36 @@ func fields(prefix string, raw json.RawMessage) ([][]string, error) {
 				return nil, err
 			}
 			rows = append(rows, within...)
+		case bytes.HasPrefix(value, []byte("[{")):
+			var list []json.RawMessage
+			if err := json.Unmarshal(value, &list); err != nil {
+				return nil, err
+			}
+			for _, item := range list {
+				cell, err := pairsOf(item)
+				if err != nil {
+					return nil, err
+				}
+				rows = append(rows, []string{path, cell})
+			}
 		default:
 			rows = append(rows, []string{path, plainValue(value)})
 		}
 	}
 	return rows, nil
+}
+
+// pairsOf is an object of a list on one line: "rule=limit count=3".
+func pairsOf(object json.RawMessage) (string, error) {
+	rows, err := fields("", object)
+	if err != nil {
+		return "", err
+	}
+	pairs := make([]string, len(rows))
+	for i, row := range rows {
+		pairs[i] = strings.Join(row, "=")
+	}
+	return strings.Join(pairs, " "), nil
 }
 
 // plainValue is a string or a list of strings without its quotes, else the JSON.

@@ -2,6 +2,7 @@ package apiguard
 
 import (
 	"errors"
+	"math/bits"
 	"net/http"
 	"strconv"
 	"sync"
@@ -186,6 +187,7 @@ func (x *exchange) observe(status int) {
 		Verdict:   verdicts[v.Outcome],
 		Rule:      v.Rule.String(),
 		Reason:    string(v.Reason),
+		Would:     wouldRefuse(v.Would),
 		Forwarded: x.forwarded(),
 		Caller:    x.introduce(),
 	}
@@ -206,6 +208,21 @@ func (x *exchange) forwarded() bool {
 
 var verdicts = [...]inventory.Verdict{
 	policy.Allow: inventory.Allow, policy.WouldRefuse: inventory.WouldRefuse, policy.Refuse: inventory.Refuse,
+}
+
+// ruleSets are the policy's rules as the inventory has them.
+var ruleSets = func() (of [16]inventory.RuleSet) {
+	for _, rule := range policy.AllRules() {
+		of[rule] = inventory.RuleSetOf(rule.String())
+	}
+	return of
+}()
+
+func wouldRefuse(rules policy.RuleSet) (set inventory.RuleSet) {
+	for ; rules != 0; rules &= rules - 1 {
+		set |= ruleSets[bits.TrailingZeros16(uint16(rules))]
+	}
+	return set
 }
 
 // describe adds what tells an answer that a host gives to everything from one

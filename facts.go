@@ -24,6 +24,7 @@ type facts struct {
 	consumer                       string
 	// header fields that the rules headers and upgrade removed, or would have
 	removed, wouldRemove []string
+	would                policy.RuleSet
 }
 
 const placeholderPrefix = "http.api_guard."
@@ -68,6 +69,9 @@ func (f *facts) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	if len(f.errors) > 0 {
 		zap.Strings("errors", f.errors).AddTo(enc)
 	}
+	if names := f.would.Names(); len(names) > 1 {
+		zap.Strings("would_refuse", names).AddTo(enc)
+	}
 	if len(f.removed) > 0 {
 		zap.Strings("removed", f.removed).AddTo(enc)
 	}
@@ -80,7 +84,10 @@ func (f *facts) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 // judged takes over a verdict.
 func (f *facts) judged(v *policy.Verdict) {
 	f.verdict, f.rule, f.reason, f.unchecked = v.Outcome.String(), v.Rule.String(), string(v.Reason), v.Unchecked
-	f.uncheckedAnswer = v.UncheckedAnswer
+	f.uncheckedAnswer, f.would = v.UncheckedAnswer, 0
+	if v.Outcome == policy.WouldRefuse {
+		f.would = v.Would
+	}
 	f.errors = nil
 	if v.Rule != policy.RuleResponse {
 		return

@@ -108,7 +108,7 @@ var loosened = func() []struct{ name, looser, twin string } {
 	add := func(name, looser, twin string) {
 		all = append(all, struct{ name, looser, twin string }{name, looser, twin})
 	}
-	for _, rule := range policy.RuleNames() {
+	for _, rule := range policy.AllRules() {
 		switch rule {
 		case policy.RuleUnknownHost, policy.RuleLimit, policy.RuleAudience:
 			continue // below

@@ -221,7 +221,7 @@ func (l *linter) betas(api *API, built *policy.API) {
 // weakerThan says in what a version asks less than another one.
 func weakerThan(a, b *policy.Version, av, bv *catalogue.Version) []string {
 	var out []string
-	for _, rule := range policy.RuleNames() {
+	for _, rule := range policy.AllRules() {
 		if rule == policy.RuleUnknownRoute && len(av.Documents) == 0 {
 			continue // it has no routes to know
 		}

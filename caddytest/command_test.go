@@ -82,6 +82,7 @@ func TestCommandsShowWhatTheAdminAPIKnows(t *testing.T) {
 		"show":      {"show", id},
 		"findings":  {"findings", "--severity", "high"},
 		"consumers": {"consumers", "--api", "orders"},
+		"whom":      {"consumers", "--rule", "unknown_route"},
 		"hosts":     {"hosts"},
 		"flows":     {"flows"},
 		"limits":    {"limits"},

@@ -96,7 +96,8 @@ type RouteEntry struct {
 	// Statuses counts answers by class: "1xx" to "5xx", and "none" where no
 	// answer was given.
 	Statuses map[string]uint64 `json:"statuses"`
-	// Refused and WouldRefuse count verdicts by rule: {"limit": 3}.
+	// Refused and WouldRefuse count verdicts by rule: {"limit": 3}. Of a request that
+	// several rules in monitor would have refused, each counts.
 	Refused     map[string]uint64 `json:"refused"`
 	WouldRefuse map[string]uint64 `json:"would_refuse"`
 
@@ -152,6 +153,10 @@ type ConsumerEntry struct {
 	FirstSeen Time   `json:"first_seen"`
 	LastSeen  Time   `json:"last_seen"`
 	Count     uint64 `json:"count"` // requests, refused ones too
+
+	// Refused and WouldRefuse count verdicts by rule, as in RouteEntry.
+	Refused     map[string]uint64 `json:"refused"`
+	WouldRefuse map[string]uint64 `json:"would_refuse"`
 }
 
 // Auth is what an operation asks for and what was seen.

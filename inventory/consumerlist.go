@@ -12,16 +12,17 @@ import (
 type ConsumerQuery struct {
 	API     []string
 	Version []string
-	Limit   int    // 1 to 1000; 0: 100
-	Cursor  string // List.Next of the page before, of the same query
+	Rule    []string // only whom one of them refused, or would have
+	Limit   int      // 1 to 1000; 0: 100
+	Cursor  string   // List.Next of the page before, of the same query
 }
 
-// ParseConsumerQuery reads the parameters api, version, limit and cursor.
+// ParseConsumerQuery reads the parameters api, version, rule, limit and cursor.
 func ParseConsumerQuery(v url.Values) (ConsumerQuery, error) {
-	if err := checkNames(v, []string{"api", "version", "limit", "cursor"}, "limit", "cursor"); err != nil {
+	if err := checkNames(v, []string{"api", "version", "rule", "limit", "cursor"}, "limit", "cursor"); err != nil {
 		return ConsumerQuery{}, err
 	}
-	q := ConsumerQuery{API: v["api"], Version: v["version"], Cursor: v.Get("cursor")}
+	q := ConsumerQuery{API: v["api"], Version: v["version"], Rule: v["rule"], Cursor: v.Get("cursor")}
 	var err error
 	if q.Limit, err = parseLimit(v); err != nil {
 		return ConsumerQuery{}, err
@@ -32,10 +33,15 @@ func ParseConsumerQuery(v url.Values) (ConsumerQuery, error) {
 	return q, nil
 }
 
-func (q *ConsumerQuery) check() (position, error) { return checkPage(q.Limit, q.Cursor, q.hash()) }
+func (q *ConsumerQuery) check() (position, error) {
+	if err := checkValues("rule", q.Rule, ruleNames[:]); err != nil {
+		return position{}, err
+	}
+	return checkPage(q.Limit, q.Cursor, q.hash())
+}
 
 func (q *ConsumerQuery) hash() uint64 {
-	r := RouteQuery{API: q.API, Version: q.Version, Sort: "consumers"}
+	r := RouteQuery{API: q.API, Version: q.Version, Reason: q.Rule, Sort: "consumers"}
 	return r.hash()
 }
 
@@ -58,18 +64,11 @@ func (inv *Inventory) Consumers(q ConsumerQuery) (List[ConsumerEntry], error) {
 	page := smallest[consumerRecord]{keep: q.Limit + 1, compare: (*consumerRecord).compare}
 	add := func(r *consumerRecord) {
 		k := &r.version.key
-		if either(q.API, k.api) && either(q.Version, k.version) && (!at.started || r.compare(&after) > 0) {
+		if either(q.API, k.api) && either(q.Version, k.version) && (len(q.Rule) == 0 || inv.objectedBy(r, q.Rule)) && (!at.started || r.compare(&after) > 0) {
 			page.add(r)
 		}
 	}
-	for i := range inv.consumers.records {
-		add(&inv.consumers.records[i])
-	}
-	for _, v := range inv.versions {
-		if first := v.othersFirst.Load(); first != 0 {
-			add(&consumerRecord{kind: consumerOther, first: first, version: v})
-		}
-	}
+	inv.eachConsumer(add)
 	records := page.sorted()
 	if len(records) > q.Limit {
 		records = records[:q.Limit]
@@ -78,9 +77,34 @@ func (inv *Inventory) Consumers(q ConsumerQuery) (List[ConsumerEntry], error) {
 		list.Next = next.text(q.hash())
 	}
 	for _, r := range records {
-		list.Items = append(list.Items, inv.consumers.entry(r))
+		e := inv.consumers.entry(r)
+		e.Refused, e.WouldRefuse = inv.verdictsOn(r)
+		list.Items = append(list.Items, e)
 	}
 	return list, nil
+}
+
+// objectedBy reports whether one of the rules refused a consumer, or would have.
+func (inv *Inventory) objectedBy(r *consumerRecord, rules []string) bool {
+	for s := range inv.objections(r) {
+		if either(rules, s.Rule) {
+			return true
+		}
+	}
+	return false
+}
+
+// verdictsOn are a consumer's refusals by rule, on whatever route.
+func (inv *Inventory) verdictsOn(r *consumerRecord) (refused, would map[string]uint64) {
+	refused, would = make(map[string]uint64), make(map[string]uint64)
+	for s, n := range inv.objections(r) {
+		if s.Would {
+			would[s.Rule] += n
+		} else {
+			refused[s.Rule] += n
+		}
+	}
+	return refused, would
 }
 
 // compare puts records in the order of answers. What it goes by never changes, so
@@ -123,5 +147,10 @@ func (l *List[T]) consumerGap(c *consumers) {
 		l.Complete = false
 		l.Gaps = append(l.Gaps, Gap{Kind: GapConsumers, Count: n,
 			Detail: `The table of consumers is or was full, or new ones came too fast; the count says how many requests are summed up under "(other)" or were not counted by consumer.`})
+	}
+	if n := c.untold.Load(); n > 0 {
+		l.Complete = false
+		l.Gaps = append(l.Gaps, Gap{Kind: GapRefusals, Count: n,
+			Detail: "More consumers were refused, or would have been, than can be told apart by rule; the count says how many times that is missing in refused and would_refuse."})
 	}
 }

@@ -43,12 +43,16 @@ type consumers struct {
 	stored []byte       // the key that the store has
 	common *consumerKey // the fleet's; nil: none
 
-	slots    []consumerSlot // a power of two, open addressing; a key may be vacant
-	max      int
-	full     atomic.Bool
-	refused  atomic.Uint64 // requests of consumers that found no room
-	dropped  atomic.Uint64 // first sights that found the queue full
-	arrivals chan arrival
+	slots   []consumerSlot // a power of two, open addressing; a key may be vacant
+	max     int
+	full    atomic.Bool
+	refused atomic.Uint64 // requests of consumers that found no room
+	dropped atomic.Uint64 // first sights that found the queue full
+	// How many objections tell their route, how many do not, and how many requests
+	// were objected to that found no room.
+	routesTold, rulesTold atomic.Int64
+	untold                atomic.Uint64
+	arrivals              chan arrival
 
 	// Inventory.mu guards these.
 	records []consumerRecord
@@ -127,9 +131,10 @@ const vacant = 1
 
 // consumerSlot is written before its key is, and found by it.
 type consumerSlot struct {
-	key   atomic.Uint64 // 0: free
-	count atomic.Uint64
-	last  atomic.Int64
+	key        atomic.Uint64 // 0: free
+	count      atomic.Uint64
+	last       atomic.Int64
+	objections objectionList
 }
 
 // consumerRecord is a consumer of a version, apart from what requests count.
@@ -143,8 +148,9 @@ type consumerRecord struct {
 	days    days
 
 	// What the store has; without a slot that is all there is.
-	keptCount uint64
-	keptLast  int64
+	keptCount  uint64
+	keptLast   int64
+	objections *objection // without a slot
 }
 
 // consumerID tells records apart.
@@ -159,8 +165,10 @@ const noSlot = ^uint32(0)
 // arrival is a consumer that the table did not have when it called.
 type arrival struct {
 	identity
-	version *versionRecord
-	time    int64
+	version    *versionRecord
+	time       int64
+	objections objections
+	route      routeID
 }
 
 func newConsumers(limit int) *consumers {
@@ -247,24 +255,34 @@ func (c *consumers) find(key uint64) (s *consumerSlot, at uint32, found bool) {
 	return &c.slots[free], free, false
 }
 
-// count counts a request of a known consumer, or queues an unknown one. It waits
-// for nothing.
-func (c *consumers) count(from *Caller, hash uint64, v *versionRecord, time int64) {
+// count counts a request of a known consumer, or queues an unknown one, with what
+// rules had against it at a route. It waits for nothing.
+func (c *consumers) count(from *Caller, hash uint64, v *versionRecord, time int64, to objections, at routeID) {
 	s, _, found := c.find(keyFor(hash, v))
 	switch {
 	case found:
+		// First, since it is the count that says that there is something to store.
+		if to != 0 {
+			c.object(&s.objections, to, at)
+		}
 		s.add(time)
 	case c.full.Load():
-		c.refused.Add(1)
-		v.others.add(time)
-		v.othersFirst.CompareAndSwap(0, time)
+		c.sumUp(v, time, to, at)
 	default:
 		select {
-		case c.arrivals <- arrival{identity: from.identify(hash), version: v, time: time}:
+		case c.arrivals <- arrival{identity: from.identify(hash), version: v, time: time, objections: to, route: at}:
 		default:
 			c.dropped.Add(1)
 		}
 	}
+}
+
+// sumUp counts a request of a consumer that has no room.
+func (c *consumers) sumUp(v *versionRecord, time int64, to objections, at routeID) {
+	c.refused.Add(1)
+	c.object(&v.others.objections, to, at)
+	v.others.add(time)
+	v.othersFirst.CompareAndSwap(0, time)
 }
 
 func (s *consumerSlot) add(time int64) {
@@ -284,6 +302,7 @@ func (inv *Inventory) welcome(a *arrival) {
 	key := keyFor(a.hash, a.version)
 	s, at, found := c.find(key)
 	if found {
+		c.object(&s.objections, a.objections, a.route)
 		s.add(a.time)
 		return
 	}
@@ -292,6 +311,9 @@ func (inv *Inventory) welcome(a *arrival) {
 		delete(c.absent, id)
 		r := &c.records[i]
 		r.slot = at
+		s.objections.Store(r.objections)
+		r.objections = nil
+		c.object(&s.objections, a.objections, a.route)
 		s.count.Store(r.keptCount + 1)
 		s.last.Store(a.time)
 		s.key.Store(key)
@@ -299,9 +321,7 @@ func (inv *Inventory) welcome(a *arrival) {
 	}
 	if len(c.records) >= c.max {
 		c.full.Store(true)
-		c.refused.Add(1)
-		a.version.others.add(a.time)
-		a.version.othersFirst.CompareAndSwap(0, a.time)
+		c.sumUp(a.version, a.time, a.objections, a.route)
 		return
 	}
 	c.records = append(c.records, consumerRecord{
@@ -309,6 +329,8 @@ func (inv *Inventory) welcome(a *arrival) {
 		days: days{day: dayOf(time.Unix(0, a.time))},
 	})
 	a.version.consumers++
+	s.objections.Store(nil)
+	c.object(&s.objections, a.objections, a.route)
 	s.count.Store(1)
 	s.last.Store(a.time)
 	s.key.Store(key)

@@ -17,55 +17,6 @@ func classOf(status int) int {
 	return status / 100
 }
 
-// Rules that verdicts are counted by. The set is fixed, so that counters need no
-// map and no lock; a rule that is not in it counts as "other".
-const numRules = 12
-
-var ruleNames = [numRules]string{
-	"target", "unknown_host", "audience", "limit", "lifecycle", "unknown_route",
-	"credentials", "request", "response", "headers", "upgrade", "other",
-}
-
-// Indexes of rules that findings look at.
-const (
-	ruleAudience  = 2
-	ruleLifecycle = 4
-)
-
-func ruleIndex(rule string) int {
-	switch rule {
-	case "target":
-		return 0
-	case "unknown_host":
-		return 1
-	case "audience":
-		return 2
-	case "limit":
-		return 3
-	case "lifecycle":
-		return ruleLifecycle
-	case "unknown_route":
-		return 5
-	case "credentials":
-		return 6
-	case "request":
-		return 7
-	case "response":
-		return 8
-	case "headers":
-		return 9
-	case "upgrade":
-		return 10
-	default:
-		return 11
-	}
-}
-
-// verdicts counts refusals by rule.
-type verdicts struct {
-	refused, would [numRules]uint64
-}
-
 // counters belong to one documented operation and are written by requests
 // directly, without a lock.
 type counters struct {
@@ -132,11 +83,10 @@ const lastGrain = int64(1e6)
 
 func (c *counters) add(o *Outcome, epoch *atomic.Uint64) {
 	c.classes[classOf(o.Status)].Add(1)
-	switch o.Verdict {
-	case Refuse:
-		c.refused[ruleIndex(o.Rule)].Add(1)
-	case WouldRefuse:
-		c.would[ruleIndex(o.Rule)].Add(1)
+	if o.Verdict != Allow {
+		for i := range o.objections().all {
+			c.object(i)
+		}
 	}
 	if c.first.Load() == 0 {
 		c.first.CompareAndSwap(0, o.Time)
@@ -163,6 +113,14 @@ func (c *counters) add(o *Outcome, epoch *atomic.Uint64) {
 	}
 }
 
+func (c *counters) object(objection int) {
+	if objection < numRules {
+		c.refused[objection].Add(1)
+	} else {
+		c.would[objection-numRules].Add(1)
+	}
+}
+
 // tally counts what the inventory's goroutine records. Inventory.mu guards it.
 type tally struct {
 	first, last int64
@@ -183,10 +141,8 @@ func (t *tally) add(o *Outcome, worth rank, epoch uint64) {
 		if t.verdicts == nil {
 			t.verdicts = new(verdicts)
 		}
-		if o.Verdict == Refuse {
-			t.verdicts.refused[ruleIndex(o.Rule)]++
-		} else {
-			t.verdicts.would[ruleIndex(o.Rule)]++
+		for i := range o.objections().all {
+			t.verdicts.add(i, 1)
 		}
 	}
 	if t.first == 0 {

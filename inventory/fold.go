@@ -149,6 +149,7 @@ func (inv *Inventory) move(e *entry, path string) {
 		inv.learned[id] = about
 		inv.nodes += about.nodes()
 	}
+	inv.moved(e.id, id)
 	inv.leaveShares(e)
 	if to == nil {
 		to = &entry{key: k, id: id, host: e.host, why: e.why, answer: e.answer, mixed: e.mixed, since: e.since}

@@ -100,6 +100,10 @@ func (inv *Inventory) RouteDays(id string) (map[string][]uint64, bool) {
 type RouteDetail struct {
 	RouteEntry
 	Days map[string][]uint64 `json:"days"` // see RouteDays
+	// Refusals are who was refused here, or would have been, by which rule, and how
+	// often: the 100 most frequent. Of a consumer that was refused at many routes,
+	// and where many were, not all routes are told apart.
+	Refusals []RouteRefusal `json:"refusals"`
 }
 
 // Detail is the entry with that id, with its days.
@@ -109,7 +113,7 @@ func (inv *Inventory) Detail(id string) (RouteDetail, bool) {
 		return RouteDetail{}, false
 	}
 	days, ok := inv.RouteDays(id)
-	return RouteDetail{entry, days}, ok
+	return RouteDetail{entry, days, inv.refusals(id)}, ok
 }
 
 // savedHistory is a history as the store has it, by status class.

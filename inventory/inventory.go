@@ -97,6 +97,7 @@ type Inventory struct {
 	swept     time.Time // when old entries were last forgotten
 	rolled    int32     // the day that counts by the day are of
 	reviews   map[routeID]*review
+	moves     map[routeID]routeID // of routes that were folded, to what they are part of
 	outbox    []pending
 	gaps      gapCounts
 

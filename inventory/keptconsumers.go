@@ -18,6 +18,8 @@ type savedConsumer struct {
 
 	Name string     `json:"name,omitempty"`
 	Days *savedDays `json:"days,omitempty"`
+
+	Objections []savedObjection `json:"objections,omitempty"`
 }
 
 // consumerKinds are the names of kinds in the store.
@@ -44,8 +46,9 @@ func (inv *Inventory) saveConsumers(all bool, put func(key, value []byte)) {
 			continue
 		}
 		r.keptCount, r.keptLast = count, last
+		objections := savedObjections(c.ownObjections(r, inv.whereTo))
 		k := &r.version.key
-		put(r.storeKey(), saved(savedConsumer{consumerKinds[r.kind], k.api, k.version, r.first, last, count, r.name, r.days.save()}))
+		put(r.storeKey(), saved(savedConsumer{consumerKinds[r.kind], k.api, k.version, r.first, last, count, r.name, r.days.save(), objections}))
 	}
 }
 
@@ -75,6 +78,9 @@ func (inv *Inventory) loadConsumer(key, value []byte) error {
 		c.refused.Add(s.Count)
 		return nil
 	}
+	var list objectionList
+	c.loadObjections(&list, s.Objections)
+	r.objections = list.Load()
 	if c.absent == nil {
 		c.absent = make(map[consumerID]uint32)
 	}

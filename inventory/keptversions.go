@@ -18,6 +18,8 @@ type savedVersion struct {
 	Others      uint64       `json:"others,omitempty"`
 	Days        *savedDays   `json:"days,omitempty"`
 	OthersDays  *savedDays   `json:"others_days,omitempty"`
+
+	OthersObjections []savedObjection `json:"others_objections,omitempty"`
 }
 
 type savedGrown struct {
@@ -35,6 +37,7 @@ func (inv *Inventory) saveVersions(all bool, put func(key, value []byte)) {
 			Passed:      savedGrown{v.passedRetired.count, v.passedRetired.at},
 			OthersFirst: v.othersFirst.Load(), OthersLast: v.others.last.Load(), Others: v.others.count.Load(),
 			Days: v.days.save(), OthersDays: v.othersDays.save(),
+			OthersObjections: savedObjections(inv.consumers.ownObjections(&consumerRecord{kind: consumerOther, version: v}, inv.whereTo)),
 		})
 		if all || !bytes.Equal(b, v.kept) {
 			v.kept = b
@@ -69,6 +72,7 @@ func (inv *Inventory) loadVersion(key, value []byte) error {
 	v.refusedRetired = grown{v.refusedRetired.count + s.Refused.Count, max(v.refusedRetired.at, s.Refused.At)}
 	v.passedRetired = grown{v.passedRetired.count + s.Passed.Count, max(v.passedRetired.at, s.Passed.At)}
 	if s.Others > 0 {
+		inv.consumers.loadObjections(&v.others.objections, s.OthersObjections)
 		v.others.count.Add(s.Others)
 		v.others.last.Store(max(v.others.last.Load(), s.OthersLast))
 		v.othersFirst.Store(earlier(v.othersFirst.Load(), s.OthersFirst))
@@ -92,6 +96,7 @@ type savedMeta struct {
 	FeedDropped      uint64 `json:"feed_dropped,omitempty"`
 	ConsumersRefused uint64 `json:"consumers_refused,omitempty"`
 	ConsumersDropped uint64 `json:"consumers_dropped,omitempty"`
+	RefusalsUntold   uint64 `json:"refusals_untold,omitempty"`
 }
 
 var metaKey = []byte("meta")
@@ -104,6 +109,7 @@ func (inv *Inventory) saveMeta(all bool, put func(key, value []byte)) {
 		Lost: inv.feed.log.lostUpTo(), Routes: inv.gaps.routes, Hosts: inv.gaps.hosts, Trimmed: inv.gaps.trimmed, Internal: inv.gaps.internal,
 		Dropped: inv.dropped.Load(), FeedDropped: inv.feed.dropped.Load(),
 		ConsumersRefused: inv.consumers.refused.Load(), ConsumersDropped: inv.consumers.dropped.Load(),
+		RefusalsUntold: inv.consumers.untold.Load(),
 	})
 	if all || !bytes.Equal(b, inv.keptMeta) {
 		inv.keptMeta = b
@@ -130,5 +136,6 @@ func (inv *Inventory) loadMeta(_, value []byte) error {
 	inv.feed.dropped.Add(s.FeedDropped)
 	inv.consumers.refused.Add(s.ConsumersRefused)
 	inv.consumers.dropped.Add(s.ConsumersDropped)
+	inv.consumers.untold.Add(s.RefusalsUntold)
 	return nil
 }

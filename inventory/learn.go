@@ -65,6 +65,7 @@ func (inv *Inventory) learn(ob *observation, now time.Time) {
 	if o.Forwarded && ob.traits&traitPublic != 0 {
 		e.reached = max(e.reached, o.Time)
 	}
+	inv.objectTo(ob, e)
 	inv.reshelve(e, before)
 	if worth <= rankRefused {
 		inv.countNoise(host, worth, first, now)

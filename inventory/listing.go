@@ -43,6 +43,9 @@ const (
 	// they could be recorded. What did not fit is summed up, a version each, in the
 	// entry whose consumer is "(other)". Stated only by answers that list consumers.
 	GapConsumers = "consumers-full"
+	// GapRefusals: consumers' refusals by rule found no room. Stated only by answers
+	// that list consumers.
+	GapRefusals = "refusals-full"
 	// GapInternal: recording an observation failed. That is a fault of the
 	// inventory itself.
 	GapInternal = "internal-error"

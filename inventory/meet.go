@@ -22,7 +22,7 @@ func (inv *Inventory) meet(s *slot, o *Outcome) {
 		return
 	}
 	s.hits.consumers().add(hash)
-	inv.consumers.count(c, hash, s.place.record, o.Time)
+	inv.consumers.count(c, hash, s.place.record, o.Time, o.objections(), s.entry.id)
 }
 
 // unauthenticated reports whether upstream gave a good answer to a caller without
@@ -32,7 +32,8 @@ func (o *Outcome) unauthenticated(seen traits) bool {
 }
 
 // passBy takes in who made a request that no document has, and lets go of the
-// caller. The consumer is counted where a version is known.
+// caller. The consumer is counted where a version is known; what rules had against
+// it is, where its route is known: see objectTo.
 func (r *Recorder) passBy(m *catalogue.Match, o *Outcome, ob *observation) {
 	c := o.Caller
 	o.Caller = nil
@@ -51,6 +52,6 @@ func (r *Recorder) passBy(m *catalogue.Match, o *Outcome, ob *observation) {
 	ob.anonymous = o.unauthenticated(ob.traits)
 	ob.consumer = r.inv.consumers.hash(c)
 	if p != nil && ob.consumer != 0 {
-		r.inv.consumers.count(c, ob.consumer, p.record, o.Time)
+		r.inv.consumers.count(c, ob.consumer, p.record, o.Time, 0, routeID{})
 	}
 }

@@ -24,7 +24,10 @@ type Outcome struct {
 
 	Verdict Verdict
 	Rule    string // the rule that refused or would have: "limit", "unknown_route"; static
-	Reason  string // the reason of the refusal: "unknown-route"; static
+	// Would are all rules that would have refused it, Rule among them, when Verdict
+	// is WouldRefuse. Empty: Rule alone.
+	Would  RuleSet
+	Reason string // the reason of the refusal: "unknown-route"; static
 
 	// Forwarded says that upstream was asked. Only then does Status tell anything
 	// about what upstream has.

@@ -222,9 +222,10 @@ func (inv *Inventory) peerVersion(node string, key, value []byte) error {
 
 // consumerShare is what another node counted of a consumer.
 type consumerShare struct {
-	node  *peer
-	count uint64
-	last  int64
+	node       *peer
+	count      uint64
+	last       int64
+	objections []savedObjection
 }
 
 // peerConsumer takes in what another node has of a consumer.
@@ -277,6 +278,9 @@ func (inv *Inventory) peerConsumer(node string, key, value []byte) error {
 		i = len(list)
 		list = append(list, consumerShare{node: from})
 		c.shares[id] = list
+	}
+	if s.Count >= list[i].count { // all of them only grow, and together
+		list[i].objections = s.Objections[:min(len(s.Objections), maxApart+2*numRules)]
 	}
 	list[i].count, list[i].last = max(list[i].count, s.Count), max(list[i].last, s.Last)
 	return nil

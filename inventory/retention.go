@@ -75,9 +75,12 @@ func (inv *Inventory) forgetConsumers(before int64) {
 			kept = append(kept, *r)
 			continue
 		}
+		gone := r.objections
 		if r.slot != noSlot {
 			c.slots[r.slot].key.Store(vacant)
+			gone = c.slots[r.slot].objections.Swap(nil)
 		}
+		c.dismissObjections(gone)
 		r.version.consumers--
 		delete(c.shares, consumerID{r.id, r.kind, r.version})
 		inv.remove(bucketConsumers, r.storeKey())

@@ -74,6 +74,9 @@ type Verdict struct {
 	Rule    Rule
 	Reason  Reason
 	Status  int // of the refusal
+	// Would are the rules in monitor that would not have let it pass. Rule is the
+	// first of them, unless an enforced one refused it.
+	Would RuleSet
 
 	// State is the state of the version that the request reached.
 	State catalogue.State
@@ -119,7 +122,7 @@ type Verdict struct {
 func (v *Verdict) Rules() *Rules { return &v.scope.rules }
 
 func (v *Verdict) reset() {
-	v.Outcome, v.Rule, v.Reason, v.Status = Allow, RuleNone, "", 0
+	v.Outcome, v.Rule, v.Reason, v.Status, v.Would = Allow, RuleNone, "", 0, 0
 	v.State, v.Errors, v.Allow, v.Accept, v.Unchecked = 0, nil, "", "", ""
 	v.Consumer, v.UncheckedAnswer, v.Challenges, v.answers = "", "", nil, nil
 	v.Body, v.others = conformance.BodyPlan{}, nil
@@ -129,7 +132,8 @@ func (v *Verdict) reset() {
 }
 
 // Object records that a rule would not let the request pass and reports whether
-// it is refused. Of several rules in monitor the first one is kept.
+// it is refused. Of several rules in monitor the first one makes the verdict; all
+// of them are in Would, since any of them may be enforced next.
 func (v *Verdict) Object(rule Rule, mode Mode, reason Reason, status int) (refused bool) {
 	if mode != Off && (rule == RuleTarget || rule == RuleRequest && reason != ReasonInternalError && reason != ReasonTooManyBodies) {
 		v.violated = true
@@ -138,6 +142,7 @@ func (v *Verdict) Object(rule Rule, mode Mode, reason Reason, status int) (refus
 	case mode == Off:
 		return false
 	case mode == Monitor:
+		v.Would |= 1 << rule
 		if v.Outcome == Allow {
 			v.Outcome, v.Rule, v.Reason, v.Status = WouldRefuse, rule, reason, status
 		}

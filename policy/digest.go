@@ -47,7 +47,7 @@ func (p *Policy) Differences(api *catalogue.API, v *catalogue.Version) []string 
 			out = append(out, fmt.Sprintf("%s is %v, and %v in the api", name, a, b))
 		}
 	}
-	for _, rule := range RuleNames() {
+	for _, rule := range AllRules() {
 		differ(rule.String(), own.rules.modes[rule], shared.rules.modes[rule])
 	}
 	differ("request.max_body", own.rules.MaxBody, shared.rules.MaxBody)

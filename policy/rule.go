@@ -68,8 +68,10 @@ var ruleNames = [numRules]string{
 	RuleUpgrade:      "upgrade",
 }
 
-// RuleNames are all rules, in the order in which they are judged.
-func RuleNames() []Rule {
+func (r Rule) String() string { return ruleNames[r] }
+
+// AllRules are the rules, each of which has a mode.
+func AllRules() []Rule {
 	var all []Rule
 	for r := RuleNone + 1; r < numRules; r++ {
 		all = append(all, r)
@@ -77,15 +79,21 @@ func RuleNames() []Rule {
 	return all
 }
 
-func (r Rule) String() string { return ruleNames[r] }
+// RuleSet is a set of rules, a bit each.
+type RuleSet uint16
 
-// AllRules are the rules that have a mode.
-func AllRules() []Rule {
-	var all []Rule
-	for r := RuleNone + 1; r < Rule(numRules); r++ {
-		all = append(all, r)
+// Has reports whether a rule is in the set.
+func (s RuleSet) Has(r Rule) bool { return s>>r&1 != 0 }
+
+// Names are the rules of the set, in the order of AllRules.
+func (s RuleSet) Names() []string {
+	var names []string
+	for r := RuleNone + 1; r < numRules; r++ {
+		if s.Has(r) {
+			names = append(names, r.String())
+		}
 	}
-	return all
+	return names
 }
 
 // Rules are the modes and settings in force for a version, or for requests that

@@ -61,14 +61,16 @@ func (o *odd) Routes(inventory.RouteQuery) (inventory.List[inventory.RouteEntry]
 	return inventory.List[inventory.RouteEntry]{Items: []inventory.RouteEntry{o.entry()}, Gaps: []inventory.Gap{{Kind: "routes-full", Detail: o.text}}}, nil
 }
 
-func (o *odd) Route(string) (inventory.RouteEntry, bool) { return o.entry(), true }
+func (o *odd) Detail(string) (inventory.RouteDetail, bool) {
+	return inventory.RouteDetail{RouteEntry: o.entry(), Refusals: []inventory.RouteRefusal{{Consumer: o.text, Name: o.text, Rule: o.text, Verdict: o.text, Count: 1}}}, true
+}
 
 func (o *odd) Hosts(inventory.HostQuery) (inventory.List[inventory.HostEntry], error) {
 	return inventory.List[inventory.HostEntry]{Items: []inventory.HostEntry{{Host: o.text, APIs: o.list(), Baseline: o.list(), Count: 1}}}, nil
 }
 
 func (o *odd) Consumers(inventory.ConsumerQuery) (inventory.List[inventory.ConsumerEntry], error) {
-	return inventory.List[inventory.ConsumerEntry]{Items: []inventory.ConsumerEntry{{Consumer: o.text, Name: o.text, API: o.text, Version: o.text}}}, nil
+	return inventory.List[inventory.ConsumerEntry]{Items: []inventory.ConsumerEntry{{Consumer: o.text, Name: o.text, API: o.text, Version: o.text, Refused: map[string]uint64{o.text: 1}, WouldRefuse: map[string]uint64{o.text: 1}}}}, nil
 }
 
 func (o *odd) Flows(inventory.FlowQuery) (inventory.List[inventory.FlowEntry], error) {

@@ -200,7 +200,7 @@ func (p *Page) hosts(v *view, query url.Values) {
 
 // routeView is one route with all that is known of it.
 type routeView struct {
-	inventory.RouteEntry
+	inventory.RouteDetail
 	Days      []column // of its answers by class
 	Findings  []inventory.FindingEntry
 	CanReview bool
@@ -212,15 +212,13 @@ const mostFindings = 1000
 
 func (p *Page) route(v *view, id, viewer string) {
 	v.Name = "route"
-	entry, ok := p.source.Route(id)
+	entry, ok := p.source.Detail(id)
 	if !ok {
 		v.wrong(http.StatusNotFound, "There is no such route; it may have been pushed out by others or be in no document any more.")
 		return
 	}
 	v.Title = fmt.Sprintf("%s %s%s", entry.Method, entry.Host, entry.Path)
-	shown := routeView{RouteEntry: entry, CanReview: p.review, Token: p.token(id, viewer)}
-	days, _ := p.source.RouteDays(id)
-	shown.Days = stacked(v.Now, days)
+	shown := routeView{RouteDetail: entry, Days: stacked(v.Now, entry.Days), CanReview: p.review, Token: p.token(id, viewer)}
 	q := inventory.FindingQuery{Limit: mostFindings}
 	for {
 		list, err := p.source.Findings(q)

@@ -29,8 +29,7 @@ type Source interface {
 	APIs() inventory.List[inventory.APIEntry]
 	Hosts(inventory.HostQuery) (inventory.List[inventory.HostEntry], error)
 	Routes(inventory.RouteQuery) (inventory.List[inventory.RouteEntry], error)
-	Route(id string) (inventory.RouteEntry, bool)
-	RouteDays(id string) (map[string][]uint64, bool)
+	Detail(id string) (inventory.RouteDetail, bool)
 	Consumers(inventory.ConsumerQuery) (inventory.List[inventory.ConsumerEntry], error)
 	Flows(inventory.FlowQuery) (inventory.List[inventory.FlowEntry], error)
 	Findings(inventory.FindingQuery) (inventory.List[inventory.FindingEntry], error)

@@ -120,6 +120,8 @@ func TestQueriesAreAnsweredOrExplained(t *testing.T) {
 		{"findings?severity=odd", 400, "unrecognized value"},
 		{"hosts?declared=false", 200, "stray.example.com"},
 		{"hosts?declared=perhaps", 400, "write true or false"},
+		{"consumers?rule=request", 200, "No consumer fits"},
+		{"consumers?rule=colour", 400, "unrecognized value"},
 		{"flows", 200, "No classified data"},
 		{"flows?declared=perhaps", 400, "write true or false"},
 		{"coverage", 200, "2 handlers get"},
