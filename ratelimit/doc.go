@@ -34,7 +34,10 @@
 // # How it is kept
 //
 // The table is set-associative: a keyed hash of the client picks one set of eight
-// ways, each set has one mutex and 576 bytes, nine cache lines. A window is
+// ways, each set has one mutex and 576 bytes, nine cache lines. Three bits of the
+// hash name the way where the client most likely is, its home, so that a decision
+// asks for both lines that it needs, tags and cell, of all its limits at once and
+// waits for memory about once. A window is
 // sixteen counters over sub-windows of W/15: the running one and fifteen whole
 // ones, so that everything younger than W is counted, and an event is forgotten
 // at most W/15 late. A bucket is a theoretical arrival time (GCRA) kept exactly, as

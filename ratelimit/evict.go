@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"math"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,7 @@ func (t *Table) open(l *Limit, plan []step, i int, now int64) *slot {
 		return &s.set.way[w]
 	}
 	if shared := t.sharedOf(s.index); shared != nil {
+		s.way = s.set.vacate(plan, i)
 		c := s.set.claim(s.way, s.tag, s.mark)
 		c.become(t.inherited(shared, l, s.mark, now))
 		return c
@@ -28,7 +30,22 @@ func (t *Table) open(l *Limit, plan []step, i int, now int64) *slot {
 			t.forgot(v.meta>>16, debt)
 		}
 	}
+	s.way = s.set.vacate(plan, i)
 	return s.set.claim(s.way, s.tag, s.mark)
+}
+
+// vacate moves a cell that is not at home out of the home of a new one, into the way
+// that the new one was to have, and returns where that goes. So of those who share a
+// home one is there, until a full set has to forget.
+func (s *set) vacate(plan []step, i int) int8 {
+	to, at := plan[i].way, home(plan[i].tag)
+	if to == at || home(s.tag[at]) == at || pinned(plan, s, at) {
+		return to
+	}
+	s.way[to].become(s.way[at])
+	s.setCapacity(to, s.capacity(at))
+	atomic.StoreUint32(&s.tag[to], s.tag[at])
+	return at
 }
 
 // share charges a shared cell. It keeps the longest window of those that are in
@@ -64,7 +81,8 @@ func (t *Table) forgot(mark, debt uint32) {
 func (s *set) victim(plan []step, i int, now int64) int8 {
 	best, least := int8(-1), rank{enforced: true, part: math.MaxUint64}
 	shadow := kind(plan[i].mark)&kindShadow != 0
-	for w := range int8(ways) {
+	for n := range int8(ways) {
+		w := (home(plan[i].tag) + n) % ways
 		if pinned(plan, s, w) {
 			continue
 		}
@@ -146,12 +164,21 @@ func (t *Table) settle(plan []step, i int, now int64) int8 {
 			return p.way
 		}
 	}
-	for w := range int8(ways) {
+	if w := s.free(plan, now); w >= 0 {
+		return w
+	}
+	return inShared
+}
+
+// free is the way nearest to a cell's home that nobody needs, or -1.
+func (s *step) free(plan []step, now int64) int8 {
+	for n := range int8(ways) {
+		w := (home(s.tag) + n) % ways
 		if !pinned(plan, s.set, w) && (s.set.tag[w] == 0 || s.set.way[w].debt(now) == 0) {
 			return w
 		}
 	}
-	return inShared
+	return -1
 }
 
 // sharedWindow is the window, in milliseconds, in which a limit is counted in a

@@ -62,12 +62,7 @@ func (t *Table) punish(c *Charge, d *Decision, plan []step, i int, now int64) {
 func (t *Table) cellFor(plan []step, i int, now int64) int8 {
 	s := &plan[i]
 	if t.sharedOf(s.index) != nil {
-		for w := range int8(ways) {
-			if !pinned(plan, s.set, w) && (s.set.tag[w] == 0 || s.set.way[w].debt(now) == 0) {
-				return w
-			}
-		}
-		return -1
+		return s.free(plan, now)
 	}
 	w := s.set.victim(plan, i, now)
 	if w >= 0 && s.set.tag[w] != 0 {

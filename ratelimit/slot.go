@@ -78,6 +78,10 @@ func (s *set) find(tag, mark uint32) int8 {
 	return -1
 }
 
+// home is the way that a cell takes if it can, so that whoever looks for it knows
+// its cache line before it has read the tags.
+func home(tag uint32) int8 { return int8(tag % ways) }
+
 // claim makes a way a cell without debt.
 func (s *set) claim(w int8, tag, mark uint32) *slot {
 	c := &s.way[w]

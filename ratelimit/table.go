@@ -20,7 +20,8 @@ const (
 )
 
 // TableConfig is how a table is made. The zero value is a working default of
-// 24 MiB, which the operating system hands out as clients come.
+// 24 MiB, which the operating system hands out as clients come, in large pages where
+// it can.
 type TableConfig struct {
 	// Slots is how many debts the table keeps, rounded up to sets of 8 and at
 	// most MaxSlots; DefaultSlots when 0 or less. A slot is 72 bytes.
@@ -85,8 +86,10 @@ func NewTable(cfg TableConfig) *Table {
 	}
 	digest := sha256.Sum256(secret)
 	word := func(i int) uint64 { return binary.LittleEndian.Uint64(digest[8*i:]) }
+	sets := make([]set, ordinary+guarded)
+	askHugePages(sets)
 	return &Table{
-		sets:     make([]set, ordinary+guarded),
+		sets:     sets,
 		ordinary: uint32(ordinary),
 		shared:   make([]slot, guarded),
 		seed:     [2]uint64{word(0), word(1)},

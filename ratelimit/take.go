@@ -69,14 +69,17 @@ func (t *Table) take(charges []Charge, out []Decision, plan []step) bool {
 			s.sub = subWindow(s.ms)
 		}
 		// A lock waits for its cache line and lets nothing pass. Loads overlap, so
-		// touching all lines first costs one miss instead of one for each set.
+		// touching all lines first costs one miss instead of one for each line: those
+		// of the tags, and those where most cells are, before the tags have said so.
 		warm += atomic.LoadUint32(&s.set.tag[0])
+		warm += atomic.LoadUint32(&s.set.way[home(s.tag)].window)
 		n = insert(&locks, n, s.index)
 	}
 	for i := range plan {
 		if s := &plan[i]; s.set != nil {
-			s.way = s.set.glance(s.tag)
-			warm += atomic.LoadUint32(&s.set.way[s.way].window)
+			if s.way = s.set.glance(s.tag); s.way != home(s.tag) {
+				warm += atomic.LoadUint32(&s.set.way[s.way].window)
+			}
 		}
 	}
 	_ = warm
@@ -291,14 +294,16 @@ func insert(sorted *[MaxCharges]uint32, n int, index uint32) int {
 	return n + 1
 }
 
-// glance guesses the way of a tag without the lock; 0 when it is not there.
+// glance guesses the way of a tag without the lock; its home when it is not there.
 func (s *set) glance(tag uint32) int8 {
-	for w := range s.tag {
-		if atomic.LoadUint32(&s.tag[w]) == tag {
-			return int8(w)
+	if atomic.LoadUint32(&s.tag[home(tag)]) != tag {
+		for w := range s.tag {
+			if atomic.LoadUint32(&s.tag[w]) == tag {
+				return int8(w)
+			}
 		}
 	}
-	return 0
+	return home(tag)
 }
 
 // holds confirms a glance.
