@@ -1,8 +1,10 @@
 package apiguard
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -48,8 +50,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	if err := p.app(app); err != nil {
 		return nil, err
 	}
-	if _, err := (&builder{app: app}).build(); err != nil {
-		return nil, p.locate(err)
+	if err := p.check(app); err != nil {
+		return nil, err
 	}
 	return httpcaddyfile.App{Name: "api_guard", Value: caddyconfig.JSON(app, nil)}, nil
 }
@@ -60,6 +62,21 @@ type parser struct {
 	at map[string]caddyfile.Token // by JSON path
 }
 
+// check looks for what is wrong, with what {env.*} and {file.*} stand for here. If
+// they stand for nothing, the Caddyfile may be meant for another machine: the Caddy
+// that provisions it looks then.
+func (p *parser) check(app *App) error {
+	resolved := new(App)
+	if err := json.Unmarshal(caddyconfig.JSON(app, nil), resolved); err != nil {
+		return err
+	}
+	if err := resolved.expand(); err != nil {
+		return nil
+	}
+	_, err := (&builder{app: resolved}).build()
+	return resolved.conceal(p.locate(err))
+}
+
 // mark remembers the current line for the field.
 func (p *parser) mark(field string) { p.at[field] = p.d.Token() }
 
@@ -68,7 +85,7 @@ func (p *parser) mark(field string) { p.at[field] = p.d.Token() }
 func (p *parser) locate(err error) error {
 	var field *fieldError
 	if !errors.As(err, &field) {
-		return err
+		return err // nil, too
 	}
 	for at := field.path; ; at = at[:strings.LastIndexByte(at, '.')] {
 		if token, ok := p.at[at]; ok {
@@ -91,10 +108,10 @@ func (p *parser) block(at string, opts options, repeat ...string) error {
 		name := p.d.Val()
 		parse, ok := opts[name]
 		if !ok {
-			return p.d.Errf("unrecognized option %q", name)
+			return p.d.Errf("unrecognized option %q: there are %s", name, strings.Join(slices.Sorted(maps.Keys(opts)), ", "))
 		}
 		if seen[name] && !slices.Contains(repeat, name) {
-			return p.d.Errf("%s is written twice", name)
+			return p.d.Errf("%s is written twice: write it once, with several values behind each other where it takes them", name)
 		}
 		seen[name] = true
 		p.mark(join(at, name))

@@ -156,6 +156,9 @@ func decodeConfig(config []byte) (*App, map[string]json.RawMessage, error) {
 	if err := caddy.StrictUnmarshalJSON(raw, app); err != nil {
 		return nil, nil, fmt.Errorf("reading the api_guard app: %w", err)
 	}
+	if err := app.expand(); err != nil {
+		return nil, nil, fmt.Errorf("reading the api_guard app: %w", err)
+	}
 	return app, whole.Apps, nil
 }
 

@@ -32,6 +32,7 @@ func (app *App) compile() (_ *inForce, err error) {
 	defer func() {
 		if err != nil {
 			now.documents.release()
+			err = app.conceal(err)
 		}
 	}()
 	b := &builder{app: app, load: now.documents.load}

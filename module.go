@@ -125,6 +125,7 @@ type App struct {
 	events   *caddyevents.App
 	shared   *shared // nil until acquired; stays when released, since requests may still read it
 	released sync.Once
+	expanded []expansion
 	now      atomic.Pointer[inForce]
 	watching *watching // nil: not watching
 }
@@ -138,6 +139,9 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // no connection, since `caddy validate` provisions while a service runs.
 func (app *App) Provision(ctx caddy.Context) error {
 	app.ctx, app.logger = ctx, ctx.Logger()
+	if err := app.expand(); err != nil {
+		return err
+	}
 	shared, err := acquireShared(app)
 	if err != nil {
 		return err

@@ -1,0 +1,103 @@
+package apiguard
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// UnmarshalJSON reads the configuration strictly. An error names the field by its
+// path: one that is unknown, stands twice or has a value of another kind.
+func (app *App) UnmarshalJSON(text []byte) error {
+	if _, err := jsontext.NewDecoder(bytes.NewReader(text)).ReadValue(); errors.Is(err, jsontext.ErrDuplicateName) {
+		var where *jsontext.SyntacticError
+		if errors.As(err, &where) {
+			return wrong(fieldPath(where.JSONPointer), "", "it is written twice: write it once")
+		}
+	}
+	type plain App
+	err := caddy.StrictUnmarshalJSON(text, (*plain)(app))
+	if err == nil {
+		return nil
+	}
+	var where *json.SemanticError
+	if !errors.As(json.Unmarshal(text, new(plain), json.RejectUnknownMembers(true)), &where) || where.JSONPointer == "" {
+		return err
+	}
+	at := fieldPath(where.JSONPointer)
+	switch {
+	case errors.Is(where.Err, json.ErrUnknownName):
+		return wrong(at, "", "unrecognized option: there are %s", strings.Join(fieldNames(where.GoType), ", "))
+	case where.JSONKind != 0 && where.Err == nil:
+		return wrong(at, "", "%s stands where there should be %s", kindName(where.JSONKind), typeName(where.GoType))
+	default:
+		return wrong(at, "", "%w", err)
+	}
+}
+
+var indexes = regexp.MustCompile(`\.(\d+)`)
+
+// fieldPath writes a JSON pointer as errors name fields: api[0].version[1].hosts.
+func fieldPath(p jsontext.Pointer) string {
+	return indexes.ReplaceAllString(strings.Join(slices.Collect(p.Tokens()), "."), "[$1]")
+}
+
+// fieldNames are the names that the fields of a struct have in JSON.
+func fieldNames(t reflect.Type) []string {
+	var names []string
+	for i := range t.NumField() {
+		field := t.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		switch {
+		case field.Anonymous:
+			names = append(names, fieldNames(field.Type)...)
+		case field.IsExported() && name != "source":
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names) // a version's audience hides that of the rules
+}
+
+func kindName(k jsontext.Kind) string {
+	switch k {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case '0':
+		return "a number"
+	default:
+		return k.String()
+	}
+}
+
+func typeName(t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a string"
+	case reflect.Slice:
+		return "an array"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	case reflect.Int, reflect.Int64, reflect.Uint32:
+		return "a whole number"
+	default:
+		return fmt.Sprint(t)
+	}
+}
