@@ -1,9 +1,12 @@
 package needs
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -16,37 +19,70 @@ type RedisServer struct {
 	t    testing.TB
 	path string
 	dir  string
+	args []string
 	cmd  *exec.Cmd
 }
 
 // Redis starts the machine's redis-server on a port of its own, without a file, until
-// the test ends.
-func Redis(t testing.TB) *RedisServer {
+// the test ends. More options may be given, in which <port> and <dir> stand for its own.
+func Redis(t testing.TB, options ...string) *RedisServer {
 	t.Helper()
-	r := NewRedis(t)
+	r := NewRedis(t, options...)
 	r.Start()
 	return r
 }
 
 // NewRedis reserves an address for a redis-server that does not run yet.
-func NewRedis(t testing.TB) *RedisServer {
+func NewRedis(t testing.TB, options ...string) *RedisServer {
 	t.Helper()
 	r := &RedisServer{t: t, path: Tool(t, "redis-server"), dir: t.TempDir()}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for r.Addr == "" {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The nodes of a Redis Cluster need the port 10,000 above, too.
+		if l.Addr().(*net.TCPAddr).Port < 55_000 {
+			r.Addr = l.Addr().String()
+		}
+		_ = l.Close()
 	}
-	r.Addr = l.Addr().String()
-	_ = l.Close()
+	for _, option := range options {
+		r.args = append(r.args, strings.NewReplacer("<port>", r.Port(), "<dir>", r.dir).Replace(option))
+	}
 	t.Cleanup(r.Kill)
 	return r
+}
+
+// Port is the one that it listens on.
+func (r *RedisServer) Port() string {
+	_, port, _ := net.SplitHostPort(r.Addr)
+	return port
+}
+
+// Sentinel starts a Sentinel that watches a Redis, by the name main, and makes a
+// replica of it the master when that is gone for half a second.
+func Sentinel(t testing.TB, master *RedisServer) *RedisServer {
+	t.Helper()
+	s := NewRedis(t)
+	file := filepath.Join(s.dir, "sentinel.conf")
+	text := fmt.Sprintf("sentinel monitor main 127.0.0.1 %s 1\nsentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n", master.Port())
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.start(file, "--sentinel", "--bind", "127.0.0.1", "--port", s.Port(), "--dir", s.dir)
+	return s
 }
 
 // Start starts it, empty, and waits until it listens.
 func (r *RedisServer) Start() {
 	r.t.Helper()
-	_, port, _ := net.SplitHostPort(r.Addr)
-	r.cmd = exec.Command(r.path, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", r.dir)
+	r.start(append([]string{"--bind", "127.0.0.1", "--port", r.Port(), "--save", "", "--appendonly", "no", "--dir", r.dir}, r.args...)...)
+}
+
+func (r *RedisServer) start(args ...string) {
+	r.t.Helper()
+	r.cmd = exec.Command(r.path, args...)
 	if err := r.cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}

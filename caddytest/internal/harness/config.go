@@ -25,6 +25,8 @@ type Config struct {
 	// the like are then theirs, and all have one address.
 	Untrusted bool
 
+	Env []string // more of the process's environment, as NAME=value
+
 	Upstream *Upstream         // nil for none
 	Files    map[string]string // path, relative to the Caddyfile, to content
 }

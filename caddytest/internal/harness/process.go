@@ -38,6 +38,7 @@ type Caddy struct {
 	ServerName string
 
 	t      testing.TB
+	env    []string
 	cmd    *exec.Cmd
 	stdin  interface{ Close() error }
 	stderr *output
@@ -66,7 +67,7 @@ func Start(t testing.TB, cfg Config) *Caddy {
 }
 
 func start(t testing.TB, cfg Config) (*Caddy, error) {
-	c := &Caddy{Dir: t.TempDir(), ServerName: "api.example.com", t: t, stderr: new(output)}
+	c := &Caddy{Dir: t.TempDir(), ServerName: "api.example.com", t: t, stderr: new(output), env: cfg.Env}
 	ports, err := freePorts(3)
 	if err != nil {
 		return nil, err
@@ -86,6 +87,7 @@ func start(t testing.TB, cfg Config) (*Caddy, error) {
 func (c *Caddy) run(file string) (err error) {
 	c.exited = make(chan struct{})
 	c.cmd = command(context.Background(), c.Dir, "run", "--config", file, "--adapter", "caddyfile")
+	c.cmd.Env = append(c.cmd.Env, c.env...)
 	c.cmd.Stdout, c.cmd.Stderr = c.stderr, c.stderr
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
 		return err
