@@ -2,6 +2,7 @@ package needs
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -21,6 +22,7 @@ type RedisServer struct {
 	dir  string
 	args []string
 	cmd  *exec.Cmd
+	gone chan struct{}
 }
 
 // Redis starts the machine's redis-server on a port of its own, without a file, until
@@ -36,15 +38,18 @@ func Redis(t testing.TB, options ...string) *RedisServer {
 func NewRedis(t testing.TB, options ...string) *RedisServer {
 	t.Helper()
 	r := &RedisServer{t: t, path: Tool(t, "redis-server"), dir: t.TempDir()}
-	for r.Addr == "" {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	// Below the ports that connections of others begin at: a server that is started
+	// again needs the same one. The nodes of a Redis Cluster take that 10,000 above,
+	// too.
+	for tries := 0; r.Addr == ""; tries++ {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(18_000)))
 		if err != nil {
-			t.Fatal(err)
+			if tries > 100 {
+				t.Fatal(err)
+			}
+			continue
 		}
-		// The nodes of a Redis Cluster need the port 10,000 above, too.
-		if l.Addr().(*net.TCPAddr).Port < 55_000 {
-			r.Addr = l.Addr().String()
-		}
+		r.Addr = l.Addr().String()
 		_ = l.Close()
 	}
 	for _, option := range options {
@@ -86,12 +91,21 @@ func (r *RedisServer) start(args ...string) {
 	if err := r.cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
-	r.Process = r.cmd.Process
+	r.Process, r.gone = r.cmd.Process, make(chan struct{})
+	go func(cmd *exec.Cmd, gone chan struct{}) {
+		_ = cmd.Wait()
+		close(gone)
+	}(r.cmd, r.gone)
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := net.Dial("tcp", r.Addr)
 		if err == nil {
 			_ = conn.Close()
 			return
+		}
+		select {
+		case <-r.gone:
+			r.t.Fatalf("redis-server ended instead of listening at %s", r.Addr)
+		default:
 		}
 		if time.Now().After(deadline) {
 			r.t.Fatal("redis-server does not listen: ", err)
@@ -105,6 +119,6 @@ func (r *RedisServer) Kill() {
 		return
 	}
 	_ = r.Process.Kill()
-	_ = r.cmd.Wait()
+	<-r.gone
 	r.Process = nil
 }

@@ -18,8 +18,10 @@ type bucket struct {
 	tokens int64  // of the lease
 	until  int64  // the lease may be used
 	size   int64  // of the last lease
-	used   int64  // of it
-	asking bool   // for the next one, ahead of time
+	used   int64  // since it was asked for
+
+	lead    *call // under way for the next lease
+	claimed int64 // of that, by requests that wait for it
 
 	refused   int64 // until then,
 	cost      int64 // what costs as much and more
@@ -77,19 +79,29 @@ func (b *bucket) fits(cost, now int64) (yes, no bool) {
 	return false, now < b.refused && (b.blocked || cost >= b.cost)
 }
 
-// want is how much to ask for: twice what the last lease was when half of that was
-// used within its time, what was used of one whose time is over, and at first what is
-// needed.
-func (b *bucket) want(cost, now int64) int64 {
+// lease is how much a node may hold of a limit: the L of the package's bound.
+func (s *Store) lease(l *ratelimit.Limit, cost int64) int64 {
+	return max(cost, min(MaxLease, int64(l.Capacity())/(8*s.nodes.Load())))
+}
+
+// want is how much to ask for, so that no more than a lease is held: twice what the
+// last one was when half of that has been used since, within its time, what was used of
+// one whose time is over, and at first what is needed.
+func (b *bucket) want(need, lease, now int64) int64 {
 	switch {
 	case b.size == 0 || now >= b.until+int64(LeaseTime):
-		b.size = cost
+		b.size = need
 	case now >= b.until:
 		b.size = max(b.used, 1)
 	case 2*b.used >= b.size:
-		b.size = min(2*b.size, MaxLease)
+		b.size = 2 * b.size
 	}
-	return max(b.size, cost)
+	b.size, b.used = min(b.size, lease), 0
+	n := b.size
+	if now < b.until {
+		n -= b.tokens
+	}
+	return max(n, need)
 }
 
 // learn takes over an answer.
@@ -100,7 +112,6 @@ func (b *bucket) learn(c *call, a *answer, now int64) {
 		}
 		b.tokens += a.granted
 		b.until = c.sent + int64(LeaseTime)
-		b.used = 0
 	}
 	if a.inc == b.inc && a.cum < b.cum {
 		return // it came later than the answer after it

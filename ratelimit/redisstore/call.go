@@ -45,6 +45,7 @@ type call struct {
 	min    int64
 	want   int64
 	unhold string
+	leads  bool // it asks for a lease: one of a bucket at a time does
 
 	sent   int64
 	answer answer
@@ -269,9 +270,9 @@ func (s *Store) end(c *call, err error) {
 	} else {
 		s.failed.Store(0)
 	}
-	if c.op == opTake && c.done == nil {
+	if c.leads {
 		c.bucket.mu.Lock()
-		c.bucket.asking = false
+		c.bucket.lead = nil
 		c.bucket.mu.Unlock()
 	}
 	if c.done != nil {

@@ -42,7 +42,7 @@ const (
 	// LeaseTime is how long a lease may be used, and a refusal believed.
 	LeaseTime = time.Second
 	// MaxLease is how much a lease holds at most.
-	MaxLease = 1024
+	MaxLease = 4096
 	// maxBuckets is how many buckets a node remembers something of.
 	maxBuckets = 32_768
 )

@@ -229,10 +229,12 @@ func (s *Store) decide(p *plan) verdict {
 		b.used += cost(c)
 		p.out[i].Remaining = int(min(b.remaining+b.tokens, int64(c.Limit.Capacity())))
 		s.mirror(c)
-		if b.size > 8 && b.tokens <= b.size/2 && !b.asking && b.remaining > 0 {
-			b.asking = true
-			if !s.ask(&call{op: opTake, limit: c.Limit, bucket: b, want: b.want(1, now), min: 0}) {
-				b.asking = false
+		if b.size > 8 && b.tokens <= b.size/2 && b.lead == nil && b.remaining > 0 {
+			b.lead = &call{op: opTake, limit: c.Limit, bucket: b, leads: true, done: make(chan struct{})}
+			b.lead.want = b.want(1, s.lease(c.Limit, cost(c)), now)
+			b.claimed = 0
+			if !s.ask(b.lead) {
+				b.lead = nil
 			}
 		}
 	}
@@ -253,8 +255,12 @@ func (s *Store) fetch(p *plan, deadline int64) bool {
 	if now >= deadline {
 		return false
 	}
-	calls := make([]*call, 0, 4)
-	at := make([]int, 0, 4)
+	type waited struct {
+		*call
+		at  int
+		own bool // asked by this call, and not by another one for many
+	}
+	waits := make([]waited, 0, 4)
 	ok := true
 	for i := range p.charges {
 		b, c := p.shared[i], &p.charges[i]
@@ -273,31 +279,51 @@ func (s *Store) fetch(p *plan, deadline int64) bool {
 		case now < b.until:
 			q.min = max(1, q.min-b.tokens)
 		}
-		q.want = b.want(q.min, now)
-		b.mu.Unlock()
 		if fits || refused {
+			b.mu.Unlock()
 			continue
 		}
-		ok = s.ask(q) && ok
-		calls, at = append(calls, q), append(at, i)
+		if q.want = q.min; q.op == opTake {
+			if b.lead != nil && b.lead.want-b.claimed >= q.min {
+				b.claimed += q.min
+				waits = append(waits, waited{call: b.lead, at: i})
+				b.mu.Unlock()
+				continue
+			}
+			if b.lead == nil {
+				b.lead, b.claimed, q.leads = q, q.min, true
+				q.want = b.want(q.min, s.lease(c.Limit, cost(c)), now)
+			}
+		}
+		b.mu.Unlock()
+		if !s.ask(q) {
+			ok = false
+			if q.leads {
+				b.mu.Lock()
+				b.lead = nil
+				b.mu.Unlock()
+			}
+		}
+		waits = append(waits, waited{q, i, true})
 	}
 	timer := time.NewTimer(time.Duration(deadline - now))
 	defer timer.Stop()
-	for i, q := range calls {
+	for _, q := range waits {
 		select {
 		case <-q.done:
 			switch {
 			case q.err != nil:
 				ok = false
-			case q.op == opHold && q.answer.granted > 0:
-				p.charges[at[i]].Ticket = q.answer.seconds
-			case q.answer.granted > 0:
-				p.granted = append(p.granted, q)
+			case !q.own || q.answer.granted == 0:
+			case q.op == opHold:
+				p.charges[q.at].Ticket = q.answer.seconds
+			default:
+				p.granted = append(p.granted, q.call)
 			}
 		case <-timer.C:
 			s.fail(errSlow)
 			if q.op == opHold {
-				go s.abandon(q)
+				go s.abandon(q.call)
 			}
 			ok = false
 		}
