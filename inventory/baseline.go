@@ -15,6 +15,7 @@ type answer struct {
 	status      int
 	contentType string
 	length      int64 // see answerOf
+	echoes      bool  // it is the length without the path, which the answer repeats
 }
 
 // answerOf is o's answer. A good answer (2xx, 3xx) counts as the same only with
@@ -28,10 +29,21 @@ func answerOf(method string, o *Outcome) answer {
 	return answer{method: method, status: o.Status, contentType: o.ContentType, length: max(length, -1)}
 }
 
+// echo is a good answer's as if it repeated the path: a page that says what was asked
+// for has another length for each.
+func (a answer) echo(path string) answer {
+	a.echoes = true
+	a.length -= int64(len(path))
+	return a
+}
+
 func (a *answer) String() string {
 	length := "unknown"
 	if a.length >= 0 {
 		length = strconv.FormatInt(a.length, 10)
+	}
+	if a.echoes {
+		length += " and the path"
 	}
 	contentType := a.contentType
 	if contentType == "" {
@@ -41,8 +53,8 @@ func (a *answer) String() string {
 }
 
 const (
-	// maxAnswers is how many answers of a host are watched; later ones only add
-	// to the sum.
+	// maxAnswers is how many answers of a host are watched; the one that was given to
+	// the fewest paths makes room for a new one.
 	maxAnswers = 16
 	// baselinePaths is how many unknown paths must get the same answer before it
 	// can be the host's baseline,
@@ -62,8 +74,11 @@ const (
 // counted by hash, many of them roughly (too few, never too many); 404 and 410
 // only add to the sum, they are no evidence anyway. What was learned
 // stays learned while the process lives.
+//
+// A page that repeats the path is looked for too: by its length without the path.
 type baseline struct {
-	answers []answerCount // in order of first sight, maxAnswers at most
+	answers []answerCount // maxAnswers at most
+	echoes  []answerCount // the same answers without the path, as many
 	others  pathSet       // paths of all other answers
 }
 
@@ -96,39 +111,65 @@ func (p *pathSet) add(hash uint64) {
 }
 
 // observe takes in the answer to an unknown path. is: it is the host's baseline.
-// learned: it has just become that.
-func (b *baseline) observe(a answer, pathHash uint64) (is, learned bool) {
+// learned is what has just become that.
+func (b *baseline) observe(a answer, path string, pathHash uint64) (is bool, learned []answer) {
 	if a.status == http.StatusNotFound || a.status == http.StatusGone {
 		b.others.add(pathHash)
-		return false, false
+		return false, nil
 	}
-	c := b.find(a)
-	if c == nil {
-		b.others.add(pathHash)
-		return false, false
+	try := func(c *answerCount) {
+		if !c.learned {
+			c.paths.add(pathHash)
+			if c.paths.n < baselinePaths || c.paths.n*baselineShare < b.distinct() {
+				return
+			}
+			c.learned = true
+			learned = append(learned, c.answer)
+		}
+		is = true
 	}
-	if c.learned {
-		return true, false
+	try(b.find(a))
+	if a.status < 400 && a.length >= int64(len(path)) && !is {
+		try(b.findEcho(a.echo(path)))
 	}
-	c.paths.add(pathHash)
-	if c.paths.n < baselinePaths || c.paths.n*baselineShare < b.distinct() {
-		return false, false
-	}
-	c.learned = true
-	return true, true
+	return is, learned
 }
 
+// find is the count of an answer, made where there is none.
 func (b *baseline) find(a answer) *answerCount {
-	for i := range b.answers {
-		if b.answers[i].answer == a {
-			return &b.answers[i]
+	c, gone := findAnswer(&b.answers, a)
+	for _, hash := range gone.first[:min(gone.n, len(gone.first))] {
+		b.others.add(hash)
+	}
+	return c
+}
+
+func (b *baseline) findEcho(a answer) *answerCount {
+	c, _ := findAnswer(&b.echoes, a)
+	return c
+}
+
+// findAnswer is the count of an answer in a list, and the paths of the one that made
+// room for it.
+func findAnswer(list *[]answerCount, a answer) (c *answerCount, gone pathSet) {
+	fewest := 0
+	for i := range *list {
+		c := &(*list)[i]
+		if c.answer == a {
+			return c, gone
+		}
+		if f := &(*list)[fewest]; f.learned || !c.learned && c.paths.n < f.paths.n {
+			fewest = i
 		}
 	}
-	if len(b.answers) == maxAnswers {
-		return nil
+	if len(*list) < maxAnswers {
+		*list = append(*list, answerCount{answer: a})
+		return &(*list)[len(*list)-1], gone
 	}
-	b.answers = append(b.answers, answerCount{answer: a})
-	return &b.answers[len(b.answers)-1]
+	// The latest is the last, so that of those with one path the oldest goes.
+	gone = (*list)[fewest].paths
+	*list = append(slices.Delete(*list, fewest, fewest+1), answerCount{answer: a})
+	return &(*list)[len(*list)-1], gone
 }
 
 func (b *baseline) distinct() int {
@@ -139,13 +180,24 @@ func (b *baseline) distinct() int {
 	return n
 }
 
+// learned are the answers that were.
+func (b *baseline) learned() []answer {
+	var list []answer
+	for _, counts := range [][]answerCount{b.answers, b.echoes} {
+		for i := range counts {
+			if counts[i].learned {
+				list = append(list, counts[i].answer)
+			}
+		}
+	}
+	return list
+}
+
 // texts spells what was learned.
 func (b *baseline) texts() []string {
 	texts := []string{}
-	for i := range b.answers {
-		if b.answers[i].learned {
-			texts = append(texts, b.answers[i].answer.String())
-		}
+	for _, a := range b.learned() {
+		texts = append(texts, a.String())
 	}
 	return texts
 }

@@ -243,6 +243,25 @@ func TestBaselineIsEvidenceOfNothing(t *testing.T) {
 		t.Errorf("the same page on another host: %+v", e)
 	}
 
+	t.Run("a page that repeats the path is one, among answers of any length", func(t *testing.T) {
+		s := newScene(t, Options{}, orders())
+		for i := range 30 {
+			path := "/v2/" + strings.Repeat("x", i) + word(i)
+			s.miss(catalogue.NoRoute, "v2", "api.example.com", "GET", path, Outcome{Status: 200, Forwarded: true, ContentType: "text/html", BodyLength: int64(900 + len(path))})
+			s.miss(catalogue.NoRoute, "v2", "api.example.com", "GET", "/v2/real/"+word(i), Outcome{Status: 200, Forwarded: true, ContentType: "application/json", BodyLength: int64(100 + 7*i)})
+		}
+		for i := range 30 {
+			if e := s.one("/v2/" + strings.Repeat("x", i) + word(i)); e.Evidence != EvidenceScan {
+				t.Errorf("the page's %s is %s", e.Path, e.Evidence)
+			}
+			if e := s.one("/v2/real/" + word(i)); e.Evidence != EvidenceConfirmed {
+				t.Errorf("the real %s is %s", e.Path, e.Evidence)
+			}
+		}
+		if h := s.host("api.example.com"); len(h.Baseline) != 1 || h.Baseline[0] != "GET 200 text/html 900 and the path" {
+			t.Errorf("baseline %q", h.Baseline)
+		}
+	})
 	t.Run("a login wall is one whatever the length of its page", func(t *testing.T) {
 		s := newScene(t, Options{}, orders())
 		for i := range 9 {

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"net/http"
 	"strings"
+	"sync/atomic"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 )
@@ -77,6 +78,8 @@ type entry struct {
 
 	answer   answer // the one that gave the best evidence
 	mixed    bool   // others gave as good evidence
+	echo     answer // the same, if it repeats the path
+	echoless bool   // others gave as good evidence, with another echo
 	baseline bool   // got the answer that its host gives to everything
 
 	traits          traits // of what Observe brought, as are these
@@ -85,12 +88,19 @@ type entry struct {
 	reached         int64 // when upstream was latest asked from a public network
 	crowd           crowd
 	exposure        *exposure // what samples showed; nil: none yet
+	// elsewhere is what samples of other nodes showed, whole all of it together, made
+	// when it is asked for.
+	elsewhere map[*peer]*savedExposure
+	whole     atomic.Pointer[exposure]
 
 	// Of what the store has. Set unsaved when something changes without a request.
 	mark    uint64 // touched, when it was written
 	kept    bool   // it has it
 	unsaved bool   // and something of it is newer
 	bound   int64  // when a configuration last had it, Unix nanoseconds
+
+	watches    []watch // of names where its template has values
+	mixedNames bool    // there are no names among them
 
 	history history // of its answers by day
 

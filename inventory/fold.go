@@ -90,6 +90,9 @@ func (inv *Inventory) foldDue(now time.Time) {
 
 // foldScope looks for places in a scope where names are values.
 func (inv *Inventory) foldScope(sc scope) {
+	if inv.splitNames(sc) {
+		inv.regroup(sc, nil)
+	}
 	g := grower{inv: inv, scope: sc, root: new(grove), once: make(map[string]bool)}
 	if inv.active != nil {
 		g.words, g.documents = inv.active.words, inv.active.branches[sc]
@@ -140,7 +143,6 @@ func (inv *Inventory) move(e *entry, path string) {
 	k := e.key
 	k.path = path
 	id := k.id()
-	to := inv.routes[id]
 	about := inv.learned[e.id]
 	inv.forget(e)
 	if have := inv.learned[id]; about != nil && (have == nil || have.Samples < about.Samples) {
@@ -151,8 +153,18 @@ func (inv *Inventory) move(e *entry, path string) {
 	}
 	inv.moved(e.id, id)
 	inv.leaveShares(e)
+	inv.found(e, path)
+}
+
+// found adds what was counted of e to the route of a template, which is made where
+// there is none.
+func (inv *Inventory) found(e *entry, path string) {
+	k := e.key
+	k.path = path
+	id := k.id()
+	to := inv.routes[id]
 	if to == nil {
-		to = &entry{key: k, id: id, host: e.host, why: e.why, answer: e.answer, mixed: e.mixed, since: e.since}
+		to = &entry{key: k, id: id, host: e.host, why: e.why, answer: e.answer, mixed: e.mixed, echo: e.echo, echoless: e.echoless, since: e.since}
 		to.seen.best = e.seen.best
 		to.history.begin(dayOf(inv.now()))
 		inv.routes[id] = to
@@ -178,9 +190,10 @@ func (inv *Inventory) move(e *entry, path string) {
 func (e *entry) absorb(from *entry, epoch uint64) {
 	switch {
 	case from.seen.best > e.seen.best:
-		e.answer, e.mixed = from.answer, from.mixed
-	case from.seen.best == e.seen.best && from.answer != e.answer:
-		e.mixed = true
+		e.answer, e.mixed, e.echo, e.echoless = from.answer, from.mixed, from.echo, from.echoless
+	case from.seen.best == e.seen.best:
+		e.mixed = e.mixed || from.mixed || from.answer != e.answer
+		e.echoless = e.echoless || from.echoless || from.echo != e.echo
 	}
 	e.seen.join(&from.seen)
 	e.seen.touched = epoch

@@ -16,6 +16,9 @@ const (
 	foldPlain = 3
 	// rareHits is up to how many requests a name is a rare one.
 	rareHits = 3
+	// popular is the share of all requests to a place, one in so many, from which on a
+	// name there is one of its own rather than a popular value.
+	popular = 12
 )
 
 // grove is a node of the tree of the confirmed routes of a scope. It is made for
@@ -34,7 +37,7 @@ type grower struct {
 	inv       *Inventory
 	scope     scope
 	root      *grove
-	words     vocabulary
+	words     *vocabulary
 	documents *branch
 	place     *place
 	once      map[string]bool // see templater
@@ -268,7 +271,7 @@ func (n *grove) open(names []string, least int) []string {
 	}
 	// What is called often stays, unless it goes on as the others do. Those that are
 	// neither rare nor called often are popular values.
-	often := max(rareHits, total/33)
+	often := max(rareHits, total/popular)
 	var picked []string
 	for _, segment := range names {
 		if kid := n.kids[segment]; kid.hits <= often || alike && kid.kids[common] != nil {

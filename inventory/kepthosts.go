@@ -26,10 +26,8 @@ func (inv *Inventory) saveHosts(all bool, put func(key, value []byte)) {
 		}
 		h.mark, h.unsaved, h.kept = h.seen.touched, false, true
 		s := savedHost{Seen: h.seen.save(), Permanent: h.permanent}
-		for i := range h.baseline.answers {
-			if a := &h.baseline.answers[i]; a.learned {
-				s.Baseline = append(s.Baseline, a.answer.save())
-			}
+		for _, a := range h.baseline.learned() {
+			s.Baseline = append(s.Baseline, a.save())
 		}
 		for _, x := range h.hours {
 			s.Hours = append(s.Hours, savedHour{x.start, x.refused, x.scanned, x.routes})
@@ -70,8 +68,10 @@ func (inv *Inventory) loadHost(key, value []byte) error {
 		h.seen.merge(s.Seen)
 	}
 	for _, a := range s.Baseline {
-		if c := h.baseline.find(a.answer()); c != nil {
-			c.learned = true
+		if a.Echoes {
+			h.baseline.findEcho(a.answer()).learned = true
+		} else {
+			h.baseline.find(a.answer()).learned = true
 		}
 	}
 	var hours []hour

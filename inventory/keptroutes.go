@@ -38,14 +38,15 @@ type savedAnswer struct {
 	Status int    `json:"status"`
 	Type   string `json:"type,omitempty"`
 	Length int64  `json:"length"`
+	Echoes bool   `json:"echoes,omitempty"`
 }
 
 func (a *answer) save() *savedAnswer {
-	return &savedAnswer{a.method, a.status, a.contentType, a.length}
+	return &savedAnswer{a.method, a.status, a.contentType, a.length, a.echoes}
 }
 
 func (s *savedAnswer) answer() answer {
-	return answer{method: s.Method, status: s.Status, contentType: s.Type, length: s.Length}
+	return answer{method: s.Method, status: s.Status, contentType: s.Type, length: s.Length, echoes: s.Echoes}
 }
 
 // touched is the latest epoch in which a request changed e.
@@ -152,7 +153,7 @@ func (inv *Inventory) merge(e *entry, s *savedRoute) {
 	e.mark = max(e.mark, s.Seen.Touched)
 	inv.passEpoch(s.Seen.Touched)
 	if !e.seen.any() || rankOf(s.Seen.Best) > e.seen.best {
-		e.why, e.mixed = s.Why, s.Mixed
+		e.why, e.mixed, e.echoless = s.Why, s.Mixed, true
 		if s.Answer != nil {
 			e.answer = s.Answer.answer()
 		}

@@ -30,9 +30,9 @@ func (inv *Inventory) learn(ob *observation, now time.Time) {
 	host := inv.admitHost(name, worth)
 	known, baseline := inv.find(ob, host), false
 	if known == nil && o.Forwarded && ob.match != catalogue.NoMethod {
-		is, learned := host.baseline.observe(answerOf(ob.method, o), maphash.String(inv.seed, ob.path))
-		if learned {
-			inv.demote(host, answerOf(ob.method, o))
+		is, learned := host.baseline.observe(answerOf(ob.method, o), ob.path, maphash.String(inv.seed, ob.path))
+		for i := range learned {
+			inv.demote(host, &learned[i])
 		}
 		if is {
 			worth, baseline = rankScan, true
@@ -67,6 +67,7 @@ func (inv *Inventory) learn(ob *observation, now time.Time) {
 	}
 	inv.objectTo(ob, e)
 	inv.reshelve(e, before)
+	inv.watchNames(e, ob, worth)
 	if worth <= rankRefused {
 		inv.countNoise(host, worth, first, now)
 	}
@@ -160,7 +161,7 @@ func (inv *Inventory) keyOf(ob *observation, host *hostRecord, worth rank) route
 		// The path is documented, the method is not: its template is known.
 		if d := ob.rec.shapes.find(k.host, ob.path, func(e *entry) bool {
 			return e.key.api == k.api && e.key.version == k.version
-		}); d != nil && !ob.rec.words.among(d.key.path, ob.path) {
+		}); d != nil && !ob.rec.words.among(d.key.path, ob.path) && !inv.templates.keeps(k.scope(), d.key.path, ob.path) {
 			k.path = d.key.path
 		}
 	}
@@ -191,16 +192,18 @@ func (e *entry) remember(ob *observation, worth rank) {
 	switch {
 	case worth > e.seen.best:
 		e.answer, e.mixed = a, false
-	case e.answer != a:
-		e.mixed = true
+		e.echo, e.echoless = a.echo(ob.path), false
+	default:
+		e.mixed = e.mixed || e.answer != a
+		e.echoless = e.echoless || e.echo != a.echo(ob.path)
 	}
 }
 
 // demote takes back the evidence that rests on an answer which has just become
 // its host's baseline.
-func (inv *Inventory) demote(host *hostRecord, a answer) {
+func (inv *Inventory) demote(host *hostRecord, a *answer) {
 	for _, e := range inv.routes {
-		if e.host != host || e.shelf != shelfKnown || e.mixed || e.answer != a {
+		if e.host != host || e.shelf != shelfKnown || !e.restsOn(a) {
 			continue
 		}
 		inv.unshelve(e)
@@ -208,6 +211,14 @@ func (inv *Inventory) demote(host *hostRecord, a answer) {
 		e.seen.touched = inv.epoch.Load()
 		inv.shelveNoise(e)
 	}
+}
+
+// restsOn reports whether e's evidence is one answer, or one that repeats the path.
+func (e *entry) restsOn(a *answer) bool {
+	if a.echoes {
+		return !e.echoless && e.echo == *a
+	}
+	return !e.mixed && e.answer == *a
 }
 
 func (inv *Inventory) version(k versionKey) *versionRecord {

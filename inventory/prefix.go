@@ -22,19 +22,26 @@ type branch struct {
 
 // value is a segment with a parameter in it, as the document spells it.
 type value struct {
-	text string
-	next *branch
+	text   string
+	next   *branch
+	domain domain
 }
 
-func (b *branch) add(path string) {
+// holds reports whether the segment can be a value here. A placeholder of an earlier
+// template is one where it can be told.
+func (v *value) holds(segment string) bool {
+	return segment == v.text || segmentHolds(v.text, segment) && v.domain.has(segment)
+}
+
+func (b *branch) add(path string, domains map[string]domain) {
 	for rest, more := strings.TrimPrefix(path, "/"), true; more; {
 		var segment string
 		segment, rest, more = strings.Cut(rest, "/")
-		b = b.child(segment)
+		b = b.child(segment, domains)
 	}
 }
 
-func (b *branch) child(segment string) *branch {
+func (b *branch) child(segment string, domains map[string]domain) *branch {
 	if strings.IndexByte(segment, '{') < 0 {
 		if b.names[segment] == nil {
 			if b.names == nil {
@@ -44,71 +51,44 @@ func (b *branch) child(segment string) *branch {
 		}
 		return b.names[segment]
 	}
-	whole := isPlaceholder(segment)
+	whole, d := isPlaceholder(segment), domainOf(segment, domains)
 	for i := range b.values {
 		// Two names for one parameter are one place.
-		if v := &b.values[i]; v.text == segment || whole && isPlaceholder(v.text) {
+		if v := &b.values[i]; v.text == segment || whole && isPlaceholder(v.text) && v.domain.like(d) {
+			v.domain = v.domain.join(d)
 			return v.next
 		}
 	}
 	next := new(branch)
-	b.values = append(b.values, value{segment, next})
+	b.values = append(b.values, value{segment, next, d})
 	return next
 }
 
 // step follows a segment of a path: text is what stands for it in a template, after
 // is what follows it, "" for nothing. ok is false where no document goes on in that
-// way. A segment that could be a parameter's value, but is a name elsewhere in the
+// way. A name that does not go on so is a value where one that does is documented too.
+// A segment that could be a parameter's value, but is a name elsewhere in the
 // documents or a common one, is a value only if what follows agrees.
-func (b *branch) step(words vocabulary, segment, after string) (next *branch, text string, ok bool) {
-	if next := b.names[segment]; next != nil {
-		return next, segment, true
+func (b *branch) step(words *vocabulary, segment, after string) (next *branch, text string, ok bool) {
+	named := b.names[segment]
+	if named != nil && (after == "" || named.goesOn(after)) {
+		return named, segment, true
 	}
 	for i := range b.values {
 		v := &b.values[i]
-		if segmentHolds(v.text, segment) && (!words.has(segment) && !commonNames[segment] || v.next.goesOn(after)) {
+		if v.holds(segment) && (!words.named(segment) || v.next.goesOn(after)) {
 			return v.next, v.text, true
 		}
 	}
-	return nil, "", false
+	return named, segment, named != nil
 }
+
+// any reports whether a document goes on after b.
+func (b *branch) any() bool { return b != nil && len(b.names)+len(b.values) > 0 }
 
 // goesOn reports whether a document has the segment after b.
 func (b *branch) goesOn(segment string) bool {
-	return segment != "" && (b.names[segment] != nil || slices.ContainsFunc(b.values, func(v value) bool { return segmentHolds(v.text, segment) }))
-}
-
-// vocabulary is what the documents of a configuration tell about names: which there
-// are, and whether a parameter follows one. So it is known that what follows
-// /repos/{owner}/{repo}/labels is a value, where the documents have /labels/{name}
-// elsewhere and no name after it.
-type vocabulary map[string]bool
-
-func (v vocabulary) has(name string) bool {
-	_, ok := v[name]
-	return ok
-}
-
-func (v vocabulary) learn(path string) {
-	before := ""
-	for segment := range strings.SplitSeq(path, "/") {
-		if strings.IndexByte(segment, '{') < 0 {
-			if !v.has(segment) {
-				v[segment] = false
-			}
-			before = segment
-			continue
-		}
-		if before != "" && isPlaceholder(segment) {
-			v[before] = true
-		}
-		before = ""
-	}
-}
-
-// follows reports whether a segment is a value because of the name before it.
-func (v vocabulary) follows(before, segment string) bool {
-	return v[before] && !v.has(segment) && !commonNames[segment]
+	return segment != "" && (b.names[segment] != nil || slices.ContainsFunc(b.values, func(v value) bool { return v.holds(segment) }))
 }
 
 // isPlaceholder reports whether a segment of a template is one parameter and
@@ -117,24 +97,10 @@ func isPlaceholder(s string) bool {
 	return len(s) > 2 && s[0] == '{' && strings.IndexByte(s, '}') == len(s)-1
 }
 
-// among reports whether a value in path, where template has parameters, is a name
-// elsewhere: then it is likelier a route beside that of the template.
-func (v vocabulary) among(template, path string) bool {
-	for more := true; more; {
-		var t, p string
-		t, template, more = strings.Cut(template, "/")
-		p, path, _ = strings.Cut(path, "/")
-		if isPlaceholder(t) && v.has(p) {
-			return true
-		}
-	}
-	return false
-}
-
 // growBranches makes the trees of a configuration, and the set of the names that
 // occur in its documents.
 func (r *Recorder) growBranches() {
-	r.branches, r.words = make(map[scope]*branch), make(vocabulary)
+	r.branches, r.words = make(map[scope]*branch), newVocabulary()
 	for i := range r.slots {
 		k := &r.slots[i].entry.key
 		b := r.branches[k.scope()]
@@ -142,8 +108,9 @@ func (r *Recorder) growBranches() {
 			b = new(branch)
 			r.branches[k.scope()] = b
 		}
-		b.add(k.path)
-		r.words.learn(k.path)
+		domains := domainsOf(r.slots[i].route.Operation)
+		b.add(k.path, domains)
+		r.words.learn(k.path, domains)
 	}
 }
 

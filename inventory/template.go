@@ -35,7 +35,7 @@ const folded = "{value}"
 type templater struct {
 	base      string  // of the claim that held, "" or "/" for the root
 	documents *branch // may be nil
-	words     vocabulary
+	words     *vocabulary
 	folds     map[string]*fold
 	// once are segments that are put together although the place is not folded, each
 	// with what is before it.
@@ -55,7 +55,8 @@ func (t templater) template(path string) string {
 	path = strings.TrimPrefix(path, "/")
 	base := strings.Trim(t.base, "/")
 	documents := t.documents
-	name := "" // the segment before, if it is one
+	name := ""     // the segment before, if it is one
+	inner := false // something other than the base path and versions came before
 
 	b := make([]byte, 0, len(path)+16)
 	for index := 0; ; index++ {
@@ -72,11 +73,15 @@ func (t templater) template(path string) string {
 		if base != "" {
 			declared, base, _ = strings.Cut(base, "/")
 		}
+		f := t.folds[string(b)]
 		var text string
 		known := documents != nil
 		if known {
 			following, _, _ := strings.Cut(after, "/")
 			documents, text, known = documents.step(t.words, segment, following)
+			if known && f.kept(segment) && text != segment && !documents.goesOn(following) {
+				documents, known = nil, false
+			}
 		}
 		before := len(b)
 		b = append(b, '/')
@@ -88,13 +93,13 @@ func (t templater) template(path string) string {
 		case known:
 			b = writeDocumented(b, text)
 		default:
-			f := t.folds[string(b[:before])]
-			if f == nil && t.words.follows(name, segment) || t.once[string(b[:before])+"/"+segment] {
+			if (f == nil || !f.names && !f.keep[segment]) && (t.words.follows(name, segment) || inner && t.words.isValue(segment)) || t.once[string(b[:before])+"/"+segment] {
 				f = &anyName
 			}
-			b = writeSegment(b, segment, index, !more && !cut, f)
+			b = writeSegment(b, segment, index, !more && !cut, f, t.words)
 		}
 		name = string(b[before+1:])
+		inner = inner || declared == "" && segment != "" && !isVersion(segment, index, !more)
 		if !more {
 			break
 		}
@@ -145,11 +150,14 @@ func writeDocumented(b []byte, text string) []byte {
 	return writeName(b, text)
 }
 
-func writeSegment(b []byte, segment string, index int, last bool, f *fold) []byte {
+func writeSegment(b []byte, segment string, index int, last bool, f *fold, words *vocabulary) []byte {
 	name, _, matrix := strings.Cut(segment, ";")
 	class := name
 	if strings.IndexByte(name, '{') < 0 {
 		class = segmentClass(name, index, last)
+		if class != "{integer}" && words.has(name) {
+			class = "" // whatever it looks like, some document has it for a name
+		}
 	}
 	switch {
 	case f != nil && f.holds(name, class, index, last):
