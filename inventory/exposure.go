@@ -82,6 +82,7 @@ func (inv *Inventory) inspect(s *Sample) {
 	}
 	x := e.exposure
 	e.unsaved = true
+	e.whole.Store(nil)
 	for i := range x.attacks {
 		x.attacks[i] += uint64(s.signs >> i & 1)
 	}
@@ -209,9 +210,9 @@ func (inv *Inventory) carries(e *entry) (classes []string, data []DataEntry) {
 			data = append(data, DataEntry{Class: d.Class.String(), Direction: direction(d.Answer), In: d.In, Pointer: d.Pointer, Source: "document"})
 		}
 	}
-	if e.exposure != nil {
-		for i := range e.exposure.data {
-			d := &e.exposure.data[i]
+	if x := e.carried(); x != nil {
+		for i := range x.data {
+			d := &x.data[i]
 			set |= dataclass.Of(d.class)
 			data = append(data, DataEntry{
 				Class: d.class.String(), Direction: direction(d.answer), In: d.in, Pointer: d.pointer, Source: "sample",

@@ -18,7 +18,7 @@ const delicate = dataclass.Personal&^(1<<dataclass.Location) | 1<<dataclass.Pass
 func (inv *Inventory) findCarried(now time.Time) {
 	together := make(map[findingKey]*gathered)
 	for _, e := range inv.routes {
-		if x := e.exposure; x != nil && e != inv.overflow && inv.listed(e) {
+		if x := e.carried(); x != nil && e != inv.overflow && inv.listed(e) {
 			inv.findExposed(now, e, x)
 			inv.gather(now, e, x, together)
 		}
@@ -130,7 +130,7 @@ func (inv *Inventory) findFlows(now time.Time) {
 			continue
 		}
 		g := gatherFor(together, k, f.last)
-		g.proof.add(dataclass.Of(f.class), f.count, f.last)
+		g.proof.add(dataclass.Of(f.class), f.total(), f.last)
 	}
 	for k, g := range together {
 		if k.kind == findParty {

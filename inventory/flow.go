@@ -43,6 +43,7 @@ type flow struct {
 	count       uint64
 	first, last int64
 	unsaved     bool
+	shares      []flowShare // of other nodes
 }
 
 // flow notes the data that a sample's caller sent and got.
@@ -123,8 +124,10 @@ func (inv *Inventory) forgetCarried(before int64) {
 	for _, e := range inv.routes {
 		if x := e.exposure; x != nil {
 			had := len(x.data)
+			e.whole.Store(nil)
 			x.data = slices.DeleteFunc(x.data, func(d datum) bool { return d.last < before })
 			e.unsaved = e.unsaved || len(x.data) < had
 		}
+		e.forgetElsewhere(before)
 	}
 }

@@ -106,7 +106,7 @@ func (inv *Inventory) Flows(q FlowQuery) (List[FlowEntry], error) {
 	for _, f := range found {
 		e := FlowEntry{
 			Integration: f.integration, Consumer: f.consumer, API: f.api, Version: f.version, DataClass: f.class.String(), Direction: "from",
-			Declared: inv.declared(&f.flowKey, now), FirstSeen: instant(f.first), LastSeen: instant(f.last), Count: f.count,
+			Declared: inv.declared(&f.flowKey, now), FirstSeen: instant(f.first), LastSeen: instant(f.last), Count: f.total(),
 		}
 		if f.out {
 			e.Direction = "to"

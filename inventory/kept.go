@@ -34,7 +34,7 @@ func (inv *Inventory) ownParts() []Kept {
 		{Bucket: bucketFolds, Load: inv.loadFold, Save: inv.saveFolds},
 		{Bucket: bucketLearned, Load: inv.loadLearned, Save: inv.saveLearned},
 		{Bucket: bucketPins, Load: inv.loadPin, Save: inv.savePins},
-		{Bucket: bucketFlows, Load: inv.loadFlow, Save: inv.saveFlows},
+		{Bucket: bucketFlows, Load: inv.loadFlow, Save: inv.saveFlows, Peer: inv.peerFlow},
 		{Bucket: bucketFindings, Load: inv.loadFinding, Save: inv.saveFindings, Peer: inv.peerFinding},
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 
 	"github.com/apiguard/caddy-api-guard/inventory/dataclass"
 )
@@ -50,6 +49,7 @@ func (e *entry) mergeExposure(s *savedExposure) {
 		e.exposure = new(exposure)
 	}
 	x := e.exposure
+	e.whole.Store(nil)
 	for i, name := range attackNames {
 		x.attacks[i] += s.Attacks[name]
 	}
@@ -100,7 +100,7 @@ func (inv *Inventory) saveFlows(all bool, put func(key, value []byte)) {
 	inv.mu.RLock()
 	defer inv.mu.RUnlock()
 	for _, f := range inv.flows {
-		if all || f.unsaved {
+		if (all || f.unsaved) && f.count > 0 {
 			f.unsaved = false
 			put(f.id(), saved(savedFlow{f.integration, f.consumer, f.api, f.version, f.out, f.class.String(), f.count, f.first, f.last}))
 		}
@@ -112,11 +112,10 @@ func (inv *Inventory) loadFlow(key, value []byte) error {
 	if err := json.Unmarshal(value, &s); err != nil {
 		return err
 	}
-	class, ok := dataclass.Parse(s.Class)
-	if !ok {
-		return errors.New("unknown class of data")
+	k, err := s.key()
+	if err != nil {
+		return err
 	}
-	k := flowKey{integration: s.Integration, consumer: s.Consumer, api: s.API, version: s.Version, out: s.Out, class: class}
 	if string(key) != string(k.id()) {
 		return errKey
 	}

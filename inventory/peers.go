@@ -62,6 +62,7 @@ func (inv *Inventory) peerRoute(node string, key, value []byte) error {
 		e.learnCallers(s.SeenCallers)
 		e.seen.moved = epoch
 	}
+	e.raiseExposure(from, s.Exposure)
 	inv.reshelve(e, before)
 	return nil
 }
@@ -87,6 +88,8 @@ func (inv *Inventory) dropShare(node string, key []byte) {
 		return
 	}
 	e.seen.shares = e.seen.shares.without(from)
+	delete(e.elsewhere, from)
+	e.whole.Store(nil)
 	if e.hits != nil {
 		e.hits.shares = e.hits.shares.without(from)
 	} else if !e.seen.any() {
@@ -132,7 +135,9 @@ func (inv *Inventory) leaveShares(e *entry) {
 	}
 	left := &entry{key: e.key, id: e.id, host: e.host, why: e.why, covered: e.covered, traits: e.traits}
 	left.seen = tally{first: e.seen.first, last: e.seen.last, best: e.seen.best, good: e.seen.good, closed: e.seen.closed, shares: e.seen.shares, moved: e.seen.moved}
-	e.seen.shares = nil
+	left.elsewhere = e.elsewhere
+	e.seen.shares, e.elsewhere = nil, nil
+	e.whole.Store(nil)
 	inv.shelveKnown(left)
 	if left.seen.best == rankProbable {
 		inv.probable++

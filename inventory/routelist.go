@@ -197,7 +197,7 @@ func (l *lens) routeEntry(v *view) RouteEntry {
 		CORS:      seen.cors(), Networks: seen.networks(), Software: []Software{}, AttackSigns: map[string]uint64{},
 	}
 	r.DataClasses, r.Data = l.inv.carries(e)
-	if x := e.exposure; x != nil {
+	if x := e.carried(); x != nil {
 		r.Software = append(r.Software, x.software...)
 		r.AttackSigns = attackSigns(&x.attacks)
 	}
