@@ -27,10 +27,11 @@ type counters struct {
 	refused, would [numRules]atomic.Uint64
 
 	traits          atomic.Uint32
-	unauthenticated atomic.Uint64          // good answers without credentials,
-	unguarded       atomic.Int64           // and when the latest was
-	reached         atomic.Int64           // when upstream was latest asked from a public network
-	crowd           atomic.Pointer[sketch] // nil until someone is known
+	unauthenticated atomic.Uint64           // good answers without credentials,
+	unguarded       atomic.Int64            // and when the latest was
+	reached         atomic.Int64            // when upstream was latest asked from a public network
+	crowd           atomic.Pointer[sketch]  // nil until someone is known
+	strange         atomic.Pointer[strange] // nil until there is one
 
 	// What other nodes have; Inventory.mu guards it. moved is the latest epoch in
 	// which that changed.

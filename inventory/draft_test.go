@@ -197,6 +197,8 @@ func TestDriftIsWhatTheDocumentDoesNotHave(t *testing.T) {
 		{"as documented", "page=1&filter[x]=1", `{"a":1}`, `{"id":1,"lines":[{"sku":"a"}],"tags":{"any":"x"}}`, "application/json", 200, 3, ""},
 		{"a range of statuses", "", `{"a":1}`, "", "", 418, 3, ""},
 		{"another status", "", `{"a":1}`, "", "", 503, 1, "status 503"},
+		{"a status of a gateway", "", `{"a":1}`, "", "", 502, 3, ""},
+		{"not modified", "", `{"a":1}`, "", "", 304, 3, ""},
 		{"a member of an answer", "", `{"a":1}`, `{"id":1,"secret":"x"}`, "application/json", 200, 1, "member /secret in answer 200"},
 		{"a member of an item", "", `{"a":1}`, `{"lines":[{"sku":"a","cost":1}]}`, "application/json", 200, 1, "member /lines/-/cost in answer 200"},
 		{"another media type", "", `{"a":1}`, "<html>", "text/html", 200, 1, "media type text/html in answer 200"},

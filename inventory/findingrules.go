@@ -102,6 +102,7 @@ func (inv *Inventory) findDocumented(l *lens, e *entry) {
 		p := proof{count: e.hits.unauthenticated.Load() + e.hits.shares.unauthenticated(), at: last, best: rankConfirmed}
 		inv.hold(l.now, routeFinding(findUnauthenticated, e), e, p, 0, last)
 	}
+	inv.takeStrange(e)
 	if what, count, last := inv.driftOf(e, l.now.Add(-stillCalled).UnixNano()); len(what) > 0 {
 		p := proof{count: count, at: last, best: rankConfirmed, detail: enumerate(what)}
 		inv.hold(l.now, routeFinding(findDrift, e), e, p, 0, last)

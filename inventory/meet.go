@@ -6,6 +6,7 @@ func (r *Recorder) hit(s *slot, o *Outcome) {
 	if o.Caller != nil {
 		r.inv.meet(s, o)
 	}
+	s.judge(o)
 	s.hits.add(o, &r.inv.epoch)
 }
 

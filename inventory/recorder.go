@@ -52,7 +52,7 @@ type Recorder struct {
 	shapes  shapes
 
 	branches map[scope]*branch
-	words    vocabulary
+	words    *vocabulary
 	parties  map[string]*Party // third parties by name
 
 	declaredMu sync.Mutex
@@ -66,6 +66,8 @@ type slot struct {
 	entry *entry
 	route *catalogue.Route
 	place *place
+	// statuses are those that the document has; nil: any.
+	statuses *statusSet
 }
 
 type versionKey struct{ api, version string }
@@ -121,14 +123,15 @@ func (inv *Inventory) Bind(cat *catalogue.Catalogue, meta ...VersionMeta) *Recor
 	}
 	r.starts = append(make([]uint32, 0, len(cat.Routes)+1), 0)
 	for _, route := range cat.Routes {
+		statuses := statusesOf(route.Operation)
 		if _, standard := standardMethod(route.Operation.Method); !standard {
 			r.methods[route.Operation.Method] = route.Operation.Method
 		}
 		if len(route.Hosts) == 0 {
-			r.slots = append(r.slots, r.bind(route, nil))
+			r.slots = append(r.slots, r.bind(route, nil, statuses))
 		}
 		for _, h := range route.Hosts {
-			r.slots = append(r.slots, r.bind(route, h))
+			r.slots = append(r.slots, r.bind(route, h, statuses))
 		}
 		r.starts = append(r.starts, uint32(len(r.slots)))
 	}
@@ -140,14 +143,14 @@ func (inv *Inventory) Bind(cat *catalogue.Catalogue, meta ...VersionMeta) *Recor
 }
 
 // bind makes the slot of a documented operation. Inventory.mu is held.
-func (r *Recorder) bind(route *catalogue.Route, host *catalogue.Host) slot {
+func (r *Recorder) bind(route *catalogue.Route, host *catalogue.Host, statuses *statusSet) slot {
 	k := routeKey{api: route.API.Name, version: route.Version.Name, method: route.Operation.Method, path: route.Path}
 	if host != nil {
 		k.host = host.Name
 	}
 	e := r.inv.bound(k)
 	r.shapes.add(e)
-	return slot{host: host, hits: e.hits, entry: e, route: route, place: r.places[versionKey{k.api, k.version}]}
+	return slot{host: host, hits: e.hits, entry: e, route: route, place: r.places[versionKey{k.api, k.version}], statuses: statuses}
 }
 
 // Hit records a request to a documented operation (m.Outcome is Found). It
