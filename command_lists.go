@@ -78,6 +78,9 @@ func showList[T any](in *invocation, list inventory.List[T], head []column, row 
 	if err := in.table(head, rows); err != nil {
 		return err
 	}
+	if len(list.Items) == 0 {
+		in.note("There is none.")
+	}
 	in.missing(list.Next, len(list.Items), list.Gaps)
 	return nil
 }
@@ -143,12 +146,13 @@ With --strict it exits with 1 when shadow routes that answered are among them.`,
 }
 
 var findingFilters = []listFilter{
+	{"kind", "Only of this kind, such as shadow-answers"},
 	{"severity", "Only of this severity: high, medium or low"},
 	{"open", "true: what holds; false: what does not hold any more"},
 }
 
 func findingsCommand() *cobra.Command {
-	cmd := command("findings [--severity high] [--open true]", "Lists what is wrong, with evidence and advice", `
+	cmd := command("findings [--severity high] [--open true] [--kind <kind>]", "Lists what is wrong, with evidence and advice", `
 Lists what is wrong, the severe first. With --strict it exits with 1 when any of
 them is open, so that a pipeline can ask:
 
@@ -166,6 +170,9 @@ them is open, so that a pipeline can ask:
 		}
 		if err := in.writeFindings(list.Items); err != nil {
 			return err
+		}
+		if len(list.Items) == 0 {
+			in.note("There is none.")
 		}
 		in.missing(list.Next, len(list.Items), list.Gaps)
 		return in.strictly(nil, found)
@@ -250,12 +257,20 @@ declared third party has a flow that is not declared:
 		for _, f := range list.Items {
 			found = found || f.Integration != "" && !f.Declared
 		}
-		return in.strictly(showList(in, list, columns("WHO~", "DATA", "DIRECTION", "DECLARED", "API", "PURPOSE~?", "SAMPLES", "LAST SEEN?"), func(f inventory.FlowEntry) []string {
-			return []string{strings.TrimSpace(f.Integration + " " + f.Consumer), f.DataClass, f.Direction, strconv.FormatBool(f.Declared), strings.TrimSpace(f.API + " " + f.Version), f.Purpose, number(f.Count), when(f.LastSeen)}
+		return in.strictly(showList(in, list, columns("WHO", "DATA", "DIRECTION", "DECLARED", "API", "PURPOSE~?", "SAMPLES", "LAST SEEN?"), func(f inventory.FlowEntry) []string {
+			return []string{strings.TrimSpace(f.Integration + " " + f.Consumer), f.DataClass, gets(f.Direction), strconv.FormatBool(f.Declared), strings.TrimSpace(f.API + " " + f.Version), f.Purpose, number(f.Count), when(f.LastSeen)}
 		}), found)
 	})
 	withStrict(cmd, "Exit with 1 when a declared third party has a flow that is not declared")
 	return withFilters(cmd, filters...)
+}
+
+// gets is a flow's direction as the page says it.
+func gets(direction string) string {
+	if direction == "to" {
+		return "gets"
+	}
+	return "sends"
 }
 
 func hostsCommand() *cobra.Command {

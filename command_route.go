@@ -60,7 +60,7 @@ func (in *invocation) showRoute(method, route string, body []byte) error {
 }
 
 // fields are the members of an object in its own order, those of objects within it
-// by their path; empty ones are left out.
+// by their path; empty ones are left out. Each object of a list is one value.
 func fields(prefix string, raw json.RawMessage) ([][]string, error) {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	if _, err := decoder.Token(); err != nil {
@@ -121,11 +121,14 @@ func pairsOf(object json.RawMessage) (string, error) {
 func plainValue(value json.RawMessage) string {
 	var text string
 	var list []string
+	var numbers []json.Number
 	switch {
 	case json.Unmarshal(value, &text) == nil:
 		return text
 	case json.Unmarshal(value, &list) == nil:
 		return strings.Join(list, ", ")
+	case json.Unmarshal(value, &numbers) == nil:
+		return strings.Trim(fmt.Sprint(numbers), "[]")
 	default:
 		return string(value)
 	}

@@ -124,3 +124,12 @@ var findingTexts = [numFindingKinds]struct{ name, severity, advice string }{
 
 func (k findingKind) String() string   { return findingTexts[k].name }
 func (k findingKind) severity() string { return findingTexts[k].severity }
+
+// findingKinds are the names of all kinds.
+func findingKinds() []string {
+	names := make([]string, numFindingKinds)
+	for kind := range names {
+		names[kind] = findingKind(kind).String()
+	}
+	return names
+}

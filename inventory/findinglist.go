@@ -39,18 +39,20 @@ type Subject struct {
 // FindingQuery selects and pages findings. The zero value lists the first 100 of
 // all, closed ones too. Several values of one field mean either.
 type FindingQuery struct {
+	Kind     []string // such as shadow-answers
 	Severity []string
 	Open     []bool // empty: either
 	Limit    int    // 1 to 1000; 0: 100
 	Cursor   string // List.Next of the page before, of the same query
 }
 
-// ParseFindingQuery reads the parameters severity, open, limit and cursor.
+// ParseFindingQuery reads the parameters kind, severity, open, limit
+// and cursor.
 func ParseFindingQuery(v url.Values) (FindingQuery, error) {
-	if err := checkNames(v, []string{"severity", "open", "limit", "cursor"}, "limit", "cursor"); err != nil {
+	if err := checkNames(v, []string{"kind", "severity", "open", "limit", "cursor"}, "limit", "cursor"); err != nil {
 		return FindingQuery{}, err
 	}
-	q := FindingQuery{Severity: v["severity"], Cursor: v.Get("cursor")}
+	q := FindingQuery{Kind: v["kind"], Severity: v["severity"], Cursor: v.Get("cursor")}
 	var err error
 	if q.Open, err = parseBools("open", v["open"]); err != nil {
 		return FindingQuery{}, err
@@ -65,6 +67,9 @@ func ParseFindingQuery(v url.Values) (FindingQuery, error) {
 }
 
 func (q *FindingQuery) check() (position, error) {
+	if err := checkValues("kind", q.Kind, findingKinds()); err != nil {
+		return position{}, err
+	}
 	if err := checkValues("severity", q.Severity, []string{SeverityHigh, SeverityMedium, SeverityLow}); err != nil {
 		return position{}, err
 	}
@@ -72,7 +77,7 @@ func (q *FindingQuery) check() (position, error) {
 }
 
 func (q *FindingQuery) hash() uint64 {
-	r := RouteQuery{Reason: q.Severity, Sort: "findings"}
+	r := RouteQuery{Reason: q.Severity, Method: q.Kind, Sort: "findings"}
 	for _, open := range q.Open {
 		r.State = append(r.State, State(strconv.FormatBool(open)))
 	}
@@ -104,7 +109,7 @@ func (inv *Inventory) Findings(q FindingQuery) (List[FindingEntry], error) {
 	}}
 	after := item{finding: &finding{key: findingKey{kind: findingKind(at.key.number)}}, id: at.key.id}
 	for _, f := range inv.findings.byKey {
-		if !either(q.Severity, f.key.kind.severity()) || !either(q.Open, f.closed == 0) {
+		if !either(q.Kind, f.key.kind.String()) || !either(q.Severity, f.key.kind.severity()) || !either(q.Open, f.closed == 0) {
 			continue
 		}
 		if it := (item{f, f.key.id()}); !at.started || page.compare(&it, &after) > 0 {

@@ -31,6 +31,18 @@ func (s *scene) wrong() []string {
 		}
 	}
 	slices.Sort(names)
+	full := list.Next != "" // there are more than a page has
+	var counted uint64
+	for _, c := range s.FindingCounts() {
+		one, err := s.Findings(FindingQuery{Kind: []string{c.Kind}, Open: []bool{true}, Limit: 1000})
+		if err != nil || !full && uint64(len(one.Items)) != c.Open || c.Title == "" || c.Advice == "" {
+			s.t.Errorf("%+v, and %d are listed of that kind, %v", c, len(one.Items), err)
+		}
+		counted += c.Open
+	}
+	if !full && counted != uint64(len(names)) {
+		s.t.Errorf("%d findings are counted, and %d are open", counted, len(names))
+	}
 	return names
 }
 
@@ -308,8 +320,19 @@ func TestFindingsAreFilteredAndPagedWithoutLoss(t *testing.T) {
 	if err != nil || len(list.Items) != 2 {
 		t.Errorf("%d of medium severity, %v", len(list.Items), err)
 	}
+	if _, err := s.Findings(FindingQuery{Kind: []string{"odd"}}); err == nil || !strings.Contains(err.Error(), "shadow-answers") {
+		t.Errorf("a kind that there is not: %v", err)
+	}
 	if list, err = s.Findings(FindingQuery{Open: []bool{false}}); err != nil || len(list.Items) != 0 {
 		t.Errorf("%d closed, %v", len(list.Items), err)
+	}
+}
+
+func TestEveryKindOfFindingHasATitle(t *testing.T) {
+	for kind, title := range findingTitles {
+		if title == "" {
+			t.Errorf("%s has none", findingKind(kind))
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"os"
 	"testing"
 
-	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
 	"github.com/chromedp/chromedp"
 )
 
@@ -65,27 +64,18 @@ const shop = `
 //	API_GUARD_PICTURE=../../docs/page.png go test -run ThePictureOfTheManual
 func TestThePictureOfTheManualIsOneOfThePage(t *testing.T) {
 	v := lookAt(t, shop, func(v *viewer) {
-		call := func(times int, host, target string) {
-			for range times {
-				v.caddy.Do1(v.t, harness.Call{Host: host, Target: target})
-			}
-		}
-		call(40, "api.localhost", "/v2/orders")
+		v.call(40, "api.localhost", "/v2/orders")
 		for i := range 12 {
-			call(1, "api.localhost", fmt.Sprintf("/v2/orders/%d", 100+i))
+			v.call(1, "api.localhost", fmt.Sprintf("/v2/orders/%d", 100+i))
 		}
-		call(9, "old.localhost", "/v1/orders")
-		call(3, "legacy.localhost", "/v0/orders")
-		call(6, "beta.localhost", "/v3/orders/7")
-		call(17, "products.localhost", "/orders")
-		call(4, "api.localhost", "/v2/debug/vars")
-		call(2, "beta.localhost", "/v3/internal/metrics")
-		call(1, "stray.localhost", "/")
-		harness.Await(v.t, "the traffic is in the inventory", func() (string, bool) {
-			var list struct{ Items []struct{ Path string } }
-			v.caddy.Query(v.t, "/api_guard/routes?state=shadow&evidence=confirmed&limit=1000", &list)
-			return fmt.Sprint(list.Items), len(list.Items) >= 2
-		})
+		v.call(9, "old.localhost", "/v1/orders")
+		v.call(3, "legacy.localhost", "/v0/orders")
+		v.call(6, "beta.localhost", "/v3/orders/7")
+		v.call(17, "products.localhost", "/orders")
+		v.call(4, "api.localhost", "/v2/debug/vars")
+		v.call(2, "beta.localhost", "/v3/internal/metrics")
+		v.call(1, "stray.localhost", "/")
+		v.settle("/", 2)
 	})
 	v.do(chromedp.EmulateViewport(1280, 860))
 	v.open("")

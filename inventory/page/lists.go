@@ -180,7 +180,9 @@ func (p *Page) findings(v *view, query url.Values) {
 	if err == nil {
 		list, err = p.source.Findings(q)
 	}
-	show(v, f, list, err)
+	if l := show(v, f, list, err); l != nil {
+		v.Body = newFindingsView(l, p.source.FindingCounts())
+	}
 }
 
 func (p *Page) consumers(v *view, query url.Values) {

@@ -33,6 +33,7 @@ type Source interface {
 	Consumers(inventory.ConsumerQuery) (inventory.List[inventory.ConsumerEntry], error)
 	Flows(inventory.FlowQuery) (inventory.List[inventory.FlowEntry], error)
 	Findings(inventory.FindingQuery) (inventory.List[inventory.FindingEntry], error)
+	FindingCounts() []inventory.FindingCount
 	Health() inventory.Health
 	Review(id string, r inventory.Review) (inventory.RouteEntry, error)
 }

@@ -116,7 +116,10 @@ func TestQueriesAreAnsweredOrExplained(t *testing.T) {
 		{"routes/", 404, "no such route"},
 		{"findings", 200, "shadow-answers|undescribed-route-answers"},
 		{"findings?open=any", 200, "findings"},
-		{"findings?open=false", 200, "Nothing is wrong"},
+		{"findings?open=false", 200, "No finding fits"},
+		{"findings?kind=undeclared-host-answers", 200, "stray.example.com"},
+		{"findings?kind=scanned", 200, "No finding fits"},
+		{"findings?kind=odd", 400, "unrecognized value"},
 		{"findings?severity=odd", 400, "unrecognized value"},
 		{"hosts?declared=false", 200, "stray.example.com"},
 		{"hosts?declared=perhaps", 400, "write true or false"},
@@ -157,6 +160,37 @@ func TestQueriesAreAnsweredOrExplained(t *testing.T) {
 	}
 	if head := s.do(newRequest("HEAD", "routes"), ""); head.Code != 200 || head.Body.Len() != 0 {
 		t.Errorf("HEAD: status %d with %d bytes", head.Code, head.Body.Len())
+	}
+}
+
+// The first view says what is wrong, the worst first, and each number leads to as
+// many findings.
+func TestTheFirstViewSaysWhatIsWrong(t *testing.T) {
+	s := busy(t, 3)
+	counts := s.inv.FindingCounts()
+	if len(counts) < 3 {
+		t.Fatalf("there is too little wrong: %+v", counts)
+	}
+	var shown []string
+	elements(t, s.get("").Body, func(n *html.Node) {
+		link, _ := attribute(n, "href")
+		kind, ok := strings.CutPrefix(link, "findings?kind=")
+		if !ok {
+			return
+		}
+		shown = append(shown, kind)
+		listed := 0
+		elements(t, s.get(link).Body, func(n *html.Node) {
+			if n.Data == "li" && n.Parent.Parent.Data == "section" {
+				listed++
+			}
+		})
+		if c := counts[len(shown)-1]; c.Kind != kind || uint64(listed) != c.Open {
+			t.Errorf("%s leads to %d findings, want %d of %s", link, listed, c.Open, c.Kind)
+		}
+	})
+	if len(shown) != min(len(counts), mostWrong) {
+		t.Errorf("shown are %v, of %+v", shown, counts)
 	}
 }
 

@@ -49,9 +49,9 @@ func plain(text any) string {
 
 func shapeless(r rune) bool { return r != ' ' && !unicode.IsPrint(r) || r == unicode.ReplacementChar }
 
-// count spells a number with thin groups: 12,345.
-func count(n uint64) string {
-	s := strconv.FormatUint(n, 10)
+// count spells a number, of any type without a sign, in groups: 12,345.
+func count(n any) string {
+	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}
