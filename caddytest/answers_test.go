@@ -35,6 +35,9 @@ paths:
                 properties: {id: {type: integer}, note: {type: string}}
             text/event-stream: {}
             application/octet-stream: {}
+            application/xml: {}
+            text/plain: {schema: {type: string, maxLength: 5}}
+            application/x-www-form-urlencoded: {schema: {type: object, properties: {id: {type: integer}}}}
         "204": {description: none}
   /secret:
     get:
@@ -57,6 +60,10 @@ func startAccounts(t *testing.T, policy string) (*harness.Caddy, *harness.Upstre
 func jsonAnswer(body string, fields ...string) string {
 	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-From: upstream\r\n%sContent-Length: %d\r\n\r\n%s",
 		strings.Join(append(fields, ""), "\r\n"), len(body), body)
+}
+
+func typed(mediaType, body string) string {
+	return fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", mediaType, len(body), body)
 }
 
 func chunked(body string) string {
@@ -99,7 +106,12 @@ var answered = []struct {
 	{name: "over the cap", answer: jsonAnswer(`{"id":"1","note":"` + strings.Repeat("x", 70<<10) + `"}`), status: 200, unchecked: "response-too-large"},
 	{name: "over the cap in chunks", answer: chunked(`{"id":"1","note":"` + strings.Repeat("x", 70<<10) + `"}`), status: 200, unchecked: "response-too-large"},
 	{name: "events", answer: "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\ndata: a\n\n", status: 200, unchecked: "stream"},
-	{name: "a file", answer: "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 3\r\n\r\nabc", status: 200, unchecked: "binary-body"},
+	{name: "a file", answer: "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 3\r\n\r\nabc", status: 200},
+	{name: "XML", answer: typed("application/xml", "<a/>"), status: 200, unchecked: "xml-body"},
+	{name: "text", answer: typed("text/plain", "short"), status: 200},
+	{name: "text that is too long", answer: typed("text/plain", needle), status: 200, refused: true},
+	{name: "a form", answer: typed("application/x-www-form-urlencoded", "id=1"), status: 200},
+	{name: "a form with a field of another type", answer: typed("application/x-www-form-urlencoded", "id="+needle), status: 200, refused: true},
 	{name: "HEAD", method: "HEAD", answer: jsonAnswer(`{"id":"1"}`), status: 200, unchecked: "head-response"},
 }
 

@@ -42,6 +42,7 @@ type BodyPlan struct {
 	coding   coding
 	plan     *formPlan // of a form
 	boundary string    // of a multipart form
+	answer   bool      // it is the body of an answer
 }
 
 // bodyRules are the media types that an operation takes.
@@ -326,7 +327,11 @@ func (p *BodyPlan) Check(body []byte) (result Result) {
 
 // checkText judges a body that is text as one scalar.
 func (p *BodyPlan) checkText(r *run, body []byte) (result Result) {
-	if !utf8.Valid(body) {
+	switch {
+	case utf8.Valid(body):
+	case p.answer: // it may be in what text/* was in before UTF-8, as old servers have it
+		return Result{Unchecked: uncheckedCharset}
+	default:
 		return formFault(faultText, "")
 	}
 	allowed := p.media.hint.scalars()

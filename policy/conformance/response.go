@@ -195,21 +195,60 @@ func (a *answer) body(l *library, method string, status int, h http.Header, limi
 	if m == nil {
 		return refuseAnswer(InHeader, "content-type", "the media type is not documented for this status")
 	}
-	if streams(mediaType) || len(h["Trailer"]) > 0 {
+	switch {
+	case m.entry != nil && m.entry.ItemSchema != nil:
+		return streamed(uncheckedItems)
+	case streams(mediaType) || len(h["Trailer"]) > 0:
 		return streamed(uncheckedStream)
 	}
-	if class := classify(mediaType); class != mediaJSON {
-		return streamed(class.unchecked())
+	p := BodyPlan{Action: Judge, MaxBody: limit, media: m, class: classify(mediaType), answer: true}
+	if plan, final := p.known(l, mediaType, h); final {
+		return plan
 	}
-	c, ok := contentCoding(h)
-	if !ok {
+	if p.coding, ok = contentCoding(h); !ok {
 		return streamed(uncheckedCoding)
 	}
 	if charset != "" && !isUTF8(charset) {
 		return streamed(uncheckedCharset)
 	}
 	m.compile(l)
-	return BodyPlan{Action: Judge, MaxBody: limit, media: m, coding: c}
+	return p
+}
+
+// known completes the plan for the body of an answer, or gives the final one where
+// there is nothing to judge in bodies of its media type.
+func (p *BodyPlan) known(l *library, mediaType string, h http.Header) (plan BodyPlan, final bool) {
+	m := p.media
+	open := m.entry == nil || m.entry.Schema == nil // there is nothing that it must be
+	switch p.class {
+	case mediaJSON:
+		return plan, false
+	case mediaText:
+		return BodyPlan{Action: Stream}, open || m.anyText(l)
+	case mediaBinary:
+		if plan = m.binary(codingNone); plan.Action == Count {
+			plan = streamed(uncheckedBinary)
+		}
+		return plan, true
+	case mediaForm, mediaMultipart:
+		if open {
+			return BodyPlan{Action: Stream}, true
+		}
+		if p.class == mediaMultipart && mediaType != formData {
+			return streamed(uncheckedMultipart), true
+		}
+		if p.plan = m.form(l, p.class); p.plan.problem != "" {
+			return streamed(p.class.unchecked()), true
+		}
+		if p.class == mediaMultipart {
+			boundary, ok := boundaryOf(h)
+			p.boundary = boundary
+			return refuseAnswer(InHeader, "content-type", "the form must have one boundary, and it must be well-formed"), !ok
+		}
+		return plan, false
+	default:
+		return streamed(p.class.unchecked()), true
+	}
 }
 
 // AnswersJSON reports whether the document has JSON for good answers of the

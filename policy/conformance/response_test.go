@@ -40,6 +40,16 @@ paths:
           content:
             application/json: {schema: {$ref: "#/components/schemas/Account"}}
             text/csv: {}
+            text/plain: {schema: {type: integer, maximum: 5}}
+            text/html: {schema: {type: string}}
+            text/markdown: {schema: {type: string, maxLength: 4}}
+            text/x-items: {itemSchema: {type: string}}
+            application/xml: {schema: {type: object}}
+            application/octet-stream: {schema: {type: string, format: binary}}
+            image/png: {schema: {type: string, format: binary, maxLength: 5}}
+            application/x-www-form-urlencoded: {schema: {type: object, required: [a], properties: {a: {type: integer}}, additionalProperties: false}}
+            multipart/form-data: {schema: {type: object, required: [a], properties: {a: {type: integer}}}}
+            multipart/mixed: {schema: {type: object}}
             text/event-stream: {}
         "201": {description: made, content: {application/*: {schema: {type: object}}}}
         "202": {description: taken}
@@ -108,9 +118,30 @@ func TestAnswersAreJudgedAndTheirTwinsPass(t *testing.T) {
 		{name: "an item that is too long", status: 200, header: []string{"X-Total", "3", "X-Tags", "a,bcde"}, body: good, keyword: "maxLength"},
 		{name: "JSON in a header", status: 200, header: []string{"X-Total", "3", "X-Meta", `{"a":1}`}, body: good},
 		{name: "an array where an object is asked", status: 200, header: []string{"X-Total", "3", "X-Meta", `[1]`}, body: good, keyword: "type"},
-		{name: "another media type of the status", status: 200, header: []string{"X-Total", "3", "Content-Type", "text/csv"}, body: "a,b", unchecked: uncheckedText},
+		{name: "another media type of the status", status: 200, header: []string{"X-Total", "3", "Content-Type", "text/csv"}, body: "a,b"},
+		{name: "text that is a number", status: 200, header: []string{"X-Total", "3", "Content-Type", "text/plain; charset=utf-8"}, body: "5"},
+		{name: "a number out of range as text", status: 200, header: []string{"X-Total", "3", "Content-Type", "text/plain"}, body: "6", keyword: "maximum"},
+		{name: "no number as text", status: 200, header: []string{"X-Total", "3", "Content-Type", "text/plain"}, body: "five", keyword: "type"},
+		{name: "text of any kind", status: 200, header: []string{"X-Total", "3", "Content-Type", "text/html; charset=iso-8859-1"}, body: "<p>\xe9"},
+		{name: "text in characters", status: 200, header: []string{"X-Total", "3", "Content-Type", "text/markdown"}, body: "éééé"},
+		{name: "text that is too long", status: 200, header: []string{"X-Total", "3", "Content-Type", "text/markdown"}, body: "ééééé", keyword: "maxLength"},
+		{name: "coded text that is too long", status: 200, header: []string{"X-Total", "3", "Content-Type", "text/markdown", "Content-Encoding", "gzip"}, body: coded(t, "gzip", "abcde"), keyword: "maxLength"},
+		{name: "text in a charset of old", status: 200, header: []string{"X-Total", "3", "Content-Type", "text/markdown"}, body: "\xe9\xe9\xe9\xe9\xe9", unchecked: uncheckedCharset},
+		{name: "text in another charset", status: 200, header: []string{"X-Total", "3", "Content-Type", "text/markdown; charset=latin1"}, body: "abcde", unchecked: uncheckedCharset},
+		{name: "items", status: 200, header: []string{"X-Total", "3", "Content-Type", "text/x-items"}, body: "a", unchecked: uncheckedItems},
+		{name: "XML", status: 200, header: []string{"X-Total", "3", "Content-Type", "application/xml"}, body: "<a/>", unchecked: uncheckedXML},
+		{name: "bytes of any kind", status: 200, header: []string{"X-Total", "3", "Content-Type", "application/octet-stream"}, body: "\x00\xff"},
+		{name: "bytes that are counted", status: 200, header: []string{"X-Total", "3", "Content-Type", "image/png"}, body: "\x00\xff", unchecked: uncheckedBinary},
+		{name: "a form", status: 200, header: []string{"X-Total", "3", "Content-Type", "application/x-www-form-urlencoded"}, body: "a=1"},
+		{name: "a form without a field", status: 200, header: []string{"X-Total", "3", "Content-Type", "application/x-www-form-urlencoded"}, body: "", keyword: "required"},
+		{name: "a form with a field of another type", status: 200, header: []string{"X-Total", "3", "Content-Type", "application/x-www-form-urlencoded"}, body: "a=b", keyword: "type"},
+		{name: "a form with a field of none", status: 200, header: []string{"X-Total", "3", "Content-Type", "application/x-www-form-urlencoded"}, body: "a=1&b=2", keyword: "additionalProperties"},
+		{name: "a form in parts", status: 200, header: []string{"X-Total", "3", "Content-Type", "multipart/form-data; boundary=XX"}, body: "--XX\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n--XX--\r\n"},
+		{name: "a form in parts with a field of another type", status: 200, header: []string{"X-Total", "3", "Content-Type", "multipart/form-data; boundary=XX"}, body: "--XX\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n--XX--\r\n", keyword: "type"},
+		{name: "a form in parts without a boundary", status: 200, header: []string{"X-Total", "3", "Content-Type", "multipart/form-data"}, body: "", keyword: "content-type"},
+		{name: "other parts", status: 200, header: []string{"X-Total", "3", "Content-Type", "multipart/mixed; boundary=XX"}, body: "", unchecked: uncheckedMultipart},
 		{name: "events", status: 200, header: []string{"X-Total", "3", "Content-Type", "text/event-stream"}, body: "data: a", unchecked: uncheckedStream},
-		{name: "a media type of none", status: 200, header: []string{"X-Total", "3", "Content-Type", "text/html"}, body: "<p>", keyword: "content-type"},
+		{name: "a media type of none", status: 200, header: []string{"X-Total", "3", "Content-Type", "application/pdf"}, body: "%PDF", keyword: "content-type"},
 		{name: "no media type", status: 200, header: []string{"X-Total", "3", "Content-Type", ""}, body: good, keyword: "content-type"},
 		{name: "a range of media types", status: 201, header: []string{"Content-Type", "application/vnd.a+json"}, body: `{}`},
 		{name: "and what it must be", status: 201, header: []string{"Content-Type", "application/vnd.a+json"}, body: `[]`, keyword: "type"},
