@@ -13,7 +13,8 @@ func lintCommand() *cobra.Command {
 Looks for what a configuration that works is probably not meant to be: versions
 without owner, document or retirement plan, a beta version weaker than production,
 limits that hold in one version only, hosts that only a document names, templates of
-one shape, patterns that cannot be checked, exceptions that ended.
+one shape, patterns and other parts of documents that cannot be checked, exceptions
+that ended.
 
 The file is adapted and its documents are read; nothing is started. Without --config
 it is the Caddyfile of the working directory. What does not work at all is an error,

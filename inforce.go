@@ -64,6 +64,7 @@ func (app *App) compile() (_ *inForce, err error) {
 	now.counting = app.shared.metrics.counting(now.policy)
 	now.recorder = app.shared.inventory.Bind(cat, now.meta(&cfg, b.derived)...)
 	now.recorder.DeclareParties(app.parties())
+	now.recorder.DeclareUnchecked(now.policy.Unchecked)
 	return now, nil
 }
 

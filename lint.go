@@ -38,6 +38,7 @@ const (
 	lintForeignHost  = "document-host-not-declared"
 	lintSameShape    = "identical-templates"
 	lintPattern      = "unsupported-pattern"
+	lintUnchecked    = "unchecked"
 	lintDocument     = "document-not-in-force"
 	lintExpired      = "expired-exception"
 	lintGone         = "expired-integration"
@@ -54,6 +55,7 @@ var lintAdvice = map[string]string{
 	lintForeignHost:  "add the host to the version's hosts, or take it out of the document's servers",
 	lintSameShape:    "merge the templates: nobody can tell which of them a request is for (OpenAPI 3.1.1, Path Templating Matching)",
 	lintPattern:      "write the pattern without look-around and back references; until then its values are unchecked",
+	lintUnchecked:    "mend the document if it is that; what has no reader here, such as XML, passes as it comes: have the upstream check it",
 	lintDocument:     "mend the document: this part of it is not in force",
 	lintExpired:      "take the exception out, or renew it",
 	lintGone:         "take the integration out, or renew it",
@@ -278,6 +280,8 @@ func lintConfig(config []byte, now time.Time) ([]Lint, error) {
 		return nil, err
 	}
 	var list []Lint
-	err = app.offline(func(cfg *policy.Config, cat *catalogue.Catalogue) { list = lint(app, cfg, cat, now) })
+	err = app.offline(func(cfg *policy.Config, cat *catalogue.Catalogue) {
+		list = append(lint(app, cfg, cat, now), lintOperations(cfg, cat)...)
+	})
 	return list, err
 }

@@ -53,6 +53,8 @@ const (
 	findNoOwner
 	// findDiffers: a version's policy is another than its API's.
 	findDiffers
+	// findUnchecked: of an operation that is called, something is not checked.
+	findUnchecked
 	// findHost: a host that nobody declared was asked for.
 	findHost
 	// findScan: a host was scanned within the last hour.
@@ -114,6 +116,8 @@ var findingTexts = [numFindingKinds]struct{ name, severity, advice string }{
 		"Add owner to the version, or to its api for all of its versions."},
 	findDiffers: {"policy-differs", SeverityLow,
 		"Move what is tighter up into the api, or the policy, so that it holds for every version. If it is meant for this version alone, leave it: the finding says so and asks for nothing."},
+	findUnchecked: {"operation-unchecked", SeverityLow,
+		"What is named passes as it comes, in enforce too. Mend the schema or the pattern in the document; what has no reader here, such as XML, the upstream must check itself."},
 	findHost: {"undeclared-host", SeverityLow,
 		"If the host is one of yours, declare it in a version's hosts. If not, unknown_host enforce refuses it with 421."},
 	findSoftware: {"software-told", SeverityLow,

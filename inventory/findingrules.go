@@ -107,6 +107,7 @@ func (inv *Inventory) findDocumented(l *lens, e *entry) {
 		p := proof{count: count, at: last, best: rankConfirmed, detail: enumerate(what)}
 		inv.hold(l.now, routeFinding(findDrift, e), e, p, 0, last)
 	}
+	inv.findUnchecked(l.now, e)
 	if !operation.Deprecated {
 		return
 	}

@@ -55,6 +55,9 @@ type Recorder struct {
 	words    *vocabulary
 	parties  map[string]*Party // third parties by name
 
+	// unchecked is what is not checked of requests to a route, as far as it is known.
+	unchecked func(*catalogue.Route) (what []string, known bool)
+
 	declaredMu sync.Mutex
 	declaredBy map[*spec.Operation][]dataclass.Declared
 }

@@ -230,6 +230,16 @@ func (p *Policy) addTenant(h *catalogue.Host, api *catalogue.API, v *catalogue.V
 	}
 }
 
+// Unchecked are the parts of requests to a documented route that are not checked, and
+// why, as far as it is known. It is not before the first request to it was judged.
+func (p *Policy) Unchecked(r *catalogue.Route) (what []string, known bool) {
+	for _, o := range p.routes[r.Index].operations {
+		problems, some := o.Known()
+		what, known = append(what, problems...), known || some
+	}
+	return what, known
+}
+
 // selectingQuery are the query parameters that pick the version: declared by the
 // configuration, whether the document has them or not.
 func selectingQuery(v *catalogue.Version) []string {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -48,6 +49,7 @@ type BodyPlan struct {
 // bodyRules are the media types that an operation takes.
 type bodyRules struct {
 	once     sync.Once
+	done     atomic.Bool
 	declared bool
 	required bool
 	entries  []*media
@@ -60,11 +62,13 @@ type media struct {
 	name   string // in lower case, without parameters; ranges as "text/*" and "*/*"
 	entry  *openapi3.MediaType
 	once   sync.Once
+	done   atomic.Bool // schema and hint are there
 	schema compiled
 	hint   *hint // of a body that is text
 
 	forms [2]struct { // in pairs and in parts
 		once sync.Once
+		done atomic.Bool
 		plan *formPlan
 	}
 }
@@ -75,6 +79,7 @@ func (m *media) compile(l *library) {
 			m.schema = l.compile(m.entry.Schema)
 			m.hint = hintOf(m.entry.Schema, 1)
 		}
+		m.done.Store(true)
 	})
 }
 
@@ -91,6 +96,7 @@ func (m *media) form(l *library, class mediaClass) *formPlan {
 			entry = &openapi3.MediaType{}
 		}
 		f.plan = newFormPlan(l, entry, class == mediaMultipart)
+		f.done.Store(true)
 	})
 	return f.plan
 }
@@ -104,32 +110,11 @@ func (m *media) judged() bool {
 	return m.name == "*/*" || m.name == "application/*"
 }
 
-// problems are what is not checked of a body of the entry's own type.
-func (m *media) problems(l *library) (list []string) {
-	if m.entry == nil {
-		return nil
-	}
-	class := classify(m.name)
-	switch {
-	case m.entry.ItemSchema != nil:
-		return []string{"itemSchema is not checked"}
-	case class == mediaForm || m.name == formData:
-		if p := m.form(l, class); p.problem != "" {
-			return []string{p.problem}
-		}
-	case class == mediaMultipart || class == mediaXML || class >= mediaYAML:
-		return []string{"bodies of the media type are not checked"}
-	}
-	if m.schema.err != nil {
-		list = append(list, m.schema.err.Error())
-	}
-	return append(list, m.schema.problems...)
-}
-
 const formData = "multipart/form-data"
 
 func (b *bodyRules) prepare(op *openapi3.Operation) {
 	b.once.Do(func() {
+		defer b.done.Store(true)
 		if op == nil || op.RequestBody == nil {
 			return
 		}

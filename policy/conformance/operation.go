@@ -67,24 +67,12 @@ func (o *Operation) Compile() {
 	o.prepareParameters()
 	o.body.prepare(o.op.Op)
 	for _, m := range o.body.entries {
-		if m.judged() {
-			m.compile(o.library())
+		if !m.judged() {
+			continue
+		}
+		m.compile(o.library())
+		if class := classify(m.name); class == mediaForm || m.name == formData {
+			m.form(o.library(), class)
 		}
 	}
-}
-
-// Problems are the parts of the operation that are not checked and why, one line
-// each. It compiles the operation.
-func (o *Operation) Problems() []string {
-	o.Compile()
-	list := append([]string(nil), o.parameters.problems...)
-	if o.body.problem != "" {
-		list = append(list, o.body.problem)
-	}
-	for _, m := range o.body.entries {
-		for _, p := range m.problems(o.library()) {
-			list = append(list, "body "+m.name+": "+p)
-		}
-	}
-	return list
 }

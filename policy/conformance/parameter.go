@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
@@ -35,6 +36,7 @@ type parameter struct {
 // parameterRules is the plan for all parameters of an operation.
 type parameterRules struct {
 	once     sync.Once
+	done     atomic.Bool
 	path     []parameter
 	query    []parameter
 	header   []parameter
@@ -59,6 +61,7 @@ var ignored = []string{"Accept", "Content-Type", "Authorization", "Host", "Trans
 func (o *Operation) prepareParameters() *parameterRules {
 	p := &o.parameters
 	p.once.Do(func() {
+		defer p.done.Store(true)
 		defer func() {
 			if v := recover(); v != nil {
 				p.leaveOut(fmt.Sprintf("parameters: %v", v))
