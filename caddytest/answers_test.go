@@ -2,6 +2,7 @@ package caddytest
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"fmt"
 	"strings"
@@ -35,10 +36,17 @@ paths:
                 properties: {id: {type: integer}, note: {type: string}}
             text/event-stream: {}
             application/octet-stream: {}
+        "204": {description: none}
+  /note:
+    get:
+      operationId: readNote
+      responses:
+        "200":
+          description: the note
+          content:
             application/xml: {}
             text/plain: {schema: {type: string, maxLength: 5}}
             application/x-www-form-urlencoded: {schema: {type: object, properties: {id: {type: integer}}}}
-        "204": {description: none}
   /secret:
     get:
       operationId: readSecret
@@ -85,7 +93,8 @@ const needle = "needle-8412"
 var answered = []struct {
 	name, answer string
 	method       string
-	status       int // that upstream said
+	target       string // empty: /account
+	status       int    // that upstream said
 	refused      bool
 	unchecked    string
 }{
@@ -107,11 +116,11 @@ var answered = []struct {
 	{name: "over the cap in chunks", answer: chunked(`{"id":"1","note":"` + strings.Repeat("x", 70<<10) + `"}`), status: 200, unchecked: "response-too-large"},
 	{name: "events", answer: "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 9\r\n\r\ndata: a\n\n", status: 200, unchecked: "stream"},
 	{name: "a file", answer: "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 3\r\n\r\nabc", status: 200},
-	{name: "XML", answer: typed("application/xml", "<a/>"), status: 200, unchecked: "xml-body"},
-	{name: "text", answer: typed("text/plain", "short"), status: 200},
-	{name: "text that is too long", answer: typed("text/plain", needle), status: 200, refused: true},
-	{name: "a form", answer: typed("application/x-www-form-urlencoded", "id=1"), status: 200},
-	{name: "a form with a field of another type", answer: typed("application/x-www-form-urlencoded", "id="+needle), status: 200, refused: true},
+	{name: "XML", target: "/note", answer: typed("application/xml", "<a/>"), status: 200, unchecked: "xml-body"},
+	{name: "text", target: "/note", answer: typed("text/plain", "short"), status: 200},
+	{name: "text that is too long", target: "/note", answer: typed("text/plain", needle), status: 200, refused: true},
+	{name: "a form", target: "/note", answer: typed("application/x-www-form-urlencoded", "id=1"), status: 200},
+	{name: "a form with a field of another type", target: "/note", answer: typed("application/x-www-form-urlencoded", "id="+needle), status: 200, refused: true},
 	{name: "HEAD", method: "HEAD", answer: jsonAnswer(`{"id":"1"}`), status: 200, unchecked: "head-response"},
 }
 
@@ -136,7 +145,7 @@ func testAnswers(t *testing.T, caddy *harness.Caddy, up *harness.Upstream, enfor
 	for protocol, do := range protocols(caddy) {
 		for _, row := range answered {
 			t.Run(protocol+" "+row.name, func(t *testing.T) {
-				call, trace := as(harness.Call{Method: row.method, Host: "api.example.com", Target: "/account"}.With("X-Answer", row.name).With("Accept-Encoding", "gzip"))
+				call, trace := as(harness.Call{Method: row.method, Host: "api.example.com", Target: cmp.Or(row.target, "/account")}.With("X-Answer", row.name).With("Accept-Encoding", "gzip"))
 				got := do(t, call)
 				entry := caddy.Logged(t, "X-Trace", trace)
 				verdict := "allow"
