@@ -2,6 +2,7 @@ package apiguard
 
 import (
 	"strings"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -106,20 +107,30 @@ type published struct {
 
 func publishedOf(f *facts) published { return published{facts: f, provider: f.lookup} }
 
-// allowedFacts are the facts of a documented operation that is simply allowed,
-// by route and state, made when the configuration is.
-func allowedFacts(cat *catalogue.Catalogue) [][catalogue.NumStates]published {
-	all := make([][catalogue.NumStates]published, len(cat.Routes))
-	for i, route := range cat.Routes {
-		for state := range catalogue.NumStates {
-			all[i][state] = publishedOf(&facts{
-				api: route.API.Name, version: route.Version.Name,
-				state: catalogue.State(state).String(), operation: operationName(route),
-				verdict: policy.Allow.String(),
-			})
-		}
+// allowedFacts are the facts of a documented operation that is simply allowed, by
+// route and state. Each is made at the first request that needs it: of thousands of
+// operations few are called, and what nobody reads the garbage collector still must.
+type allowedFacts struct {
+	routes []*catalogue.Route
+	known  [][catalogue.NumStates]atomic.Pointer[published]
+}
+
+func newAllowedFacts(cat *catalogue.Catalogue) allowedFacts {
+	return allowedFacts{cat.Routes, make([][catalogue.NumStates]atomic.Pointer[published], len(cat.Routes))}
+}
+
+func (a *allowedFacts) of(route *catalogue.Route, state catalogue.State) *published {
+	known := &a.known[route.Index][state]
+	if p := known.Load(); p != nil {
+		return p
 	}
-	return all
+	p := publishedOf(&facts{
+		api: route.API.Name, version: route.Version.Name,
+		state: state.String(), operation: operationName(route),
+		verdict: policy.Allow.String(),
+	})
+	known.CompareAndSwap(nil, &p)
+	return known.Load()
 }
 
 // operationName is the operationId, else the method and template.
@@ -135,7 +146,7 @@ func (x *exchange) publish() {
 	v, m := &x.verdict, &x.request.Match
 	var p published
 	if m.Route != nil && v.Outcome == policy.Allow && v.Unchecked == "" && v.Consumer == "" && !x.judging() && len(x.removed)+len(x.wouldRemove) == 0 {
-		p = x.app.allowed[m.Route.Index][v.State]
+		p = *x.app.allowed.of(m.Route, v.State)
 	} else {
 		p = publishedOf(x.makeFacts())
 	}
@@ -159,7 +170,7 @@ func (x *exchange) log() {
 // the placeholders those that have changed are set over it.
 func (x *exchange) amend() {
 	v, m := &x.verdict, &x.request.Match
-	if m.Route == nil || x.facts != x.app.allowed[m.Route.Index][v.State].facts {
+	if m.Route == nil || x.facts != x.app.allowed.of(m.Route, v.State).facts {
 		x.facts.judged(v)
 		return
 	}

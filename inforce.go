@@ -17,7 +17,7 @@ type inForce struct {
 	*App
 	policy    *policy.Policy
 	recorder  *inventory.Recorder
-	allowed   [][catalogue.NumStates]published
+	allowed   allowedFacts
 	documents *documents
 	counting  counting
 	lint      []Lint
@@ -60,7 +60,7 @@ func (app *App) compile() (_ *inForce, err error) {
 		now.catalog = newAPICatalog(cat)
 	}
 	now.lint = lint(app, &cfg, cat, time.Now())
-	now.allowed = allowedFacts(cat)
+	now.allowed = newAllowedFacts(cat)
 	now.counting = app.shared.metrics.counting(now.policy)
 	now.recorder = app.shared.inventory.Bind(cat, now.meta(&cfg, b.derived)...)
 	now.recorder.DeclareParties(app.parties())

@@ -31,11 +31,13 @@ func post(path, body string) func([]byte, int) []byte {
 	return func(dst []byte, _ int) []byte { return append(dst, text...) }
 }
 
-// crowd are a million clients, in an order that no cache likes.
-func crowd(dst []byte, i int) []byte {
-	n := uint32(i) * 2654435761 % 1_000_000
-	return fmt.Appendf(dst, "GET /v2/orders/7 HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench/1.0\r\nAccept: application/json\r\nX-Forwarded-For: 10.%d.%d.%d\r\n\r\n",
-		host, n>>16, n>>8&255, n&255)
+// crowdOf are so many clients, in an order that no cache likes.
+func crowdOf(clients uint32) func([]byte, int) []byte {
+	return func(dst []byte, i int) []byte {
+		n := uint32(i) * 2654435761 % clients
+		return fmt.Appendf(dst, "GET /v2/orders/7 HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench/1.0\r\nAccept: application/json\r\nX-Forwarded-For: 10.%d.%d.%d\r\n\r\n",
+			host, n>>16, n>>8&255, n&255)
+	}
 }
 
 // scan asks for what is not there, another path each time.
@@ -61,7 +63,7 @@ func order(size int) string {
 
 var (
 	getHit     = load{name: "GET hit", status: 200, request: get("/v2/orders/7?expand=lines")}
-	getCrowd   = load{name: "GET, 10^6 clients", status: 200, request: crowd}
+	getCrowd   = load{name: "GET, 10^6 clients", status: 200, request: crowdOf(1_000_000)}
 	post1K     = load{name: "POST 1 KB", status: 200, request: post("/v2/orders", order(1<<10))}
 	post100K   = load{name: "POST 100 KB", status: 200, heavy: true, request: post("/v2/orders", order(100<<10))}
 	unknown    = load{name: "unknown paths", status: 200, request: scan}

@@ -1,6 +1,8 @@
 // Command bench measures what the guard costs, beside bare Caddy and rivals:
 //
-//	go -C caddytest/bench run .
+//	go -C caddytest/bench run .               # the whole proxy, beside bare Caddy and rivals
+//	go -C caddytest/bench run . -growth       # how cost grows with what there is
+//	go -C caddytest/bench run . -budgets 1s   # the parts, against their budgets
 //
 // It runs each subject as a process of its own on the loopback address, in front
 // of one upstream, and loads them in turns: in every round each subject gets each
@@ -36,7 +38,7 @@ const roleVariable = "API_GUARD_BENCH_ROLE"
 // Options are what a run is made of.
 type Options struct {
 	Rounds, Requests, Conns int
-	Memory                  string // GOMEMLIMIT of every Go process; they collect by it alone
+	Memory                  string // GOMEMLIMIT of every Go process; they collect by it alone; empty: as Go does by itself
 	Only                    string // part of the names of the rows to run; empty: all
 	Profile                 string // a folder for a CPU profile of each Caddy; empty: none
 }
@@ -46,6 +48,8 @@ func main() {
 		return
 	}
 	var o Options
+	growth := flag.Bool("growth", false, "measure instead how cost grows with operations, versions, hosts, clients, limits and routes in the inventory")
+	benchtime := flag.String("budgets", "", "run instead the benchmarks of the budgets, each for such a time or count (-budgets 1s, -budgets 1x), and hold them against them")
 	flag.IntVar(&o.Rounds, "rounds", 20, "rounds; every row is measured once in each")
 	flag.IntVar(&o.Requests, "requests", 2000, "requests of a row in a round; a tenth of it for bodies of 100 KB")
 	flag.IntVar(&o.Conns, "conns", 4, "connections that a load uses at once")
@@ -56,12 +60,24 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	began := time.Now()
-	if err := Run(ctx, o, os.Stdout, os.Stderr); err != nil {
+	run := Run
+	switch {
+	case *growth:
+		run = Grow
+	case *benchtime != "":
+		run = func(ctx context.Context, _ Options, out, progress io.Writer) error {
+			return Budgets(ctx, parts, "../..", *benchtime, out, progress)
+		}
+	}
+	if err := run(ctx, o, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
 	}
-	fmt.Printf("\n%d rounds of %d requests, %d connections, %v\n", o.Rounds, o.Requests, o.Conns, time.Since(began).Round(time.Second))
+	if *benchtime == "" {
+		fmt.Printf("\n%d rounds of %d requests, %d connections", o.Rounds, o.Requests, o.Conns)
+	}
+	fmt.Printf("\n%v\n", time.Since(began).Round(time.Second))
 }
 
 // become is the body of the processes that are measured.

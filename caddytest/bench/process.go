@@ -86,8 +86,9 @@ func startUpstream(ctx context.Context) (*process, string, error) {
 	return p, strings.TrimSpace(address), nil
 }
 
-// startCaddy runs this program as Caddy with a Caddyfile in dir.
-func startCaddy(ctx context.Context, dir, text, address, memory string, profiled bool) (*process, error) {
+// startCaddy runs this program as Caddy with a Caddyfile in dir and what the
+// environment has besides.
+func startCaddy(ctx context.Context, dir, text, address string, environment ...string) (*process, error) {
 	file := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
@@ -97,11 +98,8 @@ func startCaddy(ctx context.Context, dir, text, address, memory string, profiled
 		return nil, err
 	}
 	cmd.Dir = dir
-	cmd.Env = append(cmd.Env, "GOGC=off", "GOMEMLIMIT="+memory,
+	cmd.Env = append(append(cmd.Env, environment...),
 		"HOME="+dir, "XDG_DATA_HOME="+filepath.Join(dir, "data"), "XDG_CONFIG_HOME="+filepath.Join(dir, "config"))
-	if profiled {
-		cmd.Env = append(cmd.Env, profileVariable+"="+filepath.Join(dir, "cpu.prof"))
-	}
 	return launch(cmd, dir, address)
 }
 

@@ -39,9 +39,13 @@ const (
 
 // guard is the global option; the inventory is in memory unless the step is `all`.
 func guard(policy, inventory string) string {
+	return guardOf(policy, inventory, "", "version closed {\nhosts "+host+"\npath /closed\nunknown_route enforce\n}\n")
+}
+
+// guardOf has further hosts in its version and further versions in its API.
+func guardOf(policy, inventory, hosts, versions string) string {
 	return "api_guard {\n" + inventory + "policy {\n" + policy + "}\n" +
-		"api orders {\nversion v2 {\nhosts " + host + "\npath /v2\nspec spec.yaml\n}\n" +
-		"version closed {\nhosts " + host + "\npath /closed\nunknown_route enforce\n}\n}\n}\n"
+		"api orders {\nversion v2 {\nhosts " + host + hosts + "\npath /v2\nspec spec.yaml\n}\n" + versions + "}\n}\n"
 }
 
 const inMemory = "inventory {\nfile memory\n}\n"
@@ -196,7 +200,14 @@ func (s *subject) start(ctx context.Context, dir, backend string, o Options) (er
 	_, port, _ := strings.Cut(s.address, ":")
 	if s.nginx == "" {
 		text := fmt.Sprintf(caddyFrame, s.globals, host, port, s.handler, backend)
-		s.process, err = startCaddy(ctx, dir, text, s.address, o.Memory, o.Profile != "")
+		environment := []string{"GOGC=off", "GOMEMLIMIT=" + o.Memory}
+		if o.Memory == "" {
+			environment = nil
+		}
+		if o.Profile != "" {
+			environment = append(environment, profileVariable+"="+filepath.Join(dir, "cpu.prof"))
+		}
+		s.process, err = startCaddy(ctx, dir, text, s.address, environment...)
 		return err
 	}
 	path, err := exec.LookPath("nginx")

@@ -2,6 +2,7 @@ package soak
 
 import (
 	"strings"
+	"time"
 
 	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
 )
@@ -59,6 +60,9 @@ const caddyfile = `{
 		trusted_proxies_strict
 	}
 	api_guard {
+		cluster redis://REDIS {
+			secret not-a-secret-of-anybody
+		}
 		inventory {
 			file <dir>/inventory.db
 		}
@@ -75,6 +79,13 @@ const caddyfile = `{
 			}
 		}
 		api orders {
+			version v0 {
+				hosts api.example.com
+				path /v0
+				spec orders.yaml
+				deprecated 2020-01-01
+				sunset CLOCK
+			}
 			version v1 {
 				hosts api.example.com
 				path /v1
@@ -97,14 +108,22 @@ http://:<http> {
 }
 `
 
+// setting is what the configurations of one run have in common.
+type setting struct {
+	upstream *upstream
+	redis    string    // its address
+	ends     time.Time // of v0, which no reload has anything to do with
+}
+
 // config is the configuration with v1 in service or retired.
-func config(u *upstream, retired bool) harness.Config {
+func (s setting) config(retired bool) harness.Config {
 	sunset := "2099-01-01"
 	if retired {
 		sunset = "2021-01-01"
 	}
 	return harness.Config{
-		Caddyfile: strings.NewReplacer("SUNSET", sunset, "UPSTREAM", u.port).Replace(caddyfile),
-		Files:     map[string]string{"orders.yaml": orders},
+		Caddyfile: strings.NewReplacer("SUNSET", sunset, "UPSTREAM", s.upstream.port,
+			"REDIS", s.redis, "CLOCK", s.ends.UTC().Format(time.RFC3339)).Replace(caddyfile),
+		Files: map[string]string{"orders.yaml": orders},
 	}
 }

@@ -13,10 +13,14 @@ import (
 
 	_ "github.com/apiguard/caddy-api-guard"
 	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
+	"github.com/apiguard/caddy-api-guard/internal/needs"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 )
 
 var length = flag.Duration("soak", 15*time.Second, "how long the traffic runs; 5m and 30m are the full measures")
+
+// startRoom is how long the start, the warm-up and the first reload may take.
+const startRoom = 5 * time.Second
 
 // heapRoom is how much more the heap may hold afterwards than after the warm-up.
 const heapRoom = 32 << 20
@@ -24,14 +28,16 @@ const heapRoom = 32 << 20
 func TestMain(m *testing.M) { harness.Main(m) }
 
 func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
-	up := startUpstream(t)
-	caddy := harness.Start(t, config(up, false))
+	up, redis := startUpstream(t), needs.Redis(t)
+	run := setting{upstream: up, redis: redis.Addr, ends: time.Now().Add(startRoom + *length/2)}
+	caddy := harness.Start(t, run.config(false))
+	awaitHealth(t, caddy)
 
 	// Once with everything, so that what is made at the first use is there.
 	warm, stop := context.WithTimeout(t.Context(), 2*time.Second)
 	first := all(warm, caddy.HTTP, t)()
 	stop()
-	reload(t, caddy, config(up, true), 0)
+	reload(t, caddy, run.config(true), 0)
 	settle(t, caddy)
 	heap, routines, files := caddy.Heap(t), guards(t, caddy), openFiles(t, caddy)
 	began := time.Now()
@@ -40,15 +46,18 @@ func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 	defer stop()
 	done := all(ctx, caddy.HTTP, t)
 	reloads := 0
+	broken := faults{caddy: caddy, redis: redis}
 	for pace := time.Tick(time.Second); ctx.Err() == nil; {
 		select {
 		case <-ctx.Done():
 		case <-pace:
 			reloads++
-			reload(t, caddy, config(up, reloads%2 == 0), reloads)
+			broken.step(t, reloads)
+			reload(t, caddy, run.config(reloads%2 == 0), reloads)
 		}
 	}
 	sums := done()
+	broken.mend(t)
 	for name, of := range sums {
 		t.Logf("%-13s %6d sent, %d cut, %v", name, of.sent, of.failed, of.statuses)
 		// Each of the two clients of a kind has one request under way at a reload.
@@ -56,16 +65,23 @@ func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 			t.Errorf("%s: %d of %d were cut, over %d reloads", name, of.failed, of.sent, reloads)
 		}
 	}
+	if n := sums["by clock"].statuses; n[200] == 0 || n[410] == 0 {
+		t.Errorf("v0 answered %v: its end did not come, or came at once", n)
+	}
 	if n := sums["by date"].statuses; n[200] == 0 || n[410] == 0 {
 		t.Errorf("v1 answered %v: its date did not pass and come back", n)
 	}
 
 	// Within any minute 5 at most, reloads or not; the first guess was in the warm-up.
-	most := int64(guessRate * (int(time.Since(began).Minutes()+2.0/60) + 2))
-	if got := up.guesses.Load(); got > most || got < guessRate {
-		t.Errorf("%d guesses passed, at most %d may have", got, most)
+	// While Redis cannot be asked, what it granted before may be used up once more
+	// by this node's own count (`on_store_failure local`).
+	minutes := int64(time.Since(began).Minutes()+2.0/60) + 2
+	t.Logf("%d guesses passed in %d begun minutes", up.guesses.Load(), minutes)
+	if got, most := up.guesses.Load(), guessRate*minutes*2; got > most || got < guessRate {
+		t.Errorf("%d guesses passed in %d begun minutes, at most %d may have", got, minutes, most)
 	}
 
+	awaitHealth(t, caddy)
 	settle(t, caddy)
 	wantCount(t, caddy, "/v2/orders/{id}", first["valid"], sums["valid"])
 	wantCount(t, caddy, "/v2/password-reset", first["guesses"], sums["guesses"])
@@ -76,6 +92,12 @@ func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 	if grown := caddy.Heap(t) - heap; grown > heapRoom {
 		t.Errorf("the heap grew by %d bytes", grown)
 	}
+
+	// The next process has all of it from the disk.
+	caddy.Stop()
+	caddy.Again(t)
+	wantCount(t, caddy, "/v2/orders/{id}", first["valid"], sums["valid"])
+	wantCount(t, caddy, "/v2/password-reset", first["guesses"], sums["guesses"])
 }
 
 // reload takes over a configuration that differs from every other one.

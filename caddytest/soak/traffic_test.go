@@ -51,6 +51,7 @@ var kinds = []kind{
 		return c.ask("GET", fmt.Sprintf("/v2/none/%x", i*2654435761), "", "192.0.2.4")
 	}, []int{404}},
 	{"by date", func(c *caller, i int) (int, error) { return c.ask("GET", "/v1/orders/7", "", "192.0.2.5") }, []int{200, 410}},
+	{"by clock", func(c *caller, i int) (int, error) { return c.ask("GET", "/v0/orders/7", "", "192.0.2.7") }, []int{200, 410}},
 	{"guesses", func(c *caller, i int) (int, error) { return c.ask("POST", "/v2/password-reset", "", "192.0.2.6") }, []int{200, 429}},
 	{"hostile", func(c *caller, i int) (int, error) {
 		return c.raw([...]string{
