@@ -42,29 +42,10 @@ func TestTheBoundHoldsAtFullSpeed(t *testing.T) {
 				}
 				l := limit(t, l)
 				l.OnStoreFailure = ratelimit.FailDeny
-				var log admissions.Log
-				began := time.Now()
 				asked := nodes
 				if skewed {
 					asked = nodes[:1]
 				}
-				var wg sync.WaitGroup
-				for _, n := range asked {
-					wg.Go(func() {
-						for {
-							at := time.Since(began)
-							if at > lasts {
-								return
-							}
-							if take(n, l, "client", 1).Admitted {
-								log.Add(at, time.Since(began), 1)
-							} else {
-								time.Sleep(200 * time.Microsecond)
-							}
-						}
-					})
-				}
-				wg.Wait()
 				seconds := min(lasts.Seconds()*15/16, lasts.Seconds()/l.Window.Seconds()*15/16)
 				due := l.Rate * max(1, int(seconds+0.001))
 				bound, ahead := l.Rate, 3*lease(l, 3, 1)
@@ -75,15 +56,45 @@ func TestTheBoundHoldsAtFullSpeed(t *testing.T) {
 				if l.Rate < 16*3 {
 					ahead = 0
 				}
-				worst := log.Worst(l.Window)
-				t.Logf("%d in the worst %s, the bound is %d + %d; %d of %d in all", worst, l.Window, bound, ahead, log.Total(), due)
-				if worst > bound+ahead {
-					t.Errorf("%d within %s, the bound is %d", worst, l.Window, bound+ahead)
-				}
-				if log.Total() < due*9/10 {
-					t.Errorf("%d admitted, less than 90%% of %d", log.Total(), due)
+				// A machine that is busy elsewhere may not come to ask for nine tenths.
+				for try := 1; ; try++ {
+					log := askAll(asked, l, fmt.Sprint("client ", try), lasts)
+					worst := log.Worst(l.Window)
+					t.Logf("%d in the worst %s, the bound is %d + %d; %d of %d in all", worst, l.Window, bound, ahead, log.Total(), due)
+					if worst > bound+ahead {
+						t.Fatalf("%d within %s, the bound is %d", worst, l.Window, bound+ahead)
+					}
+					if log.Total() >= due*9/10 {
+						return
+					}
+					if try == 3 {
+						t.Fatalf("%d admitted, less than 90%% of %d", log.Total(), due)
+					}
 				}
 			})
 		}
 	}
+}
+
+// askAll asks all nodes for one client as fast as they answer.
+func askAll(nodes []*Store, l *ratelimit.Limit, client string, lasts time.Duration) *admissions.Log {
+	log, began := new(admissions.Log), time.Now()
+	var wg sync.WaitGroup
+	for _, n := range nodes {
+		wg.Go(func() {
+			for {
+				at := time.Since(began)
+				if at > lasts {
+					return
+				}
+				if take(n, l, client, 1).Admitted {
+					log.Add(at, time.Since(began), 1)
+				} else {
+					time.Sleep(200 * time.Microsecond)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return log
 }
