@@ -88,6 +88,9 @@ func TestTemplatesAgainstTheTruth(t *testing.T) {
 						t.Errorf("%v scans: lost %s %s", mix, g.ops[op].op.Method, g.ops[op].path)
 					}
 				}
+				if mix.page != "" {
+					continue // to the others' rules it is the row before
+				}
 				for _, r := range []struct {
 					name string
 					rival

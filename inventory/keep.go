@@ -308,6 +308,8 @@ func (inv *Inventory) tryOpen() {
 		case found.Damage != "":
 			k.failures.Add(1)
 			k.works = Part{Status: StoreDegraded, Why: fmt.Sprintf("the file was damaged (%s) and set aside as %s; what could be read of it was kept, and a new one begun", found.Damage, filepath.Base(found.Aside))}
+		case found.Migrated:
+			k.works.Why = fmt.Sprintf("the file had schema %d and is brought to %d; %s is the file as it was, for a program of before", found.From, store.Schema(), filepath.Base(found.Backup))
 		case found.Fresh:
 			k.works.Why = "a new file was begun"
 		}

@@ -43,7 +43,7 @@ func writeSchema(tx *bbolt.Tx) error {
 	if err != nil {
 		return err
 	}
-	text := []byte(strconv.Itoa(Schema))
+	text := []byte(strconv.Itoa(Schema()))
 	if value, ok := unseal(schemaKey, bucket.Get(schemaKey)); ok && string(value) == string(text) {
 		return nil
 	}

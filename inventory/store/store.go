@@ -22,14 +22,6 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// Schema is the version of what is in the buckets that this program writes. A
-// field that may be absent needs no new one; what older programs would misread
-// does, with a step in migrations.
-const Schema = 1
-
-// migrations[i] turns a pair of schema i+1 into one of schema i+2; false drops it.
-var migrations [Schema - 1]func(Pair) (Pair, bool)
-
 // Pair is a value under a key of a bucket. A nil Value in a commit removes the
 // key.
 type Pair struct {
@@ -66,9 +58,12 @@ type Found struct {
 	// Damage says what was wrong with the file, empty for nothing. It was renamed
 	// to Aside.
 	Damage, Aside string
-	// Migrated: the pairs were of an older schema. The caller has to write all
-	// of them back, see Replace.
+	// Migrated: the pairs were of an older schema, From. The caller has to write all
+	// of them back with Replace before anything else; until then the file is as it
+	// was. Backup is a copy of it.
 	Migrated bool
+	From     int
+	Backup   string
 }
 
 // Open opens the file, making it and its folder where there is none, and calls
@@ -100,7 +95,7 @@ func Open(file string, each func(Pair)) (s *Store, found Found, err error) {
 			return nil, found, err
 		}
 	}
-	s, err = open(file)
+	s, err = open(file, !found.Migrated)
 	return s, found, err
 }
 
@@ -115,7 +110,14 @@ func inspect(file string, found *Found, each func(Pair)) error {
 	if err != nil {
 		return err
 	}
-	found.Damage, found.Migrated, err = read(f, each)
+	schema := 0
+	found.Damage, schema, err = read(f, each)
+	if err == nil && found.Damage == "" && schema < Schema() {
+		found.Migrated, found.From = true, schema
+		if !readOnly {
+			found.Backup, err = backUp(f, file, schema)
+		}
+	}
 	_ = f.Close()
 	switch {
 	case err != nil:
@@ -129,41 +131,26 @@ func inspect(file string, found *Found, each func(Pair)) error {
 }
 
 // read hands out the pairs of a file and says what is wrong with it.
-func read(f *os.File, each func(Pair)) (damage string, migrated bool, err error) {
+func read(f *os.File, each func(Pair)) (damage string, schema int, err error) {
 	if err := lock(f); err != nil {
-		return "", false, ErrLocked
+		return "", 0, ErrLocked
 	}
 	w, damage := newWalk(f)
 	if damage != "" {
-		return damage, false, nil
+		return damage, 0, nil
 	}
-	schema := w.schema()
+	schema = w.schema()
 	switch {
 	case w.foreign():
-		return "", false, ErrForeign
-	case schema > Schema:
-		return "", false, fmt.Errorf("%w: it has schema %d, this one writes %d", ErrNewer, schema, Schema)
+		return "", schema, ErrForeign
+	case schema > Schema():
+		return "", schema, fmt.Errorf("%w: it has schema %d, this one writes %d", ErrNewer, schema, Schema())
 	}
-	return w.run(migrate(schema, each)), schema < Schema, nil
+	return w.run(migrate(schema, each)), schema, nil
 }
 
-// migrate brings pairs of an older schema to this one.
-func migrate(schema int, each func(Pair)) func(Pair) {
-	if schema == Schema {
-		return each
-	}
-	return func(p Pair) {
-		for _, step := range migrations[max(schema, 1)-1:] {
-			var ok bool
-			if p, ok = step(p); !ok {
-				return
-			}
-		}
-		each(p)
-	}
-}
-
-func open(file string) (*Store, error) {
+// open opens the file for writing; mark: and writes the schema into it.
+func open(file string, mark bool) (*Store, error) {
 	db, err := bbolt.Open(file, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType})
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
@@ -178,6 +165,9 @@ func open(file string) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{file: file, db: db}
+	if !mark {
+		return s, nil
+	}
 	if err := s.Commit(nil); err != nil {
 		_ = db.Close()
 		return nil, err
