@@ -112,27 +112,26 @@ func (in *invocation) flag(flag string) bool {
 // config reads and adapts the file of --config.
 func (in *invocation) config() ([]byte, error) {
 	config, _, _, err := caddycmd.LoadConfig(in.text("config"), in.text("adapter"))
+	if err == nil && len(config) == 0 {
+		err = errors.New("there is no Caddyfile in this folder: name the configuration with --config")
+	}
 	return config, err
 }
 
 // ask asks the admin API of the running Caddy for /api_guard/<route> and decodes
 // the answer.
 func (in *invocation) ask(method, route string, query url.Values, body io.Reader, into any) error {
-	address, err := caddycmd.DetermineAdminAPIAddress(in.text("address"), nil, in.text("config"), in.text("adapter"))
-	if err != nil {
-		return err
-	}
 	uri := adminPrefix + route
 	if len(query) > 0 {
 		uri += "?" + query.Encode()
 	}
-	response, err := caddycmd.AdminAPIRequest(address, method, uri, nil, body)
+	response, address, err := in.request(method, uri, nil, body)
 	if err != nil {
-		return fmt.Errorf("asking %s for %s: %w", address, uri, err)
+		return err
 	}
 	defer response.Body.Close()
 	if err := json.NewDecoder(response.Body).Decode(into); err != nil {
-		return fmt.Errorf("reading the answer of %s to %s: %w", address, uri, err)
+		return notAdmin(address, uri, err)
 	}
 	return nil
 }

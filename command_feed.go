@@ -15,7 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
@@ -66,10 +65,6 @@ func runFeed(in *invocation, _ []string) error {
 // readFeed writes changes until the answer ends, and moves since on. got says that
 // there was an answer.
 func (in *invocation) readFeed(ctx context.Context, since *string, follow bool) (got bool, err error) {
-	address, err := caddycmd.DetermineAdminAPIAddress(in.text("address"), nil, in.text("config"), in.text("adapter"))
-	if err != nil {
-		return false, err
-	}
 	header := http.Header{}
 	if follow {
 		header.Set("Accept", mediaTypeEvents)
@@ -78,9 +73,9 @@ func (in *invocation) readFeed(ctx context.Context, since *string, follow bool) 
 	if *since != "" {
 		uri += "?since=" + url.QueryEscape(*since)
 	}
-	response, err := caddycmd.AdminAPIRequest(address, http.MethodGet, uri, header, nil)
+	response, address, err := in.request(http.MethodGet, uri, header, nil)
 	if err != nil {
-		return false, fmt.Errorf("asking %s for %s: %w", address, uri, err)
+		return false, err
 	}
 	defer response.Body.Close()
 	defer context.AfterFunc(ctx, func() { _ = response.Body.Close() })()
@@ -98,7 +93,7 @@ func (in *invocation) readFeed(ctx context.Context, since *string, follow bool) 
 		if text != "" {
 			var change inventory.Logged
 			if jsonErr := json.Unmarshal([]byte(text), &change); jsonErr != nil {
-				return true, fmt.Errorf("reading the feed of %s: %w", address, jsonErr)
+				return true, notAdmin(address, uri, jsonErr)
 			}
 			if err := in.writeChange(text, &change); err != nil {
 				return true, err

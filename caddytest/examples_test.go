@@ -24,7 +24,8 @@ type example struct {
 	text  string
 }
 
-func startExample(t *testing.T, name string) *example {
+// changes are further ones than of ports.
+func startExample(t *testing.T, name string, changes ...string) *example {
 	t.Helper()
 	dir := filepath.Join("../examples", name)
 	files := map[string]string{}
@@ -42,8 +43,8 @@ func startExample(t *testing.T, name string) *example {
 	text := files["Caddyfile"]
 	delete(files, "Caddyfile")
 	return &example{t: t, text: text, caddy: harness.Start(t, harness.Config{
-		Caddyfile: strings.NewReplacer(":8080", ":<http>", ":8081", ":<https>",
-			"\n{\n", "\n{\n\tadmin 127.0.0.1:<admin>\n", "{$EXAMPLE:examples/"+name+"}", "<dir>").Replace(text),
+		Caddyfile: strings.NewReplacer(append(changes, ":8080", ":<http>", ":8081", ":<https>",
+			"\n{\n", "\n{\n\tadmin 127.0.0.1:<admin>\n", "{$EXAMPLE:examples/"+name+"}", "<dir>")...).Replace(text),
 		Files: files,
 	})}
 }
