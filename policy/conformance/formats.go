@@ -158,13 +158,16 @@ func isUUID(b []byte) bool {
 	if len(b) != 36 || b[8] != '-' || b[13] != '-' || b[18] != '-' || b[23] != '-' {
 		return false
 	}
+	return allHex(b[:8])&allHex(b[9:13])&allHex(b[14:18])&allHex(b[19:23])&allHex(b[24:36]) == 1
+}
+
+// allHex is 1 where all of b are hexadecimal digits, else 0.
+func allHex(b []byte) uint8 {
 	bad := uint8(0)
-	for i, c := range b {
-		if i != 8 && i != 13 && i != 18 && i != 23 {
-			bad |= notHex[c]
-		}
+	for _, c := range b {
+		bad |= notHex[c]
 	}
-	return bad == 0
+	return bad ^ 1
 }
 
 // notHex is 1 for every byte that is no hexadecimal digit.

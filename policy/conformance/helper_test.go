@@ -132,6 +132,9 @@ func shared(t testing.TB, name string) string {
 		root = filepath.Join(filepath.Dir(dir), "shared")
 	}
 	path := filepath.Join(root, name)
+	if !exists(path) && os.Getenv("API_GUARD_REQUIRE_SHARED") != "" {
+		t.Fatalf("%s is not here, and API_GUARD_REQUIRE_SHARED asks for it", path)
+	}
 	if !exists(path) {
 		t.Skipf("%s is not here: set API_GUARD_SHARED to the folder that has it", path)
 	}

@@ -196,6 +196,14 @@ func (j *judge) readJSON(b *reading, text string) {
 	}
 }
 
+// trimBlanks is s without the blanks around it, of which there are mostly none.
+func trimBlanks(s string) string {
+	if s != "" && s[0] > ' ' && s[len(s)-1] > ' ' {
+		return s
+	}
+	return strings.Trim(s, " \t")
+}
+
 // header judges a header parameter. A list may come in several lines (RFC 9110
 // section 5.3), a scalar may not.
 func (j *judge) header(p *parameter, h http.Header) {
@@ -206,7 +214,7 @@ func (j *judge) header(p *parameter, h http.Header) {
 			j.missing(p)
 		}
 	case len(values) == 1:
-		j.judge(p, source{text: strings.Trim(values[0], " \t")})
+		j.judge(p, source{text: trimBlanks(values[0])})
 	case p.plain() || p.json:
 		j.fault(p, faultRepeated)
 	default:

@@ -27,7 +27,8 @@ type parameter struct {
 	shapes   []shape
 	schema   compiled
 	quick    *quick
-	named    bool // the name in a query is the parameter's own
+	named    bool   // the name in a query is the parameter's own
+	lead     string // `name=` of such a one, where the name stands for itself
 	enc      encoding
 	// unchecked is why the value is not judged at all.
 	unchecked string
@@ -77,7 +78,9 @@ func (o *Operation) prepareParameters() *parameterRules {
 				p.loose = append(p.loose, i)
 			} else {
 				p.byName[q.name] = i
-				q.named = q.style != styleDeep
+				if q.named = q.style != styleDeep; q.named && q.name != "" && !strings.ContainsAny(q.name, "%+&=") {
+					q.lead = q.name + "="
+				}
 			}
 		}
 		p.keys = append(o.queryKeys(), o.cfg.Query...)

@@ -50,22 +50,28 @@ func (j *judge) query(raw string) {
 	var found, many seen
 	rules := j.rules
 	unknown := false
+	next := 0 // queries are mostly in the order of the description
 	for rest := raw; rest != ""; {
 		var name, value string
 		var plain, ok bool
-		var i int
-		if name, value, rest, plain = queryPair(rest); name == "" && value == "" {
-			continue
-		}
-		if plain {
-			i, ok = rules.named(name)
+		i := next
+		if i < len(rules.query) && rules.query[i].leads(rest) {
+			value, rest, _ = strings.Cut(rest[len(rules.query[i].lead):], "&")
 		} else {
-			i, ok = j.find(name)
+			if name, value, rest, plain = queryPair(rest); name == "" && value == "" {
+				continue
+			}
+			if plain {
+				i, ok = rules.named(name)
+			} else {
+				i, ok = j.find(name)
+			}
+			if !ok {
+				unknown = !j.claimed(name, &found) || unknown
+				continue
+			}
 		}
-		if !ok {
-			unknown = !j.claimed(name, &found) || unknown
-			continue
-		}
+		next = i + 1
 		p := &rules.query[i]
 		if found.has(i) {
 			many.add(i)
@@ -99,6 +105,12 @@ func (j *judge) decoded(name string) []byte {
 		return nil
 	}
 	return j.r.name
+}
+
+// leads tells whether a query begins with the parameter's name as it is mostly
+// written.
+func (p *parameter) leads(query string) bool {
+	return p.lead != "" && strings.HasPrefix(query, p.lead)
 }
 
 // named is the position of a parameter, other than a deepObject, by its name.

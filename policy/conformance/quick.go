@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"encoding/binary"
 	"unicode/utf8"
 	"unsafe"
 )
@@ -40,12 +41,10 @@ func quickOf(p *parameter) *quick {
 
 // takes tells whether text is a value that conforms.
 func (q *quick) takes(j *judge, text string, enc encoding) bool {
-	for i := range len(text) {
-		if c := text[i]; c >= utf8.RuneSelf || enc != encodedNot && (c == '%' || c == '+') {
-			return q.types == typeString && enc != encodedNot && q.takesEncoded(j.r, text, enc)
-		}
-	}
 	b := unsafe.Slice(unsafe.StringData(text), len(text)) // nothing here writes to it
+	if !literally(b, enc) {
+		return q.types == typeString && enc != encodedNot && q.takesEncoded(j.r, text, enc)
+	}
 	n := q.node
 	switch q.types {
 	case typeString:
@@ -72,6 +71,28 @@ func (q *quick) takes(j *judge, text string, enc encoding) bool {
 	ok := j.r.number(n.number, d)
 	d.text = nil
 	return ok
+}
+
+// literally tells whether b is ASCII that stands for itself, looking at eight bytes at
+// a time as scanText does.
+func literally(b []byte, enc encoding) bool {
+	for ; len(b) >= 8; b = b[8:] {
+		w := binary.LittleEndian.Uint64(b)
+		found := w
+		if enc != encodedNot {
+			percent, plus := w^'%'*everyByte, w^'+'*everyByte
+			found |= (percent-everyByte)&^percent | (plus-everyByte)&^plus
+		}
+		if found&(0x80*everyByte) != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c >= utf8.RuneSelf || enc != encodedNot && (c == '%' || c == '+') {
+			return false
+		}
+	}
+	return true
 }
 
 func (q *quick) takesEncoded(r *run, text string, enc encoding) (ok bool) {

@@ -41,3 +41,19 @@ func TestTheQuickWayAgreesWithTheGeneralOne(t *testing.T) {
 		t.Error("nothing was taken quickly")
 	}
 }
+
+func TestTextIsLiteralWhereNothingStandsForAnotherCharacter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := rapid.SliceOfN(rapid.SampledFrom([]byte("aZ09-_.~%+$&,\x24\x26\x2a\x2c\x7f\x80\xa5\xab\xff")), 0, 20).Draw(t, "text")
+		want := map[encoding]bool{encodedNot: true, encodedForm: true}
+		for _, c := range b {
+			want[encodedNot] = want[encodedNot] && c < 0x80
+			want[encodedForm] = want[encodedForm] && c < 0x80 && c != '%' && c != '+'
+		}
+		for enc, want := range want {
+			if got := literally(b, enc); got != want {
+				t.Fatalf("%q in encoding %d: %v", b, enc, got)
+			}
+		}
+	})
+}
