@@ -28,24 +28,27 @@ func newClass(source string) *class {
 	switch set := m[1]; set {
 	case ".":
 		c.dot = true
-	case `\d`:
-		c.add('0', '9')
-	case `\w`:
-		c.add('0', '9')
-		c.add('A', 'Z')
-		c.add('a', 'z')
-		c.add('_', '_')
+	case `\d`, `\w`:
+		c.addKind(set[1])
 	default:
 		if !c.addSet(set[1 : len(set)-1]) {
 			return nil
 		}
 	}
-	switch times := m[2]; {
-	case times == "":
-	case times == "+":
+	c.repeat(m[2])
+	return c
+}
+
+// repeat takes the quantifier of an expression.
+func (c *class) repeat(times string) {
+	switch times {
+	case "":
+	case "+":
 		c.max = -1
-	case times == "*":
+	case "*":
 		c.min, c.max = 0, -1
+	case "?":
+		c.min = 0
 	default:
 		low, high, ranged := strings.Cut(times[1:len(times)-1], ",")
 		c.min, _ = strconv.Atoi(low)
@@ -57,7 +60,16 @@ func newClass(source string) *class {
 			c.max, _ = strconv.Atoi(high)
 		}
 	}
-	return c
+}
+
+// addKind adds the characters of \d or \w.
+func (c *class) addKind(letter byte) {
+	c.add('0', '9')
+	if letter == 'w' {
+		c.add('A', 'Z')
+		c.add('a', 'z')
+		c.add('_', '_')
+	}
 }
 
 func (c *class) addSet(set string) bool {

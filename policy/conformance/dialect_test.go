@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -143,12 +144,19 @@ func TestLookaroundThatIsNoConditionOnTheStartIsNotCompiled(t *testing.T) {
 }
 
 func FuzzPattern(f *testing.F) {
-	for _, s := range []string{`^[a-z]+$`, `^(?=.*\d).{8,}$`, `\u{1F600}`, `\ud83d`, `[\s\S]`, `\p{`, `\c`, `(?<n>a)`, `\x`, `[^]`, `[]`} {
+	for _, s := range []string{`^[a-z]+$`, `^SKU-[0-9]{5}$`, `^\d{2,3}\.\w?$`, `^(?=.*\d).{8,}$`, `\u{1F600}`, `\ud83d`, `[\s\S]`, `\p{`, `\c`, `(?<n>a)`, `\x`, `[^]`, `[]`} {
 		f.Add(s, "text")
 	}
 	f.Fuzz(func(t *testing.T, source, text string) {
-		if p, err := newPattern(source); err == nil {
-			p.match([]byte(text))
+		p, err := newPattern(source)
+		if err != nil {
+			return
+		}
+		got := p.match([]byte(text))
+		if translated, err := ecma(source); err == nil && p.order != nil {
+			if re, err := regexp.Compile(translated); err == nil && re.MatchString(text) != got {
+				t.Fatalf("%s on %q: %v", source, text, got)
+			}
 		}
 	})
 }

@@ -12,12 +12,16 @@ type pattern struct {
 	source string
 	re     *regexp.Regexp
 	looks  []lookahead
-	class  *class // set when the expression is one class repeated
+	class  *class    // set when the expression is one class repeated
+	order  *sequence // set when it is several of them
 }
 
 func (p *pattern) match(b []byte) bool {
 	if p.class != nil {
 		return p.class.match(b)
+	}
+	if p.order != nil {
+		return p.order.match(b)
 	}
 	return holdAll(p.looks, b) && p.re.Match(b)
 }
@@ -29,6 +33,9 @@ func (p *pattern) match(b []byte) bool {
 func newPattern(source string) (*pattern, error) {
 	if c := newClass(source); c != nil {
 		return &pattern{source: source, class: c}, nil
+	}
+	if s := newSequence(source); s != nil {
+		return &pattern{source: source, order: s}, nil
 	}
 	looks, rest, err := cutLookaheads(source)
 	if err != nil {
