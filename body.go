@@ -162,7 +162,7 @@ func (t *teeBody) end(judge func(kept []byte, complete bool, over string)) {
 }
 
 // judging reports whether the body is judged while it passes.
-func (x *exchange) judging() bool { return x.tee != nil || x.watched != nil }
+func (x *exchange) judging() bool { return x.tee != nil || x.watched != nil || x.verdict.AwaitsBody() }
 
 // judgeStreamed judges what passed through the tee.
 func (x *exchange) judgeStreamed() {

@@ -145,7 +145,7 @@ type Limit struct {
 	// What requests are counted by: placeholders, which together make one key.
 	// IPv6 addresses count by their /64. A part that is missing from a request is
 	// one shared bucket. {http.api_guard.body./pointer} is a value of the JSON body,
-	// which is then read before anything is passed on; it needs operations.
+	// which is read before anything is passed on; it needs operations.
 	// Default: {client_ip}. Caddyfile: `key <placeholder>...`.
 	Key []string `json:"key,omitempty"`
 

@@ -32,6 +32,7 @@ type exchange struct {
 	tee      *teeBody
 	watched  *watchedBody
 	keyBody  keyBody
+	keyTee   *teeBody // what a limit in monitor counts by, while it passes
 	body     timedBody
 	held     int64 // bytes of bodies, counted in shared.bodies
 	facts    *facts
@@ -71,6 +72,10 @@ func (x *exchange) release() {
 	x.verdict.Close()
 	if x.held != 0 {
 		x.letGo(x.held)
+	}
+	if x.keyTee != nil {
+		x.keyTee.end(func([]byte, bool, string) {}) // unless it was charged by
+		x.keyTee = nil
 	}
 	if x.tee != nil {
 		x.tee.end(func([]byte, bool, string) {}) // unless it was judged

@@ -110,6 +110,9 @@ func (x *exchange) decide() {
 	if action := x.verdict.Body.Action; x.verdict.Outcome != policy.Refuse && (action == conformance.Judge || action == conformance.Count) {
 		x.judgeBody()
 	}
+	if x.verdict.AwaitsBody() {
+		x.keepForKeys()
+	}
 	x.refuseLate()
 }
 
@@ -154,6 +157,9 @@ func (x *exchange) forward(next caddyhttp.Handler) error {
 	}
 	if x.watched != nil && x.judgeWatched() {
 		return x.answersInstead()
+	}
+	if x.verdict.AwaitsBody() {
+		x.chargePassed(err)
 	}
 	if x.response.wroteHeader {
 		return x.response.end(err)

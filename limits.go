@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"net/http"
+
+	"github.com/apiguard/caddy-api-guard/policy"
 )
 
 // statusClientClosed is what reverse_proxy says when the client went away.
@@ -63,4 +65,41 @@ func (x *exchange) readBody(limit int64) ([]byte, bool) {
 	}
 	r.Body = replay{Reader: io.MultiReader(bytes.NewReader(read), rest), Closer: r.Body}
 	return k.bytes, k.whole
+}
+
+// keepForKeys keeps the body while it passes, for limits in monitor that count by
+// what is in it.
+func (x *exchange) keepForKeys() {
+	r := x.r
+	if x.verdict.Outcome == policy.Refuse || x.request.Tunnel != "" || r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || isGRPC(r.Header) {
+		return
+	}
+	x.keyTee = &teeBody{ReadCloser: r.Body, limit: int(x.verdict.Rules().MaxBody), memory: &x.app.shared.bodies, ceiling: x.app.bodyCeiling()}
+	r.Body = x.keyTee
+}
+
+// chargePassed asks those limits when the body has passed and upstream has answered.
+func (x *exchange) chargePassed(err error) {
+	status := x.response.status
+	if !x.response.wroteHeader {
+		if status = unansweredStatus(err); status >= 500 || x.r.Context().Err() != nil {
+			status = 0
+		}
+	}
+	if status == statusClientClosed {
+		status = 0
+	}
+	refuses := false
+	charge := func(kept []byte, complete bool, over string) {
+		whole := over == "" && (complete || int64(len(kept)) == x.r.ContentLength)
+		refuses = x.app.policy.ChargePassed(&x.request, &x.verdict, kept, whole, status)
+	}
+	if x.keyTee != nil {
+		x.keyTee.end(charge)
+	} else {
+		charge(nil, false, "")
+	}
+	if refuses {
+		x.amend()
+	}
 }

@@ -69,7 +69,7 @@ func TestSoManyClientsNeedNoMoreMemoryPausesOrSeries(t *testing.T) {
 	if more > 1 {
 		t.Errorf("%d series more", more)
 	}
-	if *distinctClients >= 10_000_000 && longest > time.Millisecond && longest > alone {
+	if *distinctClients >= 10_000_000 && longest > time.Millisecond && longest > 2*alone {
 		t.Errorf("a pause of %s, with one client %s", longest, alone)
 	}
 	if *distinctClients >= 100_000 && (st.Evicted == 0 || st.Shared == 0) {

@@ -110,6 +110,7 @@ type Verdict struct {
 	life      *life // of what was matched; nil outside of versions
 	brownout  bool
 	bound     int
+	awaiting  []*bound // limits in monitor that count by what is in the body
 	table     ratelimit.Limiter
 	open      uint32 // the charges that are not settled, a bit each
 	violated  bool   // the rules target or request do not let it pass, in whatever mode
@@ -126,7 +127,7 @@ func (v *Verdict) reset() {
 	v.State, v.Errors, v.Allow, v.Accept, v.Unchecked = 0, nil, "", "", ""
 	v.Consumer, v.UncheckedAnswer, v.Challenges, v.answers = "", "", nil, nil
 	v.Body, v.others = conformance.BodyPlan{}, nil
-	v.vary, v.bound = nil, 0
+	v.vary, v.bound, v.awaiting = nil, 0, v.awaiting[:0]
 	v.table, v.open, v.violated = nil, 0, false
 	v.tells, v.life, v.brownout = false, nil, false
 }

@@ -73,6 +73,7 @@ type bound struct {
 	count    Count
 	failures []int
 	cost     uint32 // 0: the operation's
+	byBody   bool   // a part of the key stands in the body
 
 	// shown is its member of a RateLimit-Policy field, which never changes.
 	shown string
@@ -83,6 +84,7 @@ type bound struct {
 func newBounds(l *Limit, mask uint64, scope ...string) ([]bound, error) {
 	out, err := countedApart(l, mask, scope...)
 	for i := range out {
+		out[i].byBody = slices.ContainsFunc(out[i].key, KeyPart.Body)
 		out[i].shown = string(ratelimit.AppendPolicy(nil, []*ratelimit.Limit{&out[i].arithmetic}))
 	}
 	return out, err
@@ -198,6 +200,10 @@ func (p *Policy) charge(s *scope, r *Request, v *Verdict) (admitted bool) {
 		l := &limits[i]
 		built = built && l.sameKey
 		if !l.binds(r) {
+			continue
+		}
+		if l.awaitsBody(s, r) {
+			v.awaiting = append(v.awaiting, l)
 			continue
 		}
 		if !built {
