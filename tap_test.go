@@ -185,7 +185,7 @@ func TestAnAnswerThatEndsEarlyIsNotJudged(t *testing.T) {
 func TestARefusedAnswerIsRecordedWithTheStatusOfUpstream(t *testing.T) {
 	app := answeringApp(t, "enforce")
 	recorded := func() (good, bad, refused uint64) {
-		list, err := app.shared.inventory.Routes(inventory.RouteQuery{Method: []string{"GET"}, Path: "/v1/things/{id}"})
+		list, err := app.shared.inventory.Routes(inventory.RouteQuery{Method: []string{"GET"}, Path: []string{"/v1/things/{id}"}})
 		if err != nil || len(list.Items) != 1 {
 			t.Fatal(err, len(list.Items))
 		}

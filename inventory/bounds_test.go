@@ -72,7 +72,7 @@ func TestFloodOfPathsIsBounded(t *testing.T) {
 			if tt.gap == GapTrimmed {
 				s.one("/v2/seen/refused")
 			}
-			if e := s.list(RouteQuery{Path: "/v2/orders", Method: []string{"GET"}, Host: []string{"api.example.com"}}).Items[0]; e.Count != 1 {
+			if e := s.list(RouteQuery{Path: []string{"/v2/orders"}, Method: []string{"GET"}, Host: []string{"api.example.com"}}).Items[0]; e.Count != 1 {
 				t.Errorf("a documented operation is now %+v", e)
 			}
 			list := s.list(RouteQuery{})
@@ -147,7 +147,7 @@ func TestBetterEvidencePushesOutWorse(t *testing.T) {
 		s.clock.advance(1e9)
 		s.miss(catalogue.NoRoute, "v2", "api.example.com", "GET", path, Outcome{Status: status, Forwarded: true, BodyLength: int64(s.clock.t.Unix())})
 	}
-	has := func(path string) bool { return len(s.list(RouteQuery{Path: path}).Items) > 0 }
+	has := func(path string) bool { return len(s.list(RouteQuery{Path: []string{path}}).Items) > 0 }
 	see("/v2/aa", 401)
 	see("/v2/bb", 200)
 	see("/v2/cc", 401)
@@ -195,10 +195,10 @@ func TestNoiseOfOneHostSparesAnothers(t *testing.T) {
 	for i := range 500 {
 		s.miss(catalogue.NoRoute, "v2", "api.example.com", "GET", "/v2/loud/"+word(i), answered(404))
 	}
-	if n := len(s.list(RouteQuery{Path: "/v1/quiet/"}).Items); n != 5 {
+	if n := len(s.list(RouteQuery{Path: []string{"/v1/quiet/"}}).Items); n != 5 {
 		t.Errorf("%d of 5 left", n)
 	}
-	loud := s.list(RouteQuery{Path: "/v2/loud/", Limit: 1000}).Items
+	loud := s.list(RouteQuery{Path: []string{"/v2/loud/"}, Limit: 1000}).Items
 	if len(loud) < 40 || len(loud) > 46 {
 		t.Errorf("%d of the loud host", len(loud))
 	}

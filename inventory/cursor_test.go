@@ -230,6 +230,8 @@ func TestFilters(t *testing.T) {
 		{"method=patch", 1},
 		{"path=/v2/orders", 6},
 		{"path=/v2/orders/", 2},
+		{"path=/v2/orders/&path=/v1/", 4},
+		{"path=", 11},
 		{"since=2026-11-22T12:00:00Z", 3},
 		{"since=2026-11-22T12:30:00Z", 2},
 		{"evidence=none", 8},

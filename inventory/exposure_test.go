@@ -104,7 +104,7 @@ const orderRoute = 3 // POST /v2/orders on api.example.com
 // orderEntry is its entry.
 func (s *scene) orderEntry() RouteEntry {
 	s.t.Helper()
-	list := s.list(RouteQuery{Path: "/v2/orders", Method: []string{"POST"}, Host: []string{"api.example.com"}})
+	list := s.list(RouteQuery{Path: []string{"/v2/orders"}, Method: []string{"POST"}, Host: []string{"api.example.com"}})
 	if len(list.Items) != 1 {
 		s.t.Fatalf("%d entries", len(list.Items))
 	}

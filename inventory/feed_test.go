@@ -207,7 +207,7 @@ func TestRun(t *testing.T) {
 		rec.Observe(&m, "", "GET", "/v1/last", o)
 		cancel()
 		<-done
-		if list, _ := inv.Routes(RouteQuery{Path: "/v1/last"}); len(list.Items) != 1 {
+		if list, _ := inv.Routes(RouteQuery{Path: []string{"/v1/last"}}); len(list.Items) != 1 {
 			t.Error("what was queued when it ended is lost")
 		}
 	})

@@ -155,7 +155,7 @@ func (s *scene) list(q RouteQuery) List[RouteEntry] {
 func (s *scene) one(path string) RouteEntry {
 	s.t.Helper()
 	var found []RouteEntry
-	for _, e := range s.list(RouteQuery{Path: path, Limit: 1000}).Items {
+	for _, e := range s.list(RouteQuery{Path: []string{path}, Limit: 1000}).Items {
 		if e.Path == path {
 			found = append(found, e)
 		}

@@ -269,7 +269,7 @@ func TestAFleetSharesReviewsFindingsAndItsFeed(t *testing.T) {
 	a.miss(catalogue.NoRoute, "v2", "api.example.com", "GET", "/v2/.env", answered(404))
 	a.miss(catalogue.UnknownHost, "", "shadow.example.net", "GET", "/", answered(200))
 	a.settle()
-	find := func(m *member, path string) []RouteEntry { return m.list(RouteQuery{Path: path}).Items }
+	find := func(m *member, path string) []RouteEntry { return m.list(RouteQuery{Path: []string{path}}).Items }
 	eventually(t, "a route that only the other node saw", func() (string, bool) {
 		e := find(b, "/v2/extra")
 		return fmt.Sprint(e), len(e) == 1 && e[0].Count == 1 && e[0].Evidence == EvidenceConfirmed && e[0].State == StateShadow
@@ -318,7 +318,7 @@ func TestAFleetSharesReviewsFindingsAndItsFeed(t *testing.T) {
 			c := b.Health().Cluster
 			return fmt.Sprint(c), c.Status == ClusterDown
 		})
-		list := b.list(RouteQuery{Path: "/v2/extra"})
+		list := b.list(RouteQuery{Path: []string{"/v2/extra"}})
 		if len(list.Items) != 1 || list.Complete || gap(list.Gaps, GapCluster) == 0 {
 			t.Errorf("the list is %+v", list)
 		}

@@ -122,7 +122,7 @@ func TestAllThatAQueryShowedIsThereAfterACrash(t *testing.T) {
 		o.Caller = &Caller{Addr: netip.MustParseAddr("192.0.2.7")}
 		again.hit("api.example.com", "GET", "/v2/orders", o)
 		again.settle()
-		if e := again.list(RouteQuery{Path: "/v2/orders", Method: []string{"GET"}, Host: []string{"api.example.com"}}).Items[0]; e.Count != 3 || e.Consumers != 1 {
+		if e := again.list(RouteQuery{Path: []string{"/v2/orders"}, Method: []string{"GET"}, Host: []string{"api.example.com"}}).Items[0]; e.Count != 3 || e.Consumers != 1 {
 			t.Errorf("the entry is %+v", e)
 		}
 		list, _ := again.Consumers(ConsumerQuery{Version: []string{"v2"}})

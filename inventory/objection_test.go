@@ -35,7 +35,7 @@ func (s *scene) verdictsBy(q ConsumerQuery) []string {
 
 func (s *scene) refusalsOf(path, method string) []string {
 	s.t.Helper()
-	entry := s.list(RouteQuery{Path: path, Method: []string{method}}).Items[0]
+	entry := s.list(RouteQuery{Path: []string{path}, Method: []string{method}}).Items[0]
 	detail, ok := s.Detail(entry.ID)
 	if !ok {
 		s.t.Fatalf("no detail of %s", path)
@@ -78,7 +78,7 @@ func wantRefusing(s *scene) {
 	equal(s.t, "the documented route", s.refusalsOf("/v2/orders", "POST"), []string{"would_refuse request acme 4", "would_refuse credentials acme 3", "refuse limit  1"})
 	equal(s.t, "the same without refusals", s.refusalsOf("/v2/orders", "GET"), []string{})
 	equal(s.t, "the shadow", s.refusalsOf("/v2/hidden", "GET"), []string{"would_refuse unknown_route acme 2"})
-	e := s.list(RouteQuery{Path: "/v2/orders", Method: []string{"POST"}}).Items[0]
+	e := s.list(RouteQuery{Path: []string{"/v2/orders"}, Method: []string{"POST"}}).Items[0]
 	equal(s.t, "the route by rule", fmt.Sprint(e.Refused, e.WouldRefuse), "map[limit:1] map[credentials:3 request:4]")
 }
 

@@ -39,7 +39,7 @@ type RouteQuery struct {
 	Host      []string
 	Method    []string
 	Evidence  []Evidence
-	Path      string    // prefix
+	Path      []string  // prefixes
 	Since     time.Time // seen at or after
 	Sort      string    // one of the Sort constants, with "-" before it for descending; empty: SortHost
 	Limit     int       // 1 to 1000; 0: 100
@@ -70,10 +70,10 @@ func ParseRouteQuery(v url.Values) (RouteQuery, error) {
 	}
 	var err error
 	known := []string{"state", "reason", "lifecycle", "api", "version", "host", "method", "path", "since", "evidence", "sort", "limit", "cursor"}
-	if err = checkNames(v, known, "path", "since", "sort", "limit", "cursor"); err != nil {
+	if err = checkNames(v, known, "since", "sort", "limit", "cursor"); err != nil {
 		return RouteQuery{}, err
 	}
-	q.Path, q.Sort, q.Cursor = v.Get("path"), v.Get("sort"), v.Get("cursor")
+	q.Path, q.Sort, q.Cursor = v["path"], v.Get("sort"), v.Get("cursor")
 	if q.Since, err = parseSince(v.Get("since")); err != nil {
 		return RouteQuery{}, err
 	}
@@ -106,8 +106,10 @@ func (q *RouteQuery) check() (position, error) {
 	if q.Sort != "" && !slices.Contains(allSorts, strings.TrimPrefix(q.Sort, "-")) {
 		return position{}, fmt.Errorf("reading parameter sort: unrecognized order %q: write %s, with - before it for descending", q.Sort, strings.Join(allSorts, " or "))
 	}
-	if q.Path != "" && q.Path[0] != '/' {
-		return position{}, fmt.Errorf("reading parameter path: %q is no path prefix: begin with a slash", q.Path)
+	for _, path := range q.Path {
+		if path != "" && path[0] != '/' {
+			return position{}, fmt.Errorf("reading parameter path: %q is no path prefix: begin with a slash", path)
+		}
 	}
 	if q.Limit < 0 || q.Limit > maxLimit {
 		return position{}, fmt.Errorf("reading parameter limit: %d is not between 1 and %d", q.Limit, maxLimit)
@@ -142,7 +144,7 @@ func (q *RouteQuery) hash() uint64 {
 	list("host", q.Host)
 	list("method", q.Method)
 	list("evidence", texts(q.Evidence))
-	list("path", []string{q.Path})
+	list("path", q.Path)
 	list("since", []string{q.Since.UTC().Format(time.RFC3339Nano)})
 	list("sort", []string{q.order()})
 	return binary.BigEndian.Uint64(h.Sum(nil))

@@ -10,13 +10,13 @@ func TestReloadKeepsCounts(t *testing.T) {
 	s := newScene(t, Options{}, orders())
 	old := s.rec
 	s.hit("api.example.com", "GET", "/v2/orders", answered(200))
-	first := s.list(RouteQuery{Path: "/v2/orders", Host: []string{"api.example.com"}, Method: []string{"GET"}}).Items[0]
+	first := s.list(RouteQuery{Path: []string{"/v2/orders"}, Host: []string{"api.example.com"}, Method: []string{"GET"}}).Items[0]
 	s.load(orders())
 	s.hit("api.example.com", "GET", "/v2/orders", answered(500))
 	if old == s.rec {
 		t.Fatal("the reload made no recorder")
 	}
-	e := s.list(RouteQuery{Path: "/v2/orders", Host: []string{"api.example.com"}, Method: []string{"GET"}}).Items[0]
+	e := s.list(RouteQuery{Path: []string{"/v2/orders"}, Host: []string{"api.example.com"}, Method: []string{"GET"}}).Items[0]
 	if e.ID != first.ID || e.Count != 2 || e.Statuses["2xx"] != 1 || e.Statuses["5xx"] != 1 || !e.FirstSeen.Equal(first.FirstSeen.Time) {
 		t.Errorf("after the reload: %+v, before: %+v", e, first)
 	}
@@ -63,7 +63,7 @@ func TestOperationThatLeavesItsDocument(t *testing.T) {
 	id := s.one("/v1/items/{item}").ID
 
 	s.load(without())
-	if list := s.list(RouteQuery{Path: "/v1/items"}); len(list.Items) != 0 {
+	if list := s.list(RouteQuery{Path: []string{"/v1/items"}}); len(list.Items) != 0 {
 		t.Errorf("listed although neither documented nor called since: %+v", list.Items)
 	}
 	s.miss(catalogue.NoRoute, "v1", "h.test", "GET", "/v1/items/blue", answered(200))
@@ -102,12 +102,12 @@ func TestShadowThatGetsDocumented(t *testing.T) {
 	if e := s.one("/v1/items/{integer}"); e.Method != "POST" {
 		t.Errorf("only the method that is still undocumented is a shadow, not %+v", e)
 	}
-	if list := s.list(RouteQuery{Path: "/v2/", State: []State{StateShadow}}); len(list.Items) != 0 {
+	if list := s.list(RouteQuery{Path: []string{"/v2/"}, State: []State{StateShadow}}); len(list.Items) != 0 {
 		t.Errorf("what nobody claimed is documented now: %+v", list.Items)
 	}
 
 	s.load(api("x", version("v1", "h.test", "/v1", "GET /a")))
-	if list := s.list(RouteQuery{Path: "/v1/items/{integer}"}); len(list.Items) != 2 {
+	if list := s.list(RouteQuery{Path: []string{"/v1/items/{integer}"}}); len(list.Items) != 2 {
 		t.Errorf("undocumented again, both are shadows: %+v", list.Items)
 	}
 }
@@ -118,7 +118,7 @@ func TestUnclaimedRouteIsNotCoveredByAVersionThatNeedsASelector(t *testing.T) {
 	v2 := version("v2", "h.test", "/v2", "GET /a")
 	v2.Claims[0].Select = &catalogue.Selector{Kind: catalogue.SelectHeader, Name: "X-Api-Version", Value: "v2"}
 	s.load(api("x", version("v1", "h.test", "/v1", "GET /a"), v2))
-	if list := s.list(RouteQuery{Path: "/v2/a", State: []State{StateShadow}}); len(list.Items) != 1 {
+	if list := s.list(RouteQuery{Path: []string{"/v2/a"}, State: []State{StateShadow}}); len(list.Items) != 1 {
 		t.Errorf("what answers without the selector is in no document still: %+v", list.Items)
 	}
 }

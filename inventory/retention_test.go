@@ -40,11 +40,11 @@ func TestWhatIsNotSeenForTheRetentionGoes(t *testing.T) {
 
 	check := func(t *testing.T, s *scene) {
 		t.Helper()
-		if n := len(s.list(RouteQuery{Path: "/v2/old"}).Items) + len(s.list(RouteQuery{Path: "/v2/scanned"}).Items); n != 0 {
+		if n := len(s.list(RouteQuery{Path: []string{"/v2/old"}}).Items) + len(s.list(RouteQuery{Path: []string{"/v2/scanned"}}).Items); n != 0 {
 			t.Errorf("%d old routes are still there", n)
 		}
 		s.one("/v2/still")
-		if e := s.list(RouteQuery{Path: "/v2/orders", Method: []string{"GET"}, Host: []string{"api.example.com"}}).Items[0]; e.Count != 1 {
+		if e := s.list(RouteQuery{Path: []string{"/v2/orders"}, Method: []string{"GET"}, Host: []string{"api.example.com"}}).Items[0]; e.Count != 1 {
 			t.Errorf("a documented operation is %+v", e)
 		}
 		if hosts, _ := s.Hosts(HostQuery{Host: []string{"old.test"}}); len(hosts.Items) != 0 {

@@ -92,7 +92,7 @@ func TestAReviewedRouteIsNotPushedOut(t *testing.T) {
 	s.miss(catalogue.NoRoute, "v1", "h.test", "GET", "/v1/confirmed", answered(200))
 	s.one("/v1/first")
 	s.one("/v1/confirmed")
-	if n := len(s.list(RouteQuery{Path: "/v1/second"}).Items); n != 0 {
+	if n := len(s.list(RouteQuery{Path: []string{"/v1/second"}}).Items); n != 0 {
 		t.Error("the oldest that nobody reviewed is still there")
 	}
 }

@@ -74,7 +74,7 @@ func (inv *Inventory) matching(l *lens, q *RouteQuery) []row {
 	for _, e := range inv.routes {
 		k := &e.key
 		if !inv.listed(e) || !either(q.API, k.api) || !either(q.Version, k.version) || !either(q.Host, k.host) ||
-			!either(q.Method, k.method) || !strings.HasPrefix(k.path, q.Path) {
+			!either(q.Method, k.method) || !beneath(q.Path, k.path) {
 			continue
 		}
 		v := l.look(e)
@@ -91,6 +91,11 @@ func (inv *Inventory) matching(l *lens, q *RouteQuery) []row {
 
 func either[T comparable](wanted []T, got T) bool {
 	return len(wanted) == 0 || slices.Contains(wanted, got)
+}
+
+// beneath reports whether a path begins with one of the prefixes.
+func beneath(prefixes []string, path string) bool {
+	return len(prefixes) == 0 || slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(path, prefix) })
 }
 
 // trimmable reports whether the answer could list refused or scanned routes.

@@ -280,7 +280,7 @@ func TestEvidenceIsTheBestAnswerSoFar(t *testing.T) {
 				t.Errorf("undocumented: %s, want %s", got, tt.want)
 			}
 			s.hit("api.example.com", "GET", "/v2/orders/{id}", tt.outcome)
-			for _, e := range s.list(RouteQuery{Path: "/v2/orders/{id}", Host: []string{"api.example.com"}}).Items {
+			for _, e := range s.list(RouteQuery{Path: []string{"/v2/orders/{id}"}, Host: []string{"api.example.com"}}).Items {
 				if e.Evidence != tt.want {
 					t.Errorf("documented: %s, want %s", e.Evidence, tt.want)
 				}

@@ -124,7 +124,7 @@ func (s *scene) post(id, viewer string, form url.Values, header http.Header) *ht
 // routeID is the id of the first route that a query finds.
 func (s *scene) routeID(path string) string {
 	s.t.Helper()
-	list, err := s.inv.Routes(inventory.RouteQuery{Path: path, Limit: 1})
+	list, err := s.inv.Routes(inventory.RouteQuery{Path: []string{path}, Limit: 1})
 	if err != nil || len(list.Items) == 0 {
 		s.t.Fatalf("no route %s: %v", path, err)
 	}
