@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +46,8 @@ https://:<https> {
 `
 
 // identical are two Caddys with one upstream: one with the guard in monitor mode,
-// limits that everybody is over included, and one without it.
+// limits that everybody is over included, every exchange sampled and the inventory
+// on disk, and one without it.
 func identical(t *testing.T) (with, without *harness.Caddy, up *harness.Upstream) {
 	t.Helper()
 	up = harness.NewUpstream(t)
@@ -57,7 +59,8 @@ func identical(t *testing.T) (with, without *harness.Caddy, up *harness.Upstream
 	files := map[string]string{"orders.yaml": ordersDocument}
 	start := func(directive string) *harness.Caddy {
 		sites := strings.Replace(identitySites, "<guard>", directive, 1)
-		return harness.Start(t, harness.Config{Guard: "mode monitor\n" + guard, Sites: sites, Upstream: up, Files: files})
+		const all = "mode monitor\ninventory {\nfile <dir>/inventory.db\nsample 100% 1000\n}\n"
+		return harness.Start(t, harness.Config{Guard: all + guard, Sites: sites, Upstream: up, Files: files})
 	}
 	return start("api_guard"), start(""), up
 }
@@ -154,18 +157,26 @@ func TestInMonitorEveryByteIsAsWithoutTheGuard(t *testing.T) {
 	if n := len(plain) + len(coded); n < 500 {
 		t.Errorf("the corpus has %d exchanges, want 500", n)
 	}
+	if s := storeOf(t, with); s.Status != "ok" {
+		t.Errorf("the store is %+v", s)
+	}
 	var list listing[struct {
+		Data        []struct{ Class, Source string }
 		WouldRefuse map[string]uint64 `json:"would_refuse"`
 	}]
-	harness.Await(t, "the inventory to say what would have been refused", func() (string, bool) {
+	harness.Await(t, "the inventory to say what would have been refused, and what was sampled", func() (string, bool) {
 		with.Query(t, "/api_guard/routes?limit=1000", &list)
-		rules := map[string]uint64{}
+		got := map[string]uint64{}
 		for _, item := range list.Items {
 			for rule, n := range item.WouldRefuse {
-				rules[rule] += n
+				got[rule] += n
+			}
+			for _, d := range item.Data {
+				got[d.Source+" "+d.Class]++
 			}
 		}
-		return fmt.Sprint(rules), rules["limit"] > 0 && rules["request"]+rules["target"]+rules["unknown_route"] > 0
+		missing := slices.DeleteFunc([]string{"target", "unknown_host", "limit", "lifecycle", "unknown_route", "request", "response", "sample email"}, func(what string) bool { return got[what] > 0 })
+		return fmt.Sprintf("%v: no %q", got, missing), len(missing) == 0
 	})
 }
 
@@ -224,6 +235,9 @@ var scriptedAnswers = map[string]string{
 	"own life fields":  "HTTP/1.1 200 OK\r\nDeprecation: @1\r\nSunset: Thu, 01 Jan 2099 00:00:00 GMT\r\nLink: </x>; rel=\"sunset\"\r\nVary: Accept\r\nContent-Length: 0\r\n\r\n",
 	"cookies":          "HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2; Path=/\r\nX-Empty:\r\nContent-Length: 0\r\n\r\n",
 	"compressible":     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4000\r\n\r\n" + strings.Repeat("[1] ", 1000),
+	"addresses":        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1d\r\n[{\"email\":\"ann@example.com\"}]\r\n0\r\n\r\n",
+	"large and wrong":  "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 120002\r\n\r\n[" + strings.Repeat("[1],[2], [3],", 9230) + "[4], [5]  ]",
+	"no JSON":          "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 3\r\n\r\n{{{",
 	"coded":            "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 4\r\n\r\n\x8b\x01\x80x",
 	"large":            "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 300000\r\n\r\n" + strings.Repeat("0123456789", 30000),
 	"grpc":             "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nTrailer: Grpc-Status\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n\x00\x00\x00\x00\x00\r\n0\r\nGrpc-Status: 0\r\n\r\n",

@@ -30,6 +30,8 @@ func identityCorpus() (plain, coded map[string]harness.Call) {
 			both(method+" answered with "+name+" and compressed", call.With("Accept-Encoding", "gzip"))
 		}
 		if name != "switch" {
+			both("a judged operation answered with "+name, get("api.example.com", "/v2/orders").With("X-Answer", name))
+			both("a judged operation answered with "+name+" and compressed", get("api.example.com", "/v2/orders").With("X-Answer", name).With("Accept-Encoding", "gzip"))
 			both("a shadow answered with "+name, get("api.example.com", "/v2/hidden").With("X-Answer", name))
 			both("a retired version answered with "+name, get("legacy.example.com", "/v0/orders").With("X-Answer", name))
 			both("by a selector, answered with "+name, get("next.example.com", "/orders").With("X-Api-Version", "2").With("X-Answer", name))
