@@ -60,7 +60,7 @@ func identical(t *testing.T) (with, without *harness.Caddy, up *harness.Upstream
 	start := func(directive string) *harness.Caddy {
 		sites := strings.Replace(identitySites, "<guard>", directive, 1)
 		const all = "mode monitor\ninventory {\nfile <dir>/inventory.db\nsample 100% 1000\n}\n"
-		return harness.Start(t, harness.Config{Guard: all + guard, Sites: sites, Upstream: up, Files: files})
+		return harness.Start(t, harness.Config{Untrusted: true, Guard: all + guard, Sites: sites, Upstream: up, Files: files})
 	}
 	return start("api_guard"), start(""), up
 }

@@ -48,6 +48,9 @@ func identityCorpus() (plain, coded map[string]harness.Call) {
 		both("a body to an unknown host: "+name, send("PUT", "nobody.example.com", "/x", "application/json", string(body)))
 		plain["expecting 100: "+name] = send("POST", "api.example.com", "/v2/orders", "application/json", string(body)).With("Expect", "100-continue")
 	}
+	for _, name := range overrides {
+		both("the field "+name, get("api.example.com", "/v2/orders").With(name, "/v2/debug"))
+	}
 	for _, method := range []string{"PUT", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "QUERY"} {
 		both("the method "+method, harness.Call{Method: method, Host: "api.example.com", Target: "/v2/orders"})
 	}

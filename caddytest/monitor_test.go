@@ -62,10 +62,10 @@ func TestInMonitorNothingOnTheWireIsOtherThanWithoutTheGuard(t *testing.T) {
 	guarded := harness.Start(t, harness.Config{
 		Guard:    "mode monitor\n" + strings.Replace(fleet, "unknown_route enforce\n", "", 1),
 		Sites:    sites,
-		Upstream: up,
-		Files:    map[string]string{"orders.yaml": ordersDocument},
+		Upstream: up, Untrusted: true,
+		Files: map[string]string{"orders.yaml": ordersDocument},
 	})
-	bare := harness.Start(t, harness.Config{Guard: oneVersion, Sites: bareSites, Upstream: up, Files: map[string]string{"orders.yaml": ordersDocument}})
+	bare := harness.Start(t, harness.Config{Guard: oneVersion, Sites: bareSites, Upstream: up, Untrusted: true, Files: map[string]string{"orders.yaml": ordersDocument}})
 
 	calls := make(map[string]harness.Call)
 	for _, row := range verdicts {

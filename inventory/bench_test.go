@@ -3,6 +3,7 @@ package inventory
 import (
 	"net/http"
 	"net/netip"
+	"net/url"
 	"testing"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
@@ -64,6 +65,7 @@ func BenchmarkObserve(b *testing.B) {
 	})
 }
 
+// BenchmarkRoutes10000 filters, sorts and pages 10,000 entries: at most 20 ms each.
 func BenchmarkRoutes10000(b *testing.B) {
 	s := newScene(b, Options{}, orders())
 	for i := range 9_989 {
@@ -71,22 +73,76 @@ func BenchmarkRoutes10000(b *testing.B) {
 		o.BodyLength = int64(i)
 		s.miss(catalogue.NoRoute, "v2", "api.example.com", "GET", "/v2/"+word(i), o)
 	}
-	for _, q := range []RouteQuery{{}, {Limit: 1000}, {Sort: "-last_seen"}, {Sort: "-count"}, {State: []State{StateShadow}, Reason: []string{ReasonAnswered}, Sort: "-first_seen"}} {
-		name := q.order()
-		if len(q.Reason) > 0 {
-			name += ",filtered"
+	for _, query := range []string{
+		"", "limit=1000", "sort=-last_seen", "sort=-count", "sort=path&limit=1000",
+		"state=shadow&reason=answered-2xx&sort=-first_seen", "state=shadow&state=retired&evidence=confirmed&evidence=probable&sort=-last_seen&limit=1000",
+		"api=orders&version=v2&host=api.example.com&method=GET&path=/v2/&lifecycle=active&since=2026-11-01&sort=-count",
+		"path=/v2/pa&path=/v2/pb&sort=path", "reason=undocumented&sort=-count&limit=1000", "state=active", "method=PATCH",
+	} {
+		v, err := url.ParseQuery(query)
+		if err != nil {
+			b.Fatal(err)
 		}
-		if q.Limit > 0 {
-			name += ",1000"
+		q, err := ParseRouteQuery(v)
+		if err != nil {
+			b.Fatal(err)
 		}
+		for _, page := range []string{"first", "middle"} {
+			if page == "middle" {
+				list, err := s.Routes(q)
+				for n := 0; err == nil && list.Next != "" && n < 3; n++ {
+					q.Cursor = list.Next
+					list, err = s.Routes(q)
+				}
+				if err != nil || q.Cursor == "" {
+					continue
+				}
+			}
+			b.Run(page+"?"+query, func(b *testing.B) {
+				for b.Loop() {
+					if _, err := s.Routes(q); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkConsumers100000 looks for those that a rule refused.
+func BenchmarkConsumers100000(b *testing.B) {
+	s := newScene(b, Options{}, orders())
+	addr := netip.MustParseAddr("10.0.0.0")
+	for i := range 100_000 {
+		addr = addr.Next()
+		o := answered(200)
+		if i%2 == 0 {
+			o = refused(429, "limit", "quota-exceeded")
+		}
+		o.Caller = &Caller{Addr: addr}
+		s.hit("api.example.com", "GET", "/v2/orders", o)
+		if i%arrivalQueue == 0 {
+			s.settle()
+		}
+	}
+	s.settle()
+	for name, q := range map[string]ConsumerQuery{"all": {}, "by rule": {Rule: []string{"limit"}}, "by rule, none": {Rule: []string{"request"}}} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if _, err := s.Routes(q); err != nil {
+				if _, err := s.Consumers(q); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
 	}
+	b.Run("of a route", func(b *testing.B) {
+		id := s.list(RouteQuery{Path: []string{"/v2/orders"}, Host: []string{"api.example.com"}, Method: []string{"GET"}}).Items[0].ID
+		for b.Loop() {
+			if detail, _ := s.Detail(id); len(detail.Refusals) != maxRefusals {
+				b.Fatal(len(detail.Refusals))
+			}
+		}
+	})
 }
 
 // BenchmarkHitOfAKnownCaller is Hit with what it costs to know the caller: an

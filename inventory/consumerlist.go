@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -86,8 +87,14 @@ func (inv *Inventory) Consumers(q ConsumerQuery) (List[ConsumerEntry], error) {
 
 // objectedBy reports whether one of the rules refused a consumer, or would have.
 func (inv *Inventory) objectedBy(r *consumerRecord, rules []string) bool {
-	for s := range inv.objections(r) {
-		if either(rules, s.Rule) {
+	c := inv.consumers
+	for o := c.listOf(r); o != nil; o = o.next {
+		if either(rules, ruleNames[o.index%numRules]) {
+			return true
+		}
+	}
+	for _, share := range c.shares[consumerID{r.id, r.kind, r.version}] {
+		if slices.ContainsFunc(share.objections, func(s savedObjection) bool { return either(rules, s.Rule) }) {
 			return true
 		}
 	}

@@ -160,13 +160,7 @@ func (inv *Inventory) objections(r *consumerRecord) map[savedObjection]uint64 {
 
 // ownObjections are those of this node, nil for none.
 func (c *consumers) ownObjections(r *consumerRecord, whereTo func(routeID) routeID) map[savedObjection]uint64 {
-	list := r.objections
-	switch {
-	case r.kind == consumerOther:
-		list = r.version.others.objections.Load()
-	case r.slot != noSlot:
-		list = c.slots[r.slot].objections.Load()
-	}
+	list := c.listOf(r)
 	if list == nil {
 		return nil
 	}
@@ -181,12 +175,32 @@ func (c *consumers) ownObjections(r *consumerRecord, whereTo func(routeID) route
 	return counts
 }
 
+func (c *consumers) listOf(r *consumerRecord) *objection {
+	switch {
+	case r.kind == consumerOther:
+		return r.version.others.objections.Load()
+	case r.slot != noSlot:
+		return c.slots[r.slot].objections.Load()
+	default:
+		return r.objections
+	}
+}
+
 // savedObjection is an objection as the store has it.
 type savedObjection struct {
 	Rule  string `json:"rule"`
 	Would bool   `json:"would,omitempty"`
 	Route string `json:"route,omitempty"`
 	Count uint64 `json:"count"`
+}
+
+// index is that of an objection. A rule that this version does not know counts as
+// "other".
+func (s *savedObjection) index() int {
+	if s.Would {
+		return ruleIndex(s.Rule) + numRules
+	}
+	return ruleIndex(s.Rule)
 }
 
 func savedObjections(counts map[savedObjection]uint64) []savedObjection {
@@ -201,82 +215,10 @@ func savedObjections(counts map[savedObjection]uint64) []savedObjection {
 	return list
 }
 
-// loadObjections adds what the store has. A rule that this version does not know
-// counts as "other", and a route that cannot be read is none.
+// loadObjections adds what the store has. A route that cannot be read is none.
 func (c *consumers) loadObjections(to *objectionList, list []savedObjection) {
 	for _, s := range list {
-		index := ruleIndex(s.Rule)
-		if s.Would {
-			index += numRules
-		}
 		route, _ := parseRouteID(s.Route)
-		c.addObjection(to, int8(index), route, s.Count)
+		c.addObjection(to, int8(s.index()), route, s.Count)
 	}
-}
-
-// RouteRefusal is how often a rule refused, or would have refused, a consumer at a
-// route.
-type RouteRefusal struct {
-	Consumer string `json:"consumer"` // as in ConsumerEntry
-	Name     string `json:"name"`
-	Rule     string `json:"rule"`
-	Verdict  string `json:"verdict"` // refuse or would_refuse
-	Count    uint64 `json:"count"`
-}
-
-// maxRefusals is how many an answer has.
-const maxRefusals = 100
-
-// refusalsAt are those of a route, the most frequent first. Inventory.mu is held.
-func (inv *Inventory) refusalsAt(e *entry) []RouteRefusal {
-	found := []RouteRefusal{}
-	at := e.id.String()
-	add := func(r *consumerRecord) {
-		if r.version.key != (versionKey{e.key.api, e.key.version}) {
-			return
-		}
-		counts := inv.objections(r)
-		if len(counts) == 0 {
-			return
-		}
-		who := inv.consumers.entry(r)
-		for s, n := range counts {
-			if s.Route != at {
-				continue
-			}
-			refusal := RouteRefusal{Consumer: who.Consumer, Name: who.Name, Rule: s.Rule, Verdict: "refuse", Count: n}
-			if s.Would {
-				refusal.Verdict = "would_refuse"
-			}
-			found = append(found, refusal)
-		}
-	}
-	inv.eachConsumer(add)
-	slices.SortFunc(found, func(a, b RouteRefusal) int {
-		return cmp.Or(-cmp.Compare(a.Count, b.Count), strings.Compare(a.Consumer, b.Consumer), strings.Compare(a.Rule, b.Rule), strings.Compare(a.Verdict, b.Verdict))
-	})
-	return found[:min(len(found), maxRefusals)]
-}
-
-// eachConsumer calls f for each consumer of each version, and for those without
-// room. Inventory.mu is held.
-func (inv *Inventory) eachConsumer(f func(*consumerRecord)) {
-	for i := range inv.consumers.records {
-		f(&inv.consumers.records[i])
-	}
-	for _, v := range inv.versions {
-		if first := v.othersFirst.Load(); first != 0 {
-			f(&consumerRecord{kind: consumerOther, first: first, version: v})
-		}
-	}
-}
-
-func (inv *Inventory) refusals(id string) []RouteRefusal {
-	key, _ := parseRouteID(id)
-	inv.mu.RLock()
-	defer inv.mu.RUnlock()
-	if e := inv.routes[key]; e != nil {
-		return inv.refusalsAt(e)
-	}
-	return []RouteRefusal{}
 }
