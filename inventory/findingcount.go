@@ -31,6 +31,7 @@ var findingTitles = [numFindingKinds]string{
 	findDrift:               "Operations that do what their document does not say",
 	findExpired:             "Exceptions that have ended",
 	findNoOwner:             "Versions without an owner",
+	findUnchecked:           "Operations of whose requests something is not checked",
 	findDiffers:             "Versions whose policy is another than their API's",
 	findHost:                "Hosts that nobody declared, and that were asked for",
 	findScan:                "Hosts that are being scanned",

@@ -101,6 +101,16 @@ func TestEveryKindOfFindingOpensAndCloses(t *testing.T) {
 			s.sampled(orderRoute, exchanged{answer: `{"email":"a@example.com"}`})
 		}, month},
 	}
+	unchecked := func(what ...string) func(*scene) {
+		return func(s *scene) {
+			s.rec.DeclareUnchecked(func(*catalogue.Route) ([]string, bool) { return what, true })
+			s.hit("h.test", "GET", "/v1/x", answered(200))
+		}
+	}
+	cases[findUnchecked] = struct {
+		apis        []*catalogue.API
+		open, close func(*scene)
+	}{one(tidy()), unchecked("a pattern"), unchecked()}
 	for kind := range numFindingKinds {
 		t.Run(kind.String(), func(t *testing.T) {
 			c, ok := cases[kind]
