@@ -16,8 +16,9 @@ const RequireVariable = "API_GUARD_REQUIRE_TOOLS"
 // packages are Debian's names where they are not the program's own. The list of
 // what CI installs stands in .ci/run.
 var packages = map[string]string{
-	"node":     "nodejs",
-	"promtool": "prometheus",
+	"node":      "nodejs",
+	"promtool":  "prometheus",
+	"redis-cli": "redis-tools",
 }
 
 // Tool returns the path of the named program. Without it the test is skipped
