@@ -259,6 +259,32 @@ func TestAFleetTellsTheSumOfWhatItsNodesCounted(t *testing.T) {
 	}
 }
 
+// What a board loses is put there again by nodes that run on: one that comes later
+// learns all of it.
+func TestABoardThatLosesAllIsFilledAgain(t *testing.T) {
+	board := newTable()
+	a := join(t, board, "a", "", orders())
+	defer a.CloseStore()
+	for range 7 {
+		a.hit("api.example.com", "GET", "/v2/orders", answered(200))
+	}
+	a.settle()
+	b := join(t, board, "b", "", orders())
+	defer b.CloseStore()
+	tells := func(m *member) {
+		t.Helper()
+		eventually(t, "what a node tells", func() (string, bool) {
+			n := m.merged()
+			return fmt.Sprint(n), n == 7
+		})
+	}
+	tells(b)
+	board.flush()
+	late := join(t, board, "late", "", orders())
+	defer late.CloseStore()
+	tells(late)
+}
+
 func TestAFleetSharesReviewsFindingsAndItsFeed(t *testing.T) {
 	board := newTable()
 	a := join(t, board, "a", "", orders())
