@@ -74,10 +74,12 @@ func TestUniqueRequestsMakeNoSeriesAndPushOutNothing(t *testing.T) {
 	if len(added) > 1 {
 		t.Errorf("%d new series: %q", len(added), added[:min(len(added), 5)])
 	}
-	grown := caddy.Heap(t) - heap
-	if grown > 32<<20 {
-		t.Errorf("the heap grew by %d KiB, over 32 MiB", grown>>10)
-	}
+	// What is still being written, and what pools hold for one collection more, goes.
+	grown := int64(1 << 62)
+	harness.Await(t, "the heap to grow by 32 MiB at most", func() (string, bool) {
+		grown = min(grown, caddy.Heap(t)-heap)
+		return fmt.Sprintf("it grew by %d KiB", grown>>10), grown <= 32<<20
+	})
 	told := bytes.Count([]byte(caddy.Log()), []byte("\n")) - lines
 	if most := 10*int(took/time.Second+2) + 10; told > most {
 		t.Errorf("%d log lines in %v, over %d", told, took, most)
