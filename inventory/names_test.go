@@ -49,6 +49,17 @@ func TestAValueThatHardlyEverIsAnotherIsAName(t *testing.T) {
 			}
 		})
 	}
+	t.Run("with something after it that no document has, it takes more", func(t *testing.T) {
+		v := version("v2", "api.example.com", "/v2", "GET /orders/{id}", "GET /orders/{id}/lines")
+		s := newScene(t, Options{}, api("orders", v))
+		for client := range 5 {
+			s.callBy(client+1, catalogue.NoRoute, "GET", "/v2/orders/zebra-seven/notes")
+		}
+		s.ripe()
+		if got, want := s.paths(), []string{"/v2/orders/{id}/notes"}; !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
 	t.Run("what one client alone calls", func(t *testing.T) {
 		s := newScene(t, Options{}, orders())
 		for range 50 {

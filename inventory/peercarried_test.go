@@ -26,6 +26,7 @@ func TestAFleetTellsWhatItsNodesCarry(t *testing.T) {
 			b.sampled(orderRoute, exchanged{query: "x=' or 1=1", withoutCredential: true, answer: `{"iban":"DE89370400440532013000"}`})
 		}
 	}
+	emails := uint64(5)
 	check := func(m *member) (string, bool) {
 		list, err := m.Flows(FlowQuery{Integration: []string{"acme"}})
 		if err != nil {
@@ -50,12 +51,15 @@ func TestAFleetTellsWhatItsNodesCarry(t *testing.T) {
 				kinds++
 			}
 		}
-		return fmt.Sprint(flows, counts, e.AttackSigns, kinds), fmt.Sprint(flows) == "map[email false:5 phone true:2]" &&
-			counts["email"] == 5 && counts["phone"] == 2 && counts["iban"] == 2 && len(e.AttackSigns) == 1 && kinds == 3
+		return fmt.Sprint(flows, counts, e.AttackSigns, kinds), fmt.Sprint(flows) == fmt.Sprintf("map[email false:%d phone true:2]", emails) &&
+			counts["email"] == emails && counts["phone"] == 2 && counts["iban"] == 2 && len(e.AttackSigns) == 1 && kinds == 3
 	}
 	for range 2 {
 		eventually(t, "the first tells", func() (string, bool) { return check(a) })
 		eventually(t, "the second tells", func() (string, bool) { return check(b) })
+		a.sampled(orderRoute, exchanged{integration: "acme", answer: `{"email":"ada@example.org"}`, answerFields: opened})
+		emails++
+		eventually(t, "the second tells of one more", func() (string, bool) { return check(b) })
 		b = b.crash(t, orders())
 		b.rec.DeclareParties([]Party{{Name: "acme", Data: dataclass.Of(dataclass.Phone)}})
 	}

@@ -95,3 +95,24 @@ func TestConsumersComeAndGoForEver(t *testing.T) {
 		}
 	}
 }
+
+func TestFlowsAndPlacesOfDataGoAfterTheRetention(t *testing.T) {
+	s := newScene(t, Options{}, orders())
+	s.Retain(10 * 24 * time.Hour)
+	s.sampled(orderRoute, exchanged{integration: "acme", answer: `{"email":"a@example.com"}`})
+	held := func() int {
+		list, err := s.Flows(FlowQuery{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list.Items) + len(s.orderEntry().Data)
+	}
+	for _, step := range []struct{ days, want int }{{9, 2}, {2, 0}} {
+		s.clock.advance(time.Duration(step.days) * 24 * time.Hour)
+		s.hit("api.example.com", "POST", "/v2/orders", answered(200))
+		s.lookAround(s.clock.t)
+		if n := held(); n != step.want {
+			t.Errorf("after %d days more %d flows and places are held, want %d", step.days, n, step.want)
+		}
+	}
+}
