@@ -140,6 +140,15 @@ func TestADocumentOf32IsInForceAndWhatHasNoReaderIsUncheckedByName(t *testing.T)
 		}
 	}
 	compare("after the requests", unchecked())
+	var health struct {
+		Gaps []struct {
+			Kind  string
+			Count int
+		}
+	}
+	if caddy.Query(t, "/api_guard/health", &health); len(health.Gaps) != 1 || health.Gaps[0].Kind != "requests-unchecked" || health.Gaps[0].Count != len(want) {
+		t.Errorf("health says %+v, want one gap of %d operations", health, len(want))
+	}
 	if status, text := caddy.Reload(t, cfg); status != 200 {
 		t.Fatalf("reload: %d %s", status, text)
 	}

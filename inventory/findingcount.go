@@ -44,14 +44,8 @@ func (inv *Inventory) FindingCounts() []FindingCount {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	inv.sweepFindings(inv.now())
-	var open [numFindingKinds]uint64
-	for _, f := range inv.findings.byKey {
-		if f.closed == 0 {
-			open[f.key.kind]++
-		}
-	}
 	var counts []FindingCount
-	for kind, n := range open {
+	for kind, n := range inv.findings.open() {
 		if k := findingKind(kind); n > 0 {
 			counts = append(counts, FindingCount{k.String(), findingTitles[k], k.severity(), findingTexts[k].advice, n})
 		}

@@ -103,6 +103,16 @@ func (inv *Inventory) sweepFindings(now time.Time) {
 	inv.forgetClosed()
 }
 
+// open counts the open findings of each kind.
+func (fs *findings) open() (n [numFindingKinds]uint64) {
+	for k, f := range fs.byKey {
+		if f.closed == 0 {
+			n[k.kind]++
+		}
+	}
+	return n
+}
+
 // forgetClosed keeps the latest of the closed findings. It lets go of a tenth at
 // once, so that not every sweep has to sort.
 func (inv *Inventory) forgetClosed() {

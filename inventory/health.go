@@ -4,10 +4,14 @@ package inventory
 func (inv *Inventory) Health() Health {
 	inv.mu.RLock()
 	defer inv.mu.RUnlock()
+	gaps := inv.gapsNow(true)
+	if n := inv.findings.open()[findUnchecked]; n > 0 {
+		gaps = append(gaps, Gap{Kind: GapUnchecked, Count: n, Detail: "Something of requests to documented operations cannot be checked; the count says of how many that are called. The findings of the kind operation-unchecked say what and why."})
+	}
 	return Health{
 		Store:        inv.keeper.condition(),
 		Cluster:      inv.fleet.condition(),
-		Gaps:         inv.gapsNow(true),
+		Gaps:         gaps,
 		Since:        instant(inv.start),
 		Running:      inv.running.Load(),
 		Queued:       len(inv.queue),

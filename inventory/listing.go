@@ -59,6 +59,10 @@ const (
 	// GapDocument: a document changed and could not be used, so the one before it
 	// is still in force.
 	GapDocument = "document-not-in-force"
+	// GapUnchecked: something of requests to documented operations cannot be checked;
+	// the findings operation-unchecked say what. Stated by Health alone, since no entry
+	// is missing.
+	GapUnchecked = "requests-unchecked"
 )
 
 // Time is a time as the answers spell it: RFC 3339, UTC, milliseconds; null when
