@@ -67,11 +67,11 @@ func discover(s *subject, n int) error {
 	}
 	defer c.conn.Close()
 	for i := range n {
-		word := []byte("word-aaaa")
+		word := []byte("aaaa")
 		for k, rest := len(word)-1, i; rest > 0; k, rest = k-1, rest/26 {
 			word[k] = byte('a' + rest%26)
 		}
-		l := load{request: get("/v2/" + string(word))}
+		l := load{request: get(discovered + string(word))}
 		if status, err := c.do(&l, i); err != nil || status != 200 {
 			return fmt.Errorf("asking for a path that is to be discovered: status %d, %v", status, err)
 		}

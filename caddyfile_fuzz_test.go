@@ -1,0 +1,80 @@
+package apiguard
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+)
+
+// Whatever stands in the global option is an app whose JSON is read again, or an
+// error that says something.
+func FuzzGlobalOption(f *testing.F) {
+	goldens, err := filepath.Glob("caddytest/testdata/adapt/*.caddytest")
+	if err != nil || len(goldens) == 0 {
+		f.Fatal("no adapt goldens", err)
+	}
+	for _, name := range goldens {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		if _, inside, ok := strings.Cut(string(text), "api_guard {"); ok {
+			f.Add("api_guard {" + inside[:strings.Index(inside, "\n\t}\n")+4])
+		}
+	}
+	for _, option := range []string{"mode", "api a {\nversion v {\nselect date X\n}\n}", "inventory {\nretention 9d\n}", "policy {\nlimit l {\nrate 1/1m\nquota 1/day\n}\n}"} {
+		f.Add("api_guard {\n" + option + "\n}")
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if strings.Contains(text, "{file.") || strings.Contains(text, "{env.") {
+			return // they are this machine's
+		}
+		tokens, err := caddyfile.Tokenize([]byte(text), "Caddyfile")
+		if err != nil || len(tokens) == 0 {
+			return
+		}
+		got, err := parseGlobalOption(caddyfile.NewDispenser(tokens), nil)
+		if err != nil {
+			if strings.TrimSpace(err.Error()) == "" {
+				t.Error("an error without words")
+			}
+			return
+		}
+		if err := json.Unmarshal(got.(httpcaddyfile.App).Value, new(App)); err != nil {
+			t.Errorf("%q is adapted to JSON that cannot be read: %v", text, err)
+		}
+	})
+}
+
+// A value is taken within its bounds or not at all.
+func FuzzValues(f *testing.F) {
+	for _, s := range []string{"5/1m", "600/m", "1/366d", "5/9999999999h", "1MiB", "0", "1e99", "2027-03-31", "2027-03-31T14:00Z", "2027-02-30", "1000/day", "9/month", "15m", "+5/1m", "5/+1m"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		const longest = 366 * 24 * time.Hour
+		if n, window, err := parseRate(s); err == nil && (n < 1 || window <= 0 || window > longest) {
+			t.Errorf("the rate %q is %d in %v", s, n, window)
+		}
+		if d, err := parsePenalty(s); err == nil && (d <= 0 || d > longest) {
+			t.Errorf("the penalty %q is %v", s, d)
+		}
+		if n, period, err := parseQuota(s); err == nil && (n < 1 || period == 0) {
+			t.Errorf("the quota %q is %d in %v", s, n, period)
+		}
+		if n, err := parseSize(s); err == nil && (n < 1 || n > 1<<40) {
+			t.Errorf("the size %q is %d", s, n)
+		}
+		if d, err := parseDate(s); err == nil {
+			if again, err := parseDate(d.Format(time.RFC3339Nano)); err != nil || !again.Equal(d) || d.Location() != time.UTC {
+				t.Errorf("the date %q is %v, and that %v, %v", s, d, again, err)
+			}
+		}
+	})
+}

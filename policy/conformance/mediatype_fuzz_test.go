@@ -1,0 +1,35 @@
+package conformance
+
+import (
+	"mime"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// A Content-Type that is taken is what the standard library reads too: the upstream
+// must not see another type than the one that was judged.
+func FuzzContentType(f *testing.F) {
+	for _, s := range []string{
+		"application/json", "Application/JSON; charset=utf-8", `text/plain;charset="utf-8"`, "a/b;charset=x;charset=y",
+		"multipart/form-data; boundary=\"a b\"", "a/b ; q", "a/b;;", "application/json,text/plain", `a/b;x="\""`,
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got, charset, ok := contentType(http.Header{"Content-Type": {s}})
+		if !ok {
+			return
+		}
+		want, params, err := mime.ParseMediaType(s)
+		if want == "" {
+			return // the standard library leaves off at what RFC 9110 allows
+		}
+		if got != want {
+			t.Errorf("%q is %q, and %q to the standard library (%v)", s, got, want, err)
+		}
+		if err == nil && !strings.EqualFold(charset, params["charset"]) {
+			t.Errorf("%q has the charset %q, and %q to the standard library", s, charset, params["charset"])
+		}
+	})
+}
