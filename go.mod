@@ -12,7 +12,7 @@ require (
 	github.com/getkin/kin-openapi v0.152.0
 	github.com/go-json-experiment/json v1.27.2
 	github.com/google/go-cmp v0.7.0
-	github.com/klauspost/compress v1.20.1
+	github.com/klauspost/compress v1.20.2
 	github.com/oasdiff/yaml v0.1.1
 	github.com/peterhellberg/link v1.2.0
 	github.com/prometheus/client_golang v1.24.1
