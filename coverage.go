@@ -28,7 +28,9 @@ const (
 // prove walks the routes of the running Caddy and says what gets by the guard. With
 // `coverage strict` a catalogue host that does is an error.
 func (app *App) prove() error {
-	entries := app.coverage(app.now.Load().policy.Catalogue())
+	now := app.now.Load()
+	entries := app.coverage(now.policy.Catalogue())
+	now.recorder.DeclareUnguarded(unguarded(entries))
 	told, others := 0, map[string]bool{}
 	for _, e := range entries {
 		if !e.Open || e.Host != coverage.OtherHosts && !e.Catalogue {
@@ -52,6 +54,31 @@ func (app *App) prove() error {
 		return openError(entries)
 	}
 	return nil
+}
+
+// unguarded are the hosts of which something stands open, as the inventory tells of
+// them: each once, with its first place. What a listener answers by itself when no
+// site has the host is no host that answers.
+func unguarded(entries []coverage.Entry) []inventory.Unguarded {
+	var hosts []inventory.Unguarded
+	places := map[string]int{}
+	for _, e := range entries {
+		// Of modules that nobody can look into, those count that a declared host gets to.
+		if !e.Open || e.Status == coverage.NoCatchAll || e.Status == coverage.Opaque && !e.Catalogue {
+			continue
+		}
+		if places[e.Host]++; places[e.Host] > 1 {
+			continue
+		}
+		hosts = append(hosts, inventory.Unguarded{Host: e.Host, Declared: e.Catalogue,
+			Detail: fmt.Sprintf("On %s, %s (%s) is %s: %s.", e.Listener, e.Handler, e.Route, e.Status, strings.TrimSuffix(e.Why, "."))})
+	}
+	for i := range hosts {
+		if n := places[hosts[i].Host] - 1; n > 0 {
+			hosts[i].Detail += fmt.Sprintf(" So are %d more.", n)
+		}
+	}
+	return hosts
 }
 
 // openError names the hosts of the catalogue that are open.

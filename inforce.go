@@ -105,6 +105,7 @@ func (now *inForce) announce() {
 // replace puts what was compiled from changed documents into force, unless the
 // configuration has ended meanwhile.
 func (app *App) replace(next *inForce) {
+	next.recorder.DeclareUnguarded(unguarded(app.coverage(next.policy.Catalogue())))
 	before := app.shared.reactivate(app, next)
 	if before == nil {
 		next.documents.release()

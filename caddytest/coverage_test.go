@@ -11,6 +11,9 @@ import (
 // hole is a second listener that nobody thought of.
 const hole = "https://beta.example.com:<https> {\nreverse_proxy 127.0.0.1:<upstream>\n}\n"
 
+// forgotten is a host that no version declares and no guard sees.
+const forgotten = "http://old.example.com:<http> {\nreverse_proxy 127.0.0.1:<upstream>\n}\n"
+
 func statusesOf(entries []coverage.Entry, host string) string {
 	var all []string
 	for _, e := range entries {
@@ -25,7 +28,7 @@ func TestTheRunningCaddyAnswersWhatTheGuardStandsBefore(t *testing.T) {
 	t.Parallel()
 	up := harness.NewUpstream(t)
 	cfg := fleetConfig(up)
-	cfg.Sites = "http://api.example.com:<http>, http://beta.example.com:<http> {\nimport guarded\n}\nhttp://:<http> {\napi_guard\n}\n" + hole
+	cfg.Sites = "http://api.example.com:<http>, http://beta.example.com:<http> {\nimport guarded\n}\nhttp://:<http> {\napi_guard\n}\n" + forgotten + hole
 	caddy := harness.Start(t, cfg)
 	var answer struct {
 		Items    []coverage.Entry
@@ -45,6 +48,15 @@ func TestTheRunningCaddyAnswersWhatTheGuardStandsBefore(t *testing.T) {
 		t.Errorf("an unknown parameter: %d %s", status, body)
 	}
 
+	found := openFindings(t, caddy, "")
+	declared, other := found["host-without-guard  beta.example.com"], found["undeclared-host-without-guard  old.example.com"]
+	if declared.Severity != "high" || !strings.Contains(declared.Evidence, "reverse_proxy") || other.Severity != "medium" || !strings.Contains(other.Evidence, "not guarded") {
+		t.Errorf("the hosts without a guard are found as %+v and %+v", declared, other)
+	}
+	if len(openFindings(t, caddy, "&kind=host-without-guard&kind=undeclared-host-without-guard")) != 2 {
+		t.Errorf("guarded hosts are found too: %v", found)
+	}
+
 	// The configuration that says strict and has the hole is rejected; this one stays.
 	strict := cfg
 	strict.Guard = "coverage strict\n" + cfg.Guard
@@ -55,9 +67,15 @@ func TestTheRunningCaddyAnswersWhatTheGuardStandsBefore(t *testing.T) {
 	if got := caddy.Do1(t, call); got.Status != 200 || len(up.Requests("X-Trace", trace)) != 1 {
 		t.Errorf("after the rejected reload: %v", got)
 	}
+	if _, open := openFindings(t, caddy, "")["host-without-guard  beta.example.com"]; !open {
+		t.Error("a rejected configuration closed the finding")
+	}
 	strict.Sites = strings.Replace(cfg.Sites, hole, "", 1)
 	if status, body := caddy.Reload(t, strict); status != 200 {
 		t.Errorf("strict without a hole: %d %s", status, body)
+	}
+	if left := openFindings(t, caddy, "&kind=host-without-guard"); len(left) > 0 {
+		t.Errorf("the hole is closed and still found: %v", left)
 	}
 }
 

@@ -30,6 +30,8 @@ var findingTitles = [numFindingKinds]string{
 	findDataElsewhere:       "Sensitive data from non-production environments",
 	findDrift:               "Operations that do what their document does not say",
 	findExpired:             "Exceptions that have ended",
+	findUnguarded:           "Declared hosts whose requests get by the guard",
+	findUnguardedSite:       "Other hosts whose requests get by the guard",
 	findNoOwner:             "Versions without an owner",
 	findUnchecked:           "Operations of whose requests something is not checked",
 	findDiffers:             "Versions whose policy is another than their API's",

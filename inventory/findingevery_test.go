@@ -111,6 +111,17 @@ func TestEveryKindOfFindingOpensAndCloses(t *testing.T) {
 		apis        []*catalogue.API
 		open, close func(*scene)
 	}{one(tidy()), unchecked("a pattern"), unchecked()}
+	unguarded := func(hosts ...Unguarded) func(*scene) {
+		return func(s *scene) { s.rec.DeclareUnguarded(hosts) }
+	}
+	cases[findUnguarded] = struct {
+		apis        []*catalogue.API
+		open, close func(*scene)
+	}{one(tidy()), unguarded(Unguarded{Host: "h.test", Declared: true, Detail: "It gets by."}), unguarded()}
+	cases[findUnguardedSite] = struct {
+		apis        []*catalogue.API
+		open, close func(*scene)
+	}{one(tidy()), unguarded(Unguarded{Host: "legacy.test", Detail: "It gets by."}), unguarded()}
 	for kind := range numFindingKinds {
 		t.Run(kind.String(), func(t *testing.T) {
 			c, ok := cases[kind]

@@ -26,6 +26,9 @@ const (
 	// findCORS: any origin may read answers with the user's credentials.
 	findCORS
 
+	// findUnguarded: requests for a declared host get by the guard.
+	findUnguarded
+
 	// findUndescribed: as findShadow, in a version that has no document at all.
 	findUndescribed
 	// findNoDocument: a version has no document.
@@ -43,6 +46,9 @@ const (
 	// findDataElsewhere: delicate data comes from an environment that is not
 	// production.
 	findDataElsewhere
+
+	// findUnguardedSite: requests for a host that nobody declared get by the guard.
+	findUnguardedSite
 
 	// findDrift: an operation does what its document does not have.
 	findDrift
@@ -94,6 +100,8 @@ var findingTexts = [numFindingKinds]struct{ name, severity, advice string }{
 		"Have clients send it in Authorization or another header field, or in the body, and give out a new one: what stood in URLs may be known."},
 	findCORS: {"cors-any-origin", SeverityHigh,
 		"Let the upstream allow the origins that it knows by name, and credentials only to them. Any page can make its visitors' browsers read these answers."},
+	findUnguarded: {"host-without-guard", SeverityHigh,
+		"Put api_guard before what answers for the host in every site of it, as the first handler of a route block. caddy api-guard coverage --open names each place; coverage strict refuses a configuration that has one."},
 	findUndescribed: {"undescribed-route-answers", SeverityMedium,
 		"The version has no document to find this route in. Add spec with its OpenAPI document, or say with a review that it is meant to be so: accepted."},
 	findNoDocument: {"no-document", SeverityMedium,
@@ -112,6 +120,8 @@ var findingTexts = [numFindingKinds]struct{ name, severity, advice string }{
 		"Declare who they are: an integration with the SHA-256 of its credential (consumer), its purpose and data. See /api_guard/flows for who gets what."},
 	findDataElsewhere: {"sensitive-non-production", SeverityMedium,
 		"Use made-up data outside of production, or protect the version as production is: audience with your own networks. If the version is production, correct its environment. x-data-class: none in the document marks what only looks like it."},
+	findUnguardedSite: {"undeclared-host-without-guard", SeverityMedium,
+		"If an API answers there, put api_guard into the site and declare the host in a version's hosts: no policy holds for it and nothing of it is seen. If it is no API, put api_guard into the site with a passthrough that says so. caddy api-guard coverage names each place."},
 	findNoOwner: {"no-owner", SeverityLow,
 		"Add owner to the version, or to its api for all of its versions."},
 	findDiffers: {"policy-differs", SeverityLow,

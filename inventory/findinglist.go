@@ -177,6 +177,8 @@ func (f *finding) evidence() string {
 		return p.detail + " ended."
 	case findDiffers:
 		return p.detail + "."
+	case findUnguarded, findUnguardedSite:
+		return p.detail
 	case findNoDocument:
 		return fmt.Sprintf("The version declares no document. It was called %s, on %d routes.", times(p.count), p.routes)
 	case findNoRetirement:

@@ -93,6 +93,7 @@ func (inv *Inventory) sweepFindings(now time.Time) {
 	inv.findings.sweep++
 	inv.findVersions(now, inv.findRoutes(now))
 	inv.findHosts(now)
+	inv.findUnguarded(now)
 	inv.findCarried(now)
 	for _, f := range inv.findings.byKey {
 		if f.closed == 0 && f.seen != inv.findings.sweep {

@@ -57,6 +57,8 @@ type Recorder struct {
 
 	// unchecked is what is not checked of requests to a route, as far as it is known.
 	unchecked func(*catalogue.Route) (what []string, known bool)
+	// unguarded are the hosts whose requests get by the guard.
+	unguarded []Unguarded
 
 	declaredMu sync.Mutex
 	declaredBy map[*spec.Operation][]dataclass.Declared
