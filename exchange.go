@@ -40,6 +40,8 @@ type exchange struct {
 	sampling sampling
 	logged   bool // the server has an access log
 	traced   bool // some handler may have made a span
+	// what was passed on, see judgedBefore
+	passed struct{ method, uri, host string }
 	// the request has its canonical target already
 	rewritten bool
 	// readTimeout is the server's own, 0 for none
@@ -88,6 +90,7 @@ func (x *exchange) release() {
 	}
 	x.app, x.w, x.r, x.replacer, x.tee, x.facts, x.observed = nil, nil, nil, nil, nil, nil, false
 	x.removed, x.wouldRemove, x.logged, x.readTimeout, x.rewritten = nil, nil, false, 0, false
+	x.passed.method, x.passed.uri, x.passed.host = "", "", ""
 	x.body = timedBody{}
 	x.query = catalogue.Query{}
 	x.request = policy.Request{Expand: expand, HasBody: hasBody, Trusted: trusted, ReadBody: readBody}

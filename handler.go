@@ -65,6 +65,9 @@ func trustsProxies(server *caddyhttp.Server) bool {
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if judgedBefore(w, r) {
+		return next.ServeHTTP(w, r)
+	}
 	x := exchanges.Get().(*exchange)
 	defer x.release()
 	x.begin(h, w, r)
@@ -76,6 +79,23 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return x.serveCatalog()
 	}
 	return x.forward(next)
+}
+
+// judgedBefore reports whether a guard around this one let the very request pass:
+// a directive of the site and one that a snippet brought, say. It is not charged
+// and counted twice then. One that was rewritten in between is judged as it is now.
+func judgedBefore(w http.ResponseWriter, r *http.Request) bool {
+	for {
+		switch inner := w.(type) {
+		case *response:
+			sent := &inner.exchange.passed
+			return r.Method == sent.method && r.RequestURI == sent.uri && r.Host == sent.host
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = inner.Unwrap()
+		default:
+			return false
+		}
+	}
 }
 
 // begin takes over a request.
@@ -151,6 +171,7 @@ func (x *exchange) forward(next caddyhttp.Handler) error {
 	x.publish()
 	x.sample()
 	x.response.begin(x.w)
+	x.passed.method, x.passed.uri, x.passed.host = x.r.Method, x.r.RequestURI, x.r.Host
 	err := next.ServeHTTP(&x.response, x.r)
 	if x.tee != nil {
 		x.judgeStreamed()

@@ -279,3 +279,44 @@ func TestRedirectsThatSayNothingAboutTheRoute(t *testing.T) {
 		}
 	}
 }
+
+func TestTwoGuardsInOneChainJudgeOnce(t *testing.T) {
+	app := smallApp(t)
+	app.Policy = &Policy{Rules: Rules{UnknownRoute: "enforce", Limit: []*Limit{{Name: "two", Rate: "2/1h"}}}}
+	app = mustProvision(t, app)
+	call := func(client string, between func(*http.Request)) error {
+		r := get("/v1/things/%37")
+		r.RemoteAddr = client + ":1234"
+		w := httptest.NewRecorder()
+		err := serve(app, w, r, func(w http.ResponseWriter, r *http.Request) error {
+			if between != nil {
+				between(r)
+			}
+			inner := &Handler{app: app}
+			// Handlers between them wrap the writer, as encode does.
+			return inner.ServeHTTP(&caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, r, caddyhttp.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) error {
+				_, err := io.WriteString(w, "served")
+				return err
+			}))
+		})
+		if w.Body.String() != "served" && err == nil {
+			err = errors.New(w.Body.String())
+		}
+		return err
+	}
+	for range 2 {
+		if err := call("192.0.2.1", nil); err != nil {
+			t.Fatalf("of two an hour one was refused: %v", err)
+		}
+	}
+	if err := call("192.0.2.1", nil); err == nil || !strings.Contains(err.Error(), "quota-exceeded") {
+		t.Errorf("the third: %v", err)
+	}
+	// What was rewritten in between is another target.
+	err := call("192.0.2.2", func(r *http.Request) {
+		r.URL.Path, r.RequestURI = "/v1/admin", "/v1/admin"
+	})
+	if err == nil || !strings.Contains(err.Error(), "unknown-route") {
+		t.Errorf("a target that nobody judged: %v", err)
+	}
+}
