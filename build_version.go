@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,15 @@ func (b *builder) version(v *Version, at string) (*catalogue.Version, error) {
 	if u, err := url.Parse(v.Docs); err != nil || v.Docs != "" && u.Scheme == "" || strings.ContainsAny(v.Docs, "<>\" ") {
 		return nil, wrong(at+".docs", v.Source, "%q is no absolute URL", v.Docs)
 	}
+	for i, file := range v.Spec {
+		at := fmt.Sprintf("%s.spec[%d]", at, i)
+		if isURL(file) {
+			return nil, wrong(at, v.Source, "spec %q: documents are read from files: fetch it before Caddy starts, and name the file", file)
+		}
+		if slices.Contains(v.Spec[:i], file) {
+			return nil, wrong(at, v.Source, "spec %q is written twice", file)
+		}
+	}
 	if b.load == nil {
 		return out, nil
 	}
@@ -50,6 +60,8 @@ func (b *builder) version(v *Version, at string) (*catalogue.Version, error) {
 	}
 	return out, nil
 }
+
+func isURL(s string) bool { return strings.Contains(s, "://") }
 
 func claims(v *Version, at string, out *catalogue.Version) error {
 	if v.Path != "" {

@@ -132,8 +132,9 @@ func join(at, name string) string {
 // one reads exactly one argument into to.
 func (p *parser) one(to *string) func() error {
 	return func() error {
+		name := p.d.Val()
 		if !p.d.AllArgs(to) {
-			return p.d.ArgErr()
+			return p.d.Errf("%s takes one value, in quotes if there are blanks in it", name)
 		}
 		return nil
 	}
@@ -142,9 +143,10 @@ func (p *parser) one(to *string) func() error {
 // some reads one argument or more into to.
 func (p *parser) some(to *[]string) func() error {
 	return func() error {
+		name := p.d.Val()
 		args := p.d.RemainingArgs()
 		if len(args) == 0 {
-			return p.d.ArgErr()
+			return p.d.Errf("%s takes one value or more", name)
 		}
 		*to = append(*to, args...)
 		return nil
@@ -154,9 +156,10 @@ func (p *parser) some(to *[]string) func() error {
 // flag reads a word that stands alone.
 func (p *parser) flag(to *bool) func() error {
 	return func() error {
+		name := p.d.Val()
 		*to = true
 		if p.d.NextArg() {
-			return p.d.ArgErr()
+			return p.d.Errf("%s stands alone: leave out %q", name, p.d.Val())
 		}
 		return nil
 	}
@@ -165,9 +168,9 @@ func (p *parser) flag(to *bool) func() error {
 // number reads one whole number.
 func (p *parser) number(to *int) func() error {
 	return func() error {
-		var text string
+		name, text := p.d.Val(), ""
 		if !p.d.AllArgs(&text) {
-			return p.d.ArgErr()
+			return p.d.Errf("%s takes one whole number", name)
 		}
 		if _, err := fmt.Sscanf(text, "%d", to); err != nil || fmt.Sprint(*to) != text {
 			return p.d.Errf("%q is no whole number", text)
@@ -179,9 +182,9 @@ func (p *parser) number(to *int) func() error {
 // size reads one number of bytes.
 func (p *parser) size(to *Size) func() error {
 	return func() error {
-		var text string
+		name, text := p.d.Val(), ""
 		if !p.d.AllArgs(&text) {
-			return p.d.ArgErr()
+			return p.d.Errf("%s takes one number of bytes", name)
 		}
 		size, err := parseSize(text)
 		if err != nil {
@@ -195,9 +198,9 @@ func (p *parser) size(to *Size) func() error {
 // duration reads one duration other than 0.
 func (p *parser) duration(to *caddy.Duration) func() error {
 	return func() error {
-		var text string
+		name, text := p.d.Val(), ""
 		if !p.d.AllArgs(&text) {
-			return p.d.ArgErr()
+			return p.d.Errf("%s takes one duration", name)
 		}
 		parsed, err := caddy.ParseDuration(text)
 		if err != nil || parsed == 0 {

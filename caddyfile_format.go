@@ -4,7 +4,7 @@ package apiguard
 func (p *parser) format(policy *Policy) error {
 	var name, pattern string
 	if !p.d.AllArgs(&name, &pattern) {
-		return p.d.ArgErr()
+		return p.d.Err("format takes a name and a pattern, in quotes if there are blanks in it, or off")
 	}
 	if _, twice := policy.Format[name]; twice {
 		return p.d.Errf("format %s is written twice", name)

@@ -51,7 +51,7 @@ func (p *parser) app(app *App) error {
 
 func (p *parser) noArgs() error {
 	if p.d.NextArg() {
-		return p.d.ArgErr()
+		return p.d.Errf("%q stands where the line should end, or a block begin", p.d.Val())
 	}
 	return nil
 }
@@ -60,7 +60,7 @@ func (p *parser) noArgs() error {
 func (p *parser) cluster(app *App) error {
 	c := new(Cluster)
 	if !p.d.NextArg() {
-		return p.d.ArgErr()
+		return p.d.Err("cluster takes the URL of a Redis: cluster redis://host:6379/0")
 	}
 	c.URL, app.Cluster = p.d.Val(), c
 	p.mark("cluster.url")
@@ -135,8 +135,9 @@ func (p *parser) response(r *Rules, at string) error {
 
 // named reads the name that a block begins with.
 func (p *parser) named(name *string, at string) error {
+	what := p.d.Val()
 	if !p.d.NextArg() {
-		return p.d.ArgErr()
+		return p.d.Errf("%s begins with a name: %s <name> { … }", what, what)
 	}
 	*name = p.d.Val()
 	p.mark(at)
@@ -211,7 +212,7 @@ func (p *parser) positive(to *int) func() error {
 func (p *parser) operations(l *Limit) error {
 	args := p.d.RemainingArgs()
 	if len(args) == 0 {
-		return p.d.ArgErr()
+		return p.d.Err("operations takes operationIds, or METHOD /template, as documents have them")
 	}
 	for i := 0; i < len(args); i++ {
 		if i+1 < len(args) && args[i+1] != "" && args[i+1][0] == '/' {
@@ -277,7 +278,7 @@ func (p *parser) version(v *Version, at string) error {
 // selector that must both hold.
 func (p *parser) path(v *Version, at string) error {
 	if !p.d.NextArg() {
-		return p.d.ArgErr()
+		return p.d.Err("path takes a prefix: path /v2")
 	}
 	prefix := p.d.Val()
 	if err := p.noArgs(); err != nil {
@@ -299,7 +300,7 @@ func (p *parser) path(v *Version, at string) error {
 // `select date <header>`.
 func (p *parser) selector(v *Version, prefix, at string) error {
 	if !p.d.NextArg() {
-		return p.d.ArgErr()
+		return p.d.Err("select takes header, query, accept or date, and what it is to be: select header X-Api-Version v2")
 	}
 	s := &Selector{Path: prefix}
 	var into []*string
@@ -317,7 +318,7 @@ func (p *parser) selector(v *Version, prefix, at string) error {
 		return p.d.Errf("select %q: write header, query, accept or date", kind)
 	}
 	if !p.d.AllArgs(into...) {
-		return p.d.ArgErr()
+		return p.d.Errf("select %s takes %s", kind, [...]string{1: "one value", 2: "a name and a value"}[len(into)])
 	}
 	p.mark(fmt.Sprintf("%s.select[%d]", at, len(v.Select)))
 	v.Select = append(v.Select, s)
@@ -334,10 +335,7 @@ func (p *parser) spec(v *Version, at string) error {
 	}
 	for i := before; i < len(v.Spec); i++ {
 		p.mark(fmt.Sprintf("%s.spec[%d]", at, i))
-		if slices.Contains(v.Spec[:i], v.Spec[i]) {
-			return p.d.Errf("spec %q is written twice", v.Spec[i])
-		}
-		if filepath.IsAbs(v.Spec[i]) {
+		if filepath.IsAbs(v.Spec[i]) || isURL(v.Spec[i]) {
 			continue
 		}
 		file, err := filepath.Abs(filepath.Join(filepath.Dir(p.d.File()), v.Spec[i]))
@@ -353,7 +351,7 @@ func (p *parser) spec(v *Version, at string) error {
 func (p *parser) multiSegment(v *Version) error {
 	var operation, parameter string
 	if !p.d.AllArgs(&operation, &parameter) {
-		return p.d.ArgErr()
+		return p.d.Err("multi_segment takes an operation and one of its path parameters")
 	}
 	if v.MultiSegment == nil {
 		v.MultiSegment = map[string][]string{}

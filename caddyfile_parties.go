@@ -7,7 +7,7 @@ func (p *parser) audience(app *App) error {
 	a := &Audience{Source: p.source()}
 	at := fmt.Sprintf("audience[%d]", len(app.Audience))
 	if !p.d.NextArg() {
-		return p.d.ArgErr()
+		return p.d.Err("audience takes a name and networks: audience internal 10.0.0.0/8")
 	}
 	a.Name = p.d.Val()
 	a.Networks = p.d.RemainingArgs()
@@ -20,7 +20,7 @@ func (p *parser) audience(app *App) error {
 func (p *parser) brownout(v *Version, at string) error {
 	b := new(Brownout)
 	if !p.d.AllArgs(&b.From, &b.Duration) {
-		return p.d.ArgErr()
+		return p.d.Err("brownout takes a time and a duration: brownout 2027-03-15T14:00Z 2h")
 	}
 	p.mark(fmt.Sprintf("%s.brownout[%d]", at, len(v.Brownout)))
 	v.Brownout = append(v.Brownout, b)
