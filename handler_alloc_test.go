@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/apiguard/caddy-api-guard/internal/allocs"
 	"github.com/apiguard/caddy-api-guard/policy"
 )
 
@@ -74,7 +75,7 @@ func allocationsOf(t *testing.T, app *App, next caddyhttp.HandlerFunc) float64 {
 	for range 100 { // so that the replacer's list of providers has room
 		_ = h.ServeHTTP(w, r, next)
 	}
-	return testing.AllocsPerRun(100, func() { _ = h.ServeHTTP(w, r, next) })
+	return allocs.PerRun(100, func() { _ = h.ServeHTTP(w, r, next) })
 }
 
 // discarding is a response writer that keeps nothing.
@@ -102,7 +103,7 @@ func TestARefusalCostsFewAllocations(t *testing.T) {
 		if w.header.Get("Content-Type") != policy.MediaTypeProblem {
 			t.Fatalf("%s is not refused: %v", target, w.header)
 		}
-		if n := testing.AllocsPerRun(100, refuse); n > most {
+		if n := allocs.PerRun(100, refuse); n > most {
 			t.Errorf("%s: %v allocations, at most %v", target, n, most)
 		}
 	}

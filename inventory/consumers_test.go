@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apiguard/caddy-api-guard/internal/allocs"
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 )
 
@@ -280,7 +281,7 @@ func TestAKnownCallerIsRecordedWithoutAllocation(t *testing.T) {
 		o = s.at(o)
 		s.rec.Hit(&m, o)
 		s.settle()
-		if n := testing.AllocsPerRun(1000, func() { o.Time++; s.rec.Hit(&m, o) }); n != 0 {
+		if n := allocs.PerRun(1000, func() { o.Time++; s.rec.Hit(&m, o) }); n != 0 {
 			t.Errorf("%v allocations", n)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apiguard/caddy-api-guard/internal/allocs"
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 )
 
@@ -187,7 +188,7 @@ func TestARefusalOfAKnownCallerIsCountedWithoutAllocationAndByMany(t *testing.T)
 	s.rec.Hit(&m, o)
 	s.settle()
 	s.rec.Hit(&m, o)
-	if n := testing.AllocsPerRun(1000, func() { s.rec.Hit(&m, o) }); n != 0 {
+	if n := allocs.PerRun(1000, func() { s.rec.Hit(&m, o) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 	before := s.consumers(ConsumerQuery{}).Items[0].WouldRefuse["request"]

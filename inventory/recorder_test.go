@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/apiguard/caddy-api-guard/internal/allocs"
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 )
 
@@ -18,7 +19,7 @@ func TestHitAllocatesNothing(t *testing.T) {
 	r := s.cat.Routes[3]
 	m := catalogue.Match{Outcome: catalogue.Found, Host: r.Hosts[len(r.Hosts)-1], Route: r}
 	for _, o := range []Outcome{answered(200), refused(429, "limit", "quota-exceeded"), {Status: 200, Verdict: WouldRefuse, Rule: "request", Forwarded: true}} {
-		if n := testing.AllocsPerRun(1000, func() { o.Time++; s.rec.Hit(&m, o) }); n != 0 {
+		if n := allocs.PerRun(1000, func() { o.Time++; s.rec.Hit(&m, o) }); n != 0 {
 			t.Errorf("%v allocations for %+v", n, o)
 		}
 	}
@@ -28,13 +29,13 @@ func TestObserveAllocatesOnceAtMost(t *testing.T) {
 	s := newScene(t, Options{}, orders())
 	m := catalogue.Match{Outcome: catalogue.NoRoute, Host: s.cat.Hosts[0], API: s.cat.APIs[0], Version: s.cat.APIs[0].Versions[0]}
 	o := answered(404)
-	if n := testing.AllocsPerRun(1000, func() { s.rec.Observe(&m, "legacy.example.com", "GET", "/v1/some/path", o) }); n > 1 {
+	if n := allocs.PerRun(1000, func() { s.rec.Observe(&m, "legacy.example.com", "GET", "/v1/some/path", o) }); n > 1 {
 		t.Errorf("%v allocations", n)
 	}
 	for len(s.queue) < cap(s.queue) {
 		s.rec.Observe(&m, "legacy.example.com", "GET", "/v1/some/path", o)
 	}
-	if n := testing.AllocsPerRun(1000, func() { s.rec.Observe(&m, "legacy.example.com", "GET", "/v1/some/path", o) }); n != 0 {
+	if n := allocs.PerRun(1000, func() { s.rec.Observe(&m, "legacy.example.com", "GET", "/v1/some/path", o) }); n != 0 {
 		t.Errorf("%v allocations with a full queue", n)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/apiguard/caddy-api-guard/internal/allocs"
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 	"github.com/klauspost/compress/zstd"
 )
@@ -201,7 +202,7 @@ func TestChoosingASampleAllocatesNothing(t *testing.T) {
 	stray := &catalogue.Match{Outcome: catalogue.NoRoute, Host: s.cat.Hosts[1]}
 	drawn(s, stray, 100, 1, same("/x/77/y"))
 	at := s.clock.t.UnixNano()
-	if n := testing.AllocsPerRun(1000, func() {
+	if n := allocs.PerRun(1000, func() {
 		if p := s.rec.Draw(m, "api.example.com", "GET", "/v2/orders", at); p != nil {
 			p.Discard()
 		}

@@ -3,6 +3,8 @@ package inventory
 import (
 	"strings"
 	"testing"
+
+	"github.com/apiguard/caddy-api-guard/internal/allocs"
 )
 
 // One answer among many thousands is no sample, and is told all the same.
@@ -33,7 +35,7 @@ func TestAnUndeclaredStatusIsSeenInEveryAnswer(t *testing.T) {
 	if found := s.openFindings("document-drift"); len(found) != 1 {
 		t.Errorf("%d findings", len(found))
 	}
-	if n := testing.AllocsPerRun(1000, func() { o.Status = 503; s.rec.Hit(m, o) }); n != 0 && !underRace {
+	if n := allocs.PerRun(1000, func() { o.Status = 503; s.rec.Hit(m, o) }); n != 0 && !underRace {
 		t.Errorf("%v allocations", n)
 	}
 }

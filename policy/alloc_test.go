@@ -5,13 +5,17 @@
 
 package policy
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/apiguard/caddy-api-guard/internal/allocs"
+)
 
 func TestDecidingADocumentedGetAllocatesNothing(t *testing.T) {
 	f := threeLimits(t)
 	r := request(t, f, call{line: "GET api.example /v2/orders?limit=10"})
 	v := new(Verdict)
-	if n := testing.AllocsPerRun(100, func() {
+	if n := allocs.PerRun(100, func() {
 		f.now += 1000
 		f.Decide(r, v)
 	}); n >= 1 || v.Outcome != Allow {
@@ -24,7 +28,7 @@ func TestAnOverrideCostsNoAllocation(t *testing.T) {
 	r := request(t, f, call{line: "GET api.example /v2/orders?limit=10"})
 	r.Overrides = []Override{{Rule: RuleRequest, Mode: Monitor, Until: until(1)}, {Rule: RuleLimit, Mode: Monitor, Until: until(1)}}
 	v := new(Verdict)
-	if n := testing.AllocsPerRun(100, func() {
+	if n := allocs.PerRun(100, func() {
 		f.now += 1000
 		f.Decide(r, v)
 	}); n >= 1 || v.Outcome != Allow {

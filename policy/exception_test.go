@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/apiguard/caddy-api-guard/internal/allocs"
 )
 
 // excepted is the fixture with exceptions for acme on v2: from request and
@@ -85,7 +87,7 @@ func TestRecognisingAConsumerAllocatesNothing(t *testing.T) {
 	f := excepted(t)
 	r := request(t, f, call{line: "GET api.example /v2/orders", header: http.Header{"Authorization": {"Bearer acme-key"}, "X-Api-Key": {strings.Repeat("x", 100)}}})
 	v := new(Verdict)
-	if n := testing.AllocsPerRun(100, func() { f.Decide(r, v) }); n != 0 || v.Consumer != "acme" {
+	if n := allocs.PerRun(100, func() { f.Decide(r, v) }); n != 0 || v.Consumer != "acme" {
 		t.Errorf("%g allocations, consumer %q", n, v.Consumer)
 	}
 }

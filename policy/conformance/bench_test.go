@@ -12,6 +12,8 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
+
+	"github.com/apiguard/caddy-api-guard/internal/allocs"
 )
 
 // The budgets are in DESIGN section 9. Each benchmark has openapi3filter beside
@@ -119,7 +121,7 @@ func TestBodiesOfTheBenchmarksConformWithoutAllocations(t *testing.T) {
 		if r := judgeBody(t, o, string(text)); r.Reason != OK {
 			t.Errorf("%s: %+v", body, r)
 		}
-		if n := testing.AllocsPerRun(20, func() {
+		if n := allocs.PerRun(20, func() {
 			p := o.Body(jsonHeader, true)
 			p.Check(text)
 		}); n > 2 && !raceDetector {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/apiguard/caddy-api-guard/internal/allocs"
 )
 
 // The types of the style table's parameters.
@@ -275,7 +277,7 @@ func TestPlainParametersAllocateNothing(t *testing.T) {
 	if got := o.Parameters(r); got.Reason != OK || got.Unchecked != "" || got.Undeclared != nil {
 		t.Fatalf("got %+v", got)
 	}
-	if n := testing.AllocsPerRun(200, func() { o.Parameters(r) }); n != 0 && !raceDetector {
+	if n := allocs.PerRun(200, func() { o.Parameters(r) }); n != 0 && !raceDetector {
 		t.Errorf("%v allocations, want 0", n)
 	}
 }
