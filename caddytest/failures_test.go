@@ -130,7 +130,7 @@ func TestFiftyWrongGuessesOverEveryDoorAreNeverMoreThanFive(t *testing.T) {
 	caddy, up := startFleet(t, "rate 5/1m", "rate 5/1m\ncount failures")
 	up.Answer(func(harness.Recorded) string { return wrongGuess })
 	for run := range 20 {
-		client, statuses := storm(t, caddy, run)
+		client, statuses := storm(t, caddy, run, nil)
 		// What a later rule refuses counts only while it is judged, so that fewer
 		// may have come through: the rest of the five is tried one after another.
 		call := post("api.example.com", "/v2/password-reset", guess).With("X-Forwarded-For", client).With("X-Trace", client)

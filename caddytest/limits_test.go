@@ -2,6 +2,7 @@ package caddytest
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -134,6 +135,15 @@ var spellings = []harness.Call{
 	post("api.example.com", "//v2/password-reset", guess),
 }
 
+// endings are spellings that some upstreams cut before they route. By default they
+// are unknown routes, which are refused and count.
+var endings = []harness.Call{
+	post("api.example.com", "/v2/password-reset.json", guess),
+	post("beta.example.com", "/v3/password-reset%20", guess),
+	post("legacy.example.com", "/internal/password-reset.", guess),
+	post("next.example.com", "/password-reset.xml/", guess),
+}
+
 // absolute are spellings that HTTP/2 and HTTP/3 do not have.
 var absolute = []harness.Call{
 	post("api.example.com", "http://api.example.com/v2/password-reset", guess),
@@ -144,18 +154,19 @@ var absolute = []harness.Call{
 // storm sends fifty guesses of one client at once, over all protocols and
 // spellings, and returns how many of each status came back. In three runs each
 // spelling comes over each protocol that has it.
-func storm(t *testing.T, caddy *harness.Caddy, run int) (client string, statuses map[int]int) {
+func storm(t *testing.T, caddy *harness.Caddy, run int, more []harness.Call) (client string, statuses map[int]int) {
 	t.Helper()
 	client = harness.NewClient()
 	statuses = make(map[int]int)
 	var mu sync.Mutex
 	var sent sync.WaitGroup
 	start := make(chan struct{})
-	guesses := append(append([]harness.Call{}, spellings...), absolute...)
+	anywhere := slices.Concat(spellings, more)
+	guesses := slices.Concat(anywhere, absolute)
 	for n := range 50 {
 		call := guesses[n%len(guesses)].With("X-Forwarded-For", client).With("X-Trace", client)
 		do := caddy.Do1
-		if n%len(guesses) < len(spellings) {
+		if n%len(guesses) < len(anywhere) {
 			do = []harness.Do{caddy.Do1, caddy.Do2, caddy.Do3}[(n+n/len(guesses)+run)%3]
 		}
 		sent.Go(func() {
@@ -177,15 +188,16 @@ func TestFiftyParallelGuessesOverAllHostsAndSpellingsAreFive(t *testing.T) {
 		name    string
 		changes []string
 		refused map[int]bool // statuses that a guess may get instead of reaching the upstream
+		more    []harness.Call
 	}{
-		{"by default", nil, map[int]bool{400: true, 429: true}},
-		{"with every rule but the limit in monitor", []string{"unknown_route enforce", "target monitor\nunknown_route monitor\nrequest monitor\nlifecycle monitor"}, map[int]bool{429: true}},
+		{"by default", nil, map[int]bool{400: true, 429: true}, nil},
+		{"with every rule but the limit in monitor", []string{"unknown_route enforce", "target monitor\nunknown_route monitor\nrequest monitor\nlifecycle monitor"}, map[int]bool{429: true}, endings},
 	} {
 		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
 			caddy, up := startFleet(t, mode.changes...)
 			for run := range 20 {
-				client, statuses := storm(t, caddy, run)
+				client, statuses := storm(t, caddy, run, mode.more)
 				reached := up.Requests("X-Trace", client)
 				if len(reached) != 5 || statuses[200] != 5 {
 					t.Errorf("run %d: %d guesses reached the upstream, want 5; statuses %v", run, len(reached), statuses)
@@ -207,7 +219,7 @@ func TestFiftyParallelGuessesOverAllHostsAndSpellingsAreFive(t *testing.T) {
 func TestEverySpellingThatReachesTheUpstreamIsLimited(t *testing.T) {
 	t.Parallel()
 	caddy, _ := startFleet(t, "unknown_route enforce", "target monitor\nunknown_route monitor\nrequest monitor\nlifecycle monitor")
-	for i, spelling := range append(append([]harness.Call{}, spellings...), absolute...) {
+	for i, spelling := range slices.Concat(spellings, endings, absolute) {
 		t.Run(fmt.Sprint(i, " ", spelling), func(t *testing.T) {
 			call, _ := as(spelling)
 			for range 5 {

@@ -6,9 +6,15 @@ import "strings"
 // path has percent-encoded delimiters.
 func (c *Catalogue) Match(q *Query, m *Match) {
 	c.match(q, m)
-	if decoded, ok := decodeDelimiters(q.Path); ok && m.Host != nil {
-		c.readOtherwise(q, decoded, m)
+	if m.Host == nil {
+		return
 	}
+	path := q.Path
+	if decoded, ok := decodeDelimiters(path); ok {
+		c.readOtherwise(q, decoded, m)
+		path = decoded
+	}
+	c.bindWithout(q, path, m)
 }
 
 // readOtherwise compares a path with the reading of an upstream that decodes it
