@@ -38,25 +38,36 @@ func Redis(t testing.TB, options ...string) *RedisServer {
 func NewRedis(t testing.TB, options ...string) *RedisServer {
 	t.Helper()
 	r := &RedisServer{t: t, path: Tool(t, "redis-server"), dir: t.TempDir()}
-	// Below the ports that connections of others begin at: a server that is started
-	// again needs the same one. The nodes of a Redis Cluster take that 10,000 above,
-	// too.
 	for tries := 0; r.Addr == ""; tries++ {
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(18_000)))
-		if err != nil {
-			if tries > 100 {
-				t.Fatal(err)
-			}
-			continue
+		addr, err := redisAddress()
+		if err != nil && tries > 100 {
+			t.Fatal(err)
 		}
-		r.Addr = l.Addr().String()
-		_ = l.Close()
+		r.Addr = addr
 	}
 	for _, option := range options {
 		r.args = append(r.args, strings.NewReplacer("<port>", r.Port(), "<dir>", r.dir).Replace(option))
 	}
 	t.Cleanup(r.Kill)
 	return r
+}
+
+// redisAddress is one that nobody listens on. It lies below the ports that connections
+// of others begin at, 32,768 on Linux, since a server that is started again needs the
+// same one. So does that 10,000 above it, which the nodes of a Redis Cluster take too.
+func redisAddress() (string, error) {
+	port := 12_000 + rand.IntN(10_000)
+	bus, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+10_000))
+	if err != nil {
+		return "", err
+	}
+	defer bus.Close()
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
 }
 
 // Port is the one that it listens on.
