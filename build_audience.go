@@ -19,6 +19,7 @@ type Audience struct {
 	// `audience <name> <network>...`.
 	Networks []string `json:"networks"`
 
+	// Where the configuration has it, for messages; the Caddyfile adapter fills it.
 	Source string `json:"source,omitempty"`
 }
 

@@ -39,6 +39,7 @@ type Integration struct {
 	// is recognised no more. Default: no end. Caddyfile: `until <date>`.
 	Until string `json:"until,omitempty"`
 
+	// Where the configuration has it, for messages; the Caddyfile adapter fills it.
 	Source string `json:"source,omitempty"`
 }
 
@@ -62,6 +63,7 @@ type Exception struct {
 	// Why, for those who review it.
 	Reason string `json:"reason"`
 
+	// Where the configuration has it, for messages; the Caddyfile adapter fills it.
 	Source string `json:"source,omitempty"`
 }
 

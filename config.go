@@ -239,6 +239,7 @@ type Passthrough struct {
 	// Why it is no API, for those who read the inventory. It must be given.
 	Reason string `json:"reason"`
 
+	// Where the configuration has it, for messages; the Caddyfile adapter fills it.
 	Source string `json:"source,omitempty"`
 }
 
@@ -256,6 +257,8 @@ type Policy struct {
 // API is a logical product: all its versions share one policy and one set of
 // limit buckets.
 type API struct {
+	// 1 to 64 letters, digits, "_", "-" and ".", beginning with a letter or digit. No
+	// two APIs share one.
 	Name string `json:"name"`
 	// The team that answers for it. Without one it is a finding.
 	Owner string `json:"owner,omitempty"`
@@ -265,12 +268,15 @@ type API struct {
 	Version []*Version `json:"version,omitempty"`
 	Rules
 
+	// Where the configuration has it, for messages; the Caddyfile adapter fills it.
 	Source string `json:"source,omitempty"`
 }
 
 // Version is one version of an API and what it answers for: hosts, path prefixes
 // and selectors.
 type Version struct {
+	// 1 to 64 letters, digits, "_", "-" and ".", beginning with a letter or digit, such
+	// as "v2". No two versions of an API share one.
 	Name string `json:"name"`
 
 	// The names that serve it, whatever port or scheme: "api.example.com" or
@@ -333,6 +339,7 @@ type Version struct {
 	Owner string `json:"owner,omitempty"`
 	Rules
 
+	// Where the configuration has it, for messages; the Caddyfile adapter fills it.
 	Source string `json:"source,omitempty"`
 }
 

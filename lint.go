@@ -17,13 +17,13 @@ import (
 
 // Lint is something in a configuration that works and is probably not meant so.
 type Lint struct {
-	Kind    string `json:"kind"`
-	API     string `json:"api"`
-	Version string `json:"version"`
+	Kind    string `json:"kind"`    // such as "no-owner"
+	API     string `json:"api"`     // empty: it belongs to none
+	Version string `json:"version"` // empty: it belongs to none
 	// Where is the line of the configuration, or the place in a document.
 	Where  string `json:"where"`
-	Detail string `json:"detail"`
-	Advice string `json:"advice"`
+	Detail string `json:"detail"` // what was found, for people
+	Advice string `json:"advice"` // what to do about it; of the kind
 }
 
 // Kinds of lint.

@@ -24,17 +24,17 @@ const (
 // Override is a rule's mode that somebody set for a while. In POST
 // /api_guard/override the fields rule, mode, ttl and reason are asked for.
 type Override struct {
-	ID string `json:"id"`
+	ID string `json:"id"` // 16 letters and digits, random: to end it by
 	// Rule is a rule of the policy, and Mode the one that it has for the time.
 	Rule string `json:"rule"`
-	Mode string `json:"mode"`
+	Mode string `json:"mode"` // enforce, monitor or off
 	// API, Version and Limit narrow it down; empty: all.
 	API     string    `json:"api"`
-	Version string    `json:"version"`
-	Limit   string    `json:"limit"`
-	Reason  string    `json:"reason"`
-	Since   time.Time `json:"since"`
-	Until   time.Time `json:"until"`
+	Version string    `json:"version"` // needs API
+	Limit   string    `json:"limit"`   // needs the rule limit
+	Reason  string    `json:"reason"`  // why; 1 to 500 bytes
+	Since   time.Time `json:"since"`   // when it was set, UTC
+	Until   time.Time `json:"until"`   // Since and the ttl, 1 s to 24 h; it holds before that
 }
 
 // overrides are those in force. Requests read them without a lock; a reload does

@@ -52,9 +52,12 @@ type Entry struct {
 	// Host is a name, a pattern such as "*.example.com", or OtherHosts.
 	Host string `json:"host"`
 	// Route is where the handler stands, as a path in Caddy's JSON.
-	Route   string `json:"route"`
+	Route string `json:"route"`
+	// Handler is the module without "http.handlers.", or what else gets the request;
+	// empty where that is not known.
 	Handler string `json:"handler"`
-	Status  Status `json:"status"`
+	// Status says whether the guard stands before it.
+	Status Status `json:"status"`
 	// Why says what the status rests on.
 	Why string `json:"why"`
 	// Catalogue says that the host is one that serves a version.
@@ -74,8 +77,8 @@ type Catalogue struct {
 
 // Server is an HTTP server with its name in Caddy's configuration.
 type Server struct {
-	Name   string
-	Server *caddyhttp.Server
+	Name   string            // its key in apps.http.servers
+	Server *caddyhttp.Server // provisioned: the walk reads its routes and listeners
 }
 
 // Prove walks the servers. The entries are sorted by listener, host and route.

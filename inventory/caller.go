@@ -16,7 +16,7 @@ type Caller struct {
 	Certificate bool       // the client presented one
 
 	Header   http.Header // the request's
-	RawQuery string
+	RawQuery string      // the request's, without the "?"
 	Host     string      // that was asked, without port
 	Answer   http.Header // the answer's
 }

@@ -11,8 +11,8 @@ import (
 // ConsumerQuery selects and pages consumers. The zero value lists the first 100
 // of all. Several values of one field mean either.
 type ConsumerQuery struct {
-	API     []string
-	Version []string
+	API     []string // names, exact
+	Version []string // names, exact
 	Rule    []string // only whom one of them refused, or would have
 	Limit   int      // 1 to 1000; 0: 100
 	Cursor  string   // List.Next of the page before, of the same query

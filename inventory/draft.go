@@ -13,7 +13,7 @@ import (
 // DraftQuery selects the undocumented routes of a draft. Several values of one field
 // mean either.
 type DraftQuery struct {
-	API, Version, Host []string
+	API, Version, Host []string // exact; empty: all
 }
 
 // Draft is an OpenAPI 3.1 document of the undocumented routes that show evidence of
@@ -281,9 +281,9 @@ func ParseOpenAPIQuery(v url.Values) (q OpenAPIQuery, err error) {
 
 // OpenAPIQuery is a question for a document.
 type OpenAPIQuery struct {
-	Unknown            bool
-	Draft              DraftQuery
-	API, Version, Spec string
+	Unknown            bool       // the draft is asked for, else the document in force
+	Draft              DraftQuery // which routes it has; only with Unknown
+	API, Version, Spec string     // of the document in force; Spec may be empty where there is one
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

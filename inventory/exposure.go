@@ -177,7 +177,7 @@ func (r *Recorder) declared(op *spec.Operation) []dataclass.Declared {
 
 // DataEntry is a class of data that a route carries, and where: never its value.
 type DataEntry struct {
-	Class     string `json:"class"`
+	Class     string `json:"class"`     // one of dataclass.Names
 	Direction string `json:"direction"` // request or response
 	In        string `json:"in"`        // body, query, path, header or cookie
 	// Pointer is a JSON pointer into it, "*" for an index and for a name that may be
@@ -186,8 +186,8 @@ type DataEntry struct {
 	Source  string `json:"source"` // document or sample
 	// Of samples: in how many, and when.
 	Count     uint64 `json:"count"`
-	FirstSeen Time   `json:"first_seen"`
-	LastSeen  Time   `json:"last_seen"`
+	FirstSeen Time   `json:"first_seen"` // null where the document says it
+	LastSeen  Time   `json:"last_seen"`  // null where the document says it
 }
 
 func direction(answer bool) string {

@@ -20,7 +20,7 @@ const EventLost = "changes_lost"
 // Logged is a change with its cursor: to ask for what came after it.
 type Logged struct {
 	Event
-	Cursor string `json:"cursor"`
+	Cursor string `json:"cursor"` // a decimal number that grows over restarts too
 }
 
 // feedLog keeps the latest changes, numbered. The number is the time in

@@ -2,11 +2,11 @@ package inventory
 
 // FindingCount is how many findings of a kind are open.
 type FindingCount struct {
-	Kind     string
+	Kind     string // as in FindingEntry
 	Title    string // what is wrong, in a few words
 	Severity string // of the kind
 	Advice   string // of the kind
-	Open     uint64
+	Open     uint64 // findings that hold now
 }
 
 // findingTitles say of each kind what is wrong, of all of its findings at once.

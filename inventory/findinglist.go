@@ -11,27 +11,27 @@ import (
 
 // FindingEntry is something that is wrong, or was.
 type FindingEntry struct {
-	ID       string  `json:"id"`
-	Kind     string  `json:"kind"`
+	ID       string  `json:"id"`       // stable: a hash of kind and subject
+	Kind     string  `json:"kind"`     // what is wrong, such as shadow-answers
 	Severity string  `json:"severity"` // high, medium or low: goes by the kind
 	Open     bool    `json:"open"`     // false: it does not hold any more
-	Subject  Subject `json:"subject"`
+	Subject  Subject `json:"subject"`  // what it is about
 	Evidence string  `json:"evidence"` // what was seen, a sentence
 	Advice   string  `json:"advice"`   // what to do about it, in the words of the configuration
 	// FirstSeen and LastSeen are the first and latest time that it was known to
 	// hold: of what rests on requests, that of the request.
 	FirstSeen Time `json:"first_seen"`
-	LastSeen  Time `json:"last_seen"`
+	LastSeen  Time `json:"last_seen"` // as FirstSeen
 }
 
 // Subject is what a finding is about; what does not belong to it is empty.
 type Subject struct {
-	API     string `json:"api"`
-	Version string `json:"version"`
-	Host    string `json:"host"`
-	Method  string `json:"method"`
-	Path    string `json:"path"`
-	Route   string `json:"route"` // its id
+	API     string `json:"api"`     // as the configuration names it
+	Version string `json:"version"` // as the configuration names it
+	Host    string `json:"host"`    // name or pattern
+	Method  string `json:"method"`  // of a route
+	Path    string `json:"path"`    // of a route: template with its base path
+	Route   string `json:"route"`   // its id
 	// Consumer is the integration.
 	Consumer string `json:"consumer"`
 }
@@ -40,10 +40,10 @@ type Subject struct {
 // all, closed ones too. Several values of one field mean either.
 type FindingQuery struct {
 	Kind     []string // such as shadow-answers
-	Severity []string
-	Open     []bool // empty: either
-	Limit    int    // 1 to 1000; 0: 100
-	Cursor   string // List.Next of the page before, of the same query
+	Severity []string // high, medium or low
+	Open     []bool   // empty: either
+	Limit    int      // 1 to 1000; 0: 100
+	Cursor   string   // List.Next of the page before, of the same query
 }
 
 // ParseFindingQuery reads the parameters kind, severity, open, limit

@@ -29,22 +29,22 @@ type Board interface {
 
 // FleetNode is a node as the board has it.
 type FleetNode struct {
-	ID      string `json:"id"`
+	ID      string `json:"id"`      // random, kept in the node's store; without one another after a restart
 	Name    string `json:"name"`    // for people: its host name
 	Beat    uint64 `json:"beat"`    // one more each time that it publishes
 	Edition string `json:"edition"` // another one when all fields were published anew
-	Version uint64 `json:"-"`
+	Version uint64 `json:"-"`       // of its fields, as Publish gave it
 }
 
 // FleetChange is a change that a node told of.
 type FleetChange struct {
-	Node string
-	Data []byte
+	Node string // FleetNode.ID of who told
+	Data []byte // an Event as JSON
 }
 
 // FleetOptions say how a node takes part in a fleet.
 type FleetOptions struct {
-	Board Board
+	Board Board  // where the nodes meet; required
 	Name  string // of this node, for people
 	// Key is the fleet's for hashing consumers, so that they are the same ones on
 	// each node. Default: each node has one of its own.

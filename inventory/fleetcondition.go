@@ -15,8 +15,8 @@ type Cluster struct {
 
 // Peer is another node of the fleet.
 type Peer struct {
-	Node  string `json:"node"`
-	Name  string `json:"name"`
+	Node  string `json:"node"`  // its id
+	Name  string `json:"name"`  // for people: its host name
 	Heard Time   `json:"heard"` // when it was last heard from
 	Live  bool   `json:"live"`  // it was within ten seconds
 }

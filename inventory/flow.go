@@ -9,9 +9,9 @@ import (
 
 // Party is a declared third party, as far as data flows go.
 type Party struct {
-	Name    string
-	Purpose string
-	Owner   string
+	Name    string        // of the integration, unlike those of all others
+	Purpose string        // what it is for, a sentence; may be empty
+	Owner   string        // the team that answers for it; may be empty
 	Data    dataclass.Set // the classes that it is declared to get or send
 	Until   time.Time     // from when on it is declared no more; zero: never
 }

@@ -14,30 +14,30 @@ type FlowEntry struct {
 	// Integration is the declared third party, empty for a consumer that is none;
 	// then Consumer is who it is, as in /api_guard/consumers.
 	Integration string `json:"integration"`
-	Consumer    string `json:"consumer"`
-	Purpose     string `json:"purpose"` // of the integration
-	Owner       string `json:"owner"`   // of the integration
-	API         string `json:"api"`
-	Version     string `json:"version"`
-	DataClass   string `json:"data_class"`
-	Direction   string `json:"direction"` // to: the party gets it; from: it sends it
+	Consumer    string `json:"consumer"`   // as in ConsumerEntry; empty beside Integration
+	Purpose     string `json:"purpose"`    // of the integration
+	Owner       string `json:"owner"`      // of the integration
+	API         string `json:"api"`        // whose samples showed it
+	Version     string `json:"version"`    // whose samples showed it
+	DataClass   string `json:"data_class"` // one of dataclass.Names
+	Direction   string `json:"direction"`  // to: the party gets it; from: it sends it
 	// Declared: the integration is declared now, with this class.
 	Declared  bool   `json:"declared"`
-	FirstSeen Time   `json:"first_seen"`
-	LastSeen  Time   `json:"last_seen"`
-	Count     uint64 `json:"count"` // samples that showed it
+	FirstSeen Time   `json:"first_seen"` // the first sample that showed it
+	LastSeen  Time   `json:"last_seen"`  // the latest
+	Count     uint64 `json:"count"`      // samples that showed it
 }
 
 // FlowQuery selects and pages flows. The zero value lists the first 100 of all.
 // Several values of one field mean either.
 type FlowQuery struct {
-	API         []string
-	Version     []string
-	Integration []string
-	DataClass   []string
-	Declared    []bool // empty: either
-	Limit       int    // 1 to 1000; 0: 100
-	Cursor      string // List.Next of the page before, of the same query
+	API         []string // names, exact
+	Version     []string // names, exact
+	Integration []string // names, exact
+	DataClass   []string // of dataclass.Names
+	Declared    []bool   // empty: either
+	Limit       int      // 1 to 1000; 0: 100
+	Cursor      string   // List.Next of the page before, of the same query
 }
 
 // ParseFlowQuery reads the parameters api, version, integration, data_class,

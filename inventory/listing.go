@@ -6,7 +6,7 @@ import (
 
 // List is an answer with many items.
 type List[T any] struct {
-	Items []T `json:"items"`
+	Items []T `json:"items"` // never null
 	// Next is the cursor of the following page, empty on the last one.
 	Next string `json:"next"`
 	// AsOf is when the answer was made.
@@ -14,7 +14,7 @@ type List[T any] struct {
 	// Complete is true when there are no gaps: nothing that this answer could
 	// have listed was lost on the way.
 	Complete bool  `json:"complete"`
-	Gaps     []Gap `json:"gaps"`
+	Gaps     []Gap `json:"gaps"` // what it cannot show; never null
 }
 
 // Gap is something that the answer cannot show, and why.

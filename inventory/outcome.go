@@ -22,8 +22,8 @@ type Outcome struct {
 	// there was none, for example because the client went away.
 	Status int
 
-	Verdict Verdict
-	Rule    string // the rule that refused or would have: "limit", "unknown_route"; static
+	Verdict Verdict // what the guard did about it
+	Rule    string  // the rule that refused or would have: "limit", "unknown_route"; static
 	// Would are all rules that would have refused it, Rule among them, when Verdict
 	// is WouldRefuse. Empty: Rule alone.
 	Would  RuleSet
@@ -41,7 +41,7 @@ type Outcome struct {
 	// only where no document has the request, to tell an answer that a host gives
 	// to everything from one that means this route. Only the media type is used.
 	ContentType string
-	BodyLength  int64
+	BodyLength  int64 // bytes; -1: unknown
 
 	// Caller is who called, nil when that is not known. It is read during the
 	// call and not held.

@@ -11,6 +11,7 @@ import (
 
 // PlanQuery asks how things stand at some time, past or to come.
 type PlanQuery struct {
+	// At is when the states hold; the traffic is that of the latest 30 days in any case.
 	At time.Time
 	// Mode is the mode of the rule lifecycle for a version.
 	Mode func(api, version string) string
@@ -23,24 +24,24 @@ type PlanQuery struct {
 // latest 30 days it would refuse then.
 type Plan struct {
 	List[PlanEntry]
-	At            Time `json:"at"`
-	WindowDays    int  `json:"window_days"`
-	ObservedSince Time `json:"observed_since"`
+	At            Time `json:"at"`             // as asked
+	WindowDays    int  `json:"window_days"`    // how many days of traffic, today's too: 30
+	ObservedSince Time `json:"observed_since"` // counts began here
 }
 
 // PlanEntry is one version.
 type PlanEntry struct {
-	API     string `json:"api"`
-	Version string `json:"version"`
+	API     string `json:"api"`     // as the configuration names it
+	Version string `json:"version"` // as the configuration names it
 	// State is the version's then; Brownout says that it takes a rest.
 	State      string `json:"state"`
-	Brownout   bool   `json:"brownout"`
-	Deprecated Time   `json:"deprecated"`
-	Sunset     Time   `json:"sunset"`
+	Brownout   bool   `json:"brownout"`   // false once it is retired
+	Deprecated Time   `json:"deprecated"` // null: no date
+	Sunset     Time   `json:"sunset"`     // null: no date
 	// Next is when the state changes after that, and Then what to; null and empty
 	// when it stays.
 	Next Time   `json:"next"`
-	Then string `json:"then"`
+	Then string `json:"then"` // a state, or "brownout"
 	// Mode is that of the rule lifecycle: only enforce refuses.
 	Mode string `json:"mode"`
 
@@ -53,34 +54,34 @@ type PlanEntry struct {
 	Callers []PlanCaller `json:"callers"`
 	// Operations are those that end before their version, and have then.
 	Operations []PlanOperation `json:"operations"`
-	Readiness  Readiness       `json:"readiness"`
+	Readiness  Readiness       `json:"readiness"` // as of now, not then
 }
 
 // PlanLoss is traffic that is refused.
 type PlanLoss struct {
-	Requests  uint64 `json:"requests"`
-	Consumers int    `json:"consumers"`
+	Requests  uint64 `json:"requests"`  // of the latest 30 days
+	Consumers int    `json:"consumers"` // that are known and have no exception
 }
 
 // PlanCaller is a consumer of a version.
 type PlanCaller struct {
-	Consumer string `json:"consumer"` // as in ConsumerEntry
-	Name     string `json:"name"`
-	Requests uint64 `json:"requests"` // of the latest 30 days
-	LastSeen Time   `json:"last_seen"`
-	Refused  bool   `json:"refused"`
+	Consumer string `json:"consumer"`  // as in ConsumerEntry
+	Name     string `json:"name"`      // of an integration; else empty
+	Requests uint64 `json:"requests"`  // of the latest 30 days
+	LastSeen Time   `json:"last_seen"` // its latest request to the version
+	Refused  bool   `json:"refused"`   // it would be, at that time
 	// Exception is the one that it is not refused by.
 	Exception string `json:"exception"`
 }
 
 // PlanOperation is an operation whose document ends it before its version.
 type PlanOperation struct {
-	Method   string `json:"method"`
-	Host     string `json:"host"`
-	Path     string `json:"path"`
-	Sunset   Time   `json:"sunset"`
-	Count    uint64 `json:"count"` // since first_seen
-	LastSeen Time   `json:"last_seen"`
+	Method   string `json:"method"`    // as in RouteEntry
+	Host     string `json:"host"`      // as in RouteEntry
+	Path     string `json:"path"`      // template with its base path
+	Sunset   Time   `json:"sunset"`    // the document's x-sunset
+	Count    uint64 `json:"count"`     // since first_seen
+	LastSeen Time   `json:"last_seen"` // null: never called
 }
 
 // Trends of a version's traffic.
@@ -96,10 +97,10 @@ const (
 type Readiness struct {
 	// Callers is how many consumers called within the latest 30 days.
 	Callers int    `json:"callers"`
-	Trend   string `json:"trend"`
+	Trend   string `json:"trend"` // one of the Trend constants
 	// Days are the requests of the latest 30 days (UTC), today last.
 	Days     [planWindow]uint64 `json:"days"`
-	LastSeen Time               `json:"last_seen"`
+	LastSeen Time               `json:"last_seen"` // the version's latest request; null: none
 	// QuietSince is the day from which on nobody called; null while today is one
 	// with calls, or nobody ever called.
 	QuietSince Time `json:"quiet_since"`

@@ -31,19 +31,19 @@ var allSorts = []string{SortHost, SortPath, SortFirst, SortLast, SortCount}
 // RouteQuery selects, orders and pages routes. The zero value lists the first 100
 // of all. Several values of one field mean either.
 type RouteQuery struct {
-	State     []State
-	Reason    []string
-	Lifecycle []string
-	API       []string
-	Version   []string
-	Host      []string
-	Method    []string
-	Evidence  []Evidence
-	Path      []string  // prefixes
-	Since     time.Time // seen at or after
-	Sort      string    // one of the Sort constants, with "-" before it for descending; empty: SortHost
-	Limit     int       // 1 to 1000; 0: 100
-	Cursor    string    // List.Next of the page before, of the same query
+	State     []State    // State constants
+	Reason    []string   // Reason constants
+	Lifecycle []string   // beta, active, deprecated or retired
+	API       []string   // names, exact
+	Version   []string   // names, exact
+	Host      []string   // as in RouteEntry, lower case
+	Method    []string   // as in RouteEntry
+	Evidence  []Evidence // Evidence constants, exact: not "at least"
+	Path      []string   // prefixes
+	Since     time.Time  // seen at or after
+	Sort      string     // one of the Sort constants, with "-" before it for descending; empty: SortHost
+	Limit     int        // 1 to 1000; 0: 100
+	Cursor    string     // List.Next of the page before, of the same query
 }
 
 // ParseRouteQuery reads the parameters state, reason, lifecycle, api, version,
@@ -159,10 +159,10 @@ func (q *RouteQuery) order() string {
 
 // HostQuery selects and pages hosts. The zero value lists the first 100 of all.
 type HostQuery struct {
-	Host     []string
-	Declared []bool // empty: either
-	Limit    int    // 1 to 1000; 0: 100
-	Cursor   string // List.Next of the page before, of the same query
+	Host     []string // as in HostEntry, lower case
+	Declared []bool   // empty: either
+	Limit    int      // 1 to 1000; 0: 100
+	Cursor   string   // List.Next of the page before, of the same query
 }
 
 // ParseHostQuery reads the parameters host, declared, limit and cursor.

@@ -13,10 +13,10 @@ import (
 // VersionMeta is what the inventory tells about a version besides its catalogue
 // entry.
 type VersionMeta struct {
-	API          string
-	Version      string
-	PolicyDigest string
-	Audience     string
+	API          string // as the configuration names it
+	Version      string // as the configuration names it
+	PolicyDigest string // names the policy: equal ones protect alike
+	Audience     string // names, comma-separated; empty: everybody
 	// Differs says in what the version's policy is another than its API's.
 	Differs []string
 	// Origins says where each value comes from: configuration, document or default.
@@ -29,8 +29,8 @@ type VersionMeta struct {
 
 // Exception is what loosens a version's policy, and until when it does.
 type Exception struct {
-	Name  string
-	Until time.Time
+	Name  string    // as declared
+	Until time.Time // it holds before that
 }
 
 // Recorder records the requests of one configuration. It is safe for concurrent

@@ -6,10 +6,10 @@ import "cmp"
 // route.
 type RouteRefusal struct {
 	Consumer string `json:"consumer"` // as in ConsumerEntry
-	Name     string `json:"name"`
-	Rule     string `json:"rule"`
-	Verdict  string `json:"verdict"` // refuse or would_refuse
-	Count    uint64 `json:"count"`
+	Name     string `json:"name"`     // of an integration; else empty
+	Rule     string `json:"rule"`     // as configurations spell it: "limit"
+	Verdict  string `json:"verdict"`  // refuse or would_refuse
+	Count    uint64 `json:"count"`    // requests
 }
 
 // maxRefusals is how many an answer has.

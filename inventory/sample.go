@@ -22,10 +22,10 @@ type Sample struct {
 	// Route is the documented operation, nil when no document has it.
 	Route  *catalogue.Route
 	Host   string // the declared name or pattern, else as the request spells it
-	Method string
+	Method string // as in RouteEntry
 	Path   string // the request's own, without its query
 	Time   int64  // when the request arrived, Unix nanoseconds
-	Status int
+	Status int    // what the client got, as Outcome.Status
 
 	// Query is the raw query.
 	Query string
@@ -34,7 +34,7 @@ type Sample struct {
 	// Integration is the declared third party that called, if one did.
 	Integration string
 
-	Request, Answer Message
+	Request, Answer Message // what was sent, each way
 
 	rec       *Recorder
 	match     catalogue.Outcome

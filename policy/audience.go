@@ -9,8 +9,8 @@ import (
 
 // Audience is a named group of networks, from which a version may be reached.
 type Audience struct {
-	Name     string
-	Networks []netip.Prefix
+	Name     string         // as declared
+	Networks []netip.Prefix // a client in any of them belongs to it
 }
 
 // networks are those of a version's audiences; none admit everybody.

@@ -13,9 +13,9 @@ import (
 // Integration is a declared third party, recognised by the SHA-256 of a
 // credential that it presents.
 type Integration struct {
-	Name        string
-	Credentials [][sha256.Size]byte
-	Until       time.Time // from when on it is none any more; zero: never
+	Name        string              // as declared
+	Credentials [][sha256.Size]byte // SHA-256 of each; any of them will do
+	Until       time.Time           // from when on it is none any more; zero: never
 }
 
 const (

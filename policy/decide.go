@@ -13,9 +13,9 @@ import (
 
 // Request is what Decide judges: the head of a request, matched.
 type Request struct {
-	Now    time.Time
-	Method string
-	Header http.Header
+	Now    time.Time   // when it arrived: dates are compared with it
+	Method string      // letter case counts (RFC 9110, section 9.1)
+	Header http.Header // keys in net/http's form
 	// Tunnel is the protocol of an extended CONNECT, whose Method is the GET that
 	// upstream gets; empty for every other request.
 	Tunnel string
@@ -41,6 +41,7 @@ type Request struct {
 	// Overrides are those that somebody put into force for a while, in order.
 	Overrides []Override
 
+	// Target is what was asked for, as package target reads it.
 	Target target.Target
 	// Problem is empty when Target is canonical; else Target is a lenient reading,
 	// by which the request is limited and recorded where spellings are not
@@ -65,15 +66,16 @@ const (
 
 var outcomeNames = [...]string{Allow: "allow", WouldRefuse: "would_refuse", Refuse: "refuse"}
 
+// String is the outcome as logs, metrics and placeholders spell it.
 func (o Outcome) String() string { return outcomeNames[o] }
 
 // Verdict is the outcome for a request, with the rule and reason that made it.
 // Reuse one by passing it to Decide again.
 type Verdict struct {
-	Outcome Outcome
-	Rule    Rule
-	Reason  Reason
-	Status  int // of the refusal
+	Outcome Outcome // the zero value allows
+	Rule    Rule    // RuleNone: no rule objected
+	Reason  Reason  // empty: no rule objected
+	Status  int     // of the refusal
 	// Would are the rules in monitor that would not have let it pass. Rule is the
 	// first of them, unless an enforced one refused it.
 	Would RuleSet

@@ -12,7 +12,7 @@ import (
 // sets limits in place of those that bear their names. It is the only way to be
 // looser than the policy.
 type Exception struct {
-	Name     string
+	Name     string    // unlike those of the version's other exceptions
 	Consumer string    // the integration's name
 	Rule     Rule      // RuleNone: only Limits
 	Limits   []Limit   // with buckets of their own

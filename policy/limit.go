@@ -15,18 +15,18 @@ const MaxBoundLimits = 64
 
 // Limit is one `limit` of a configuration.
 type Limit struct {
-	Name       string
-	Rate       int           // N of N/W
-	Window     time.Duration // W
-	Burst      int           // bucket only; 0: Rate
-	Algorithm  ratelimit.Algorithm
-	Operations []string // operationIds or "METHOD /template"; empty: every request
-	Key        []KeyPart
-	Mode       Mode
-	HideFields bool // `headers off`
-	Protect    bool // buckets in a part of the table that no flood of other keys evicts
+	Name       string              // stands in the RateLimit fields and in metrics
+	Rate       int                 // N of N/W
+	Window     time.Duration       // W
+	Burst      int                 // bucket only; 0: Rate
+	Algorithm  ratelimit.Algorithm // of the rate; Window by default
+	Operations []string            // operationIds or "METHOD /template"; empty: every request
+	Key        []KeyPart           // in order; empty: the client's address
+	Mode       Mode                // of the rule limit, for this one
+	HideFields bool                // `headers off`
+	Protect    bool                // buckets in a part of the table that no flood of other keys evicts
 
-	Count    Count
+	Count    Count // requests by default
 	Failures []int // statuses of upstream that CountFailures counts
 	// Penalty is how long a key is refused after the limit refused it.
 	Penalty time.Duration
@@ -38,7 +38,7 @@ type Limit struct {
 	// Quota is how much fits in a Period of the calendar; 0: any amount. It counts
 	// what the rate counts, and can stand without one.
 	Quota  int
-	Period ratelimit.Period
+	Period ratelimit.Period // Day or Month, of Quota
 	// OnStoreFailure is what holds while the fleet's store cannot be asked.
 	OnStoreFailure ratelimit.StoreFailure
 }
@@ -249,10 +249,10 @@ func (v *Verdict) limitsUnavailable() bool {
 
 // Limited is one limit's decision about a request.
 type Limited struct {
-	Name     string
-	Admitted bool
-	Shadow   bool // in monitor: it refuses nothing
-	Number   int  // of its name in Policy.LimitNames
+	Name     string // as declared
+	Admitted bool   // it has room for the request
+	Shadow   bool   // in monitor: it refuses nothing
+	Number   int    // of its name in Policy.LimitNames
 }
 
 // Limited is the number of limits that were asked, and Limit the i-th of them.

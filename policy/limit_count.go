@@ -30,6 +30,7 @@ var countNames = [...]string{
 	CountRequests: "requests", CountFailures: "failures", CountUnknown: "unknown", CountViolations: "violations",
 }
 
+// String is the count as configurations spell it.
 func (c Count) String() string { return countNames[c] }
 
 // ParseCount reads what a limit counts.

@@ -21,26 +21,26 @@ type listed struct {
 // LimitEntry is one limit in force, for people. It holds no key: who is limited
 // is asked for one at a time.
 type LimitEntry struct {
-	Limit       string   `json:"limit"`
-	API         string   `json:"api"`
-	Version     string   `json:"version,omitempty"`   // of a limit that stands in one
-	Exception   string   `json:"exception,omitempty"` // of one that holds for its consumer alone
-	Operations  []string `json:"operations,omitempty"`
-	Key         []string `json:"key"`
-	Rate        string   `json:"rate,omitempty"`
-	Algorithm   string   `json:"algorithm,omitempty"`
-	Burst       int      `json:"burst,omitempty"`
-	Count       string   `json:"count,omitempty"`
-	Statuses    []int    `json:"statuses,omitempty"` // that count as failures
-	Cost        uint32   `json:"cost,omitempty"`
-	Penalty     string   `json:"penalty,omitempty"`
-	Quota       string   `json:"quota,omitempty"`
-	Concurrency int      `json:"concurrency,omitempty"`
+	Limit       string   `json:"limit"`                 // as the configuration names it
+	API         string   `json:"api"`                   // whose requests it binds
+	Version     string   `json:"version,omitempty"`     // of a limit that stands in one
+	Exception   string   `json:"exception,omitempty"`   // of one that holds for its consumer alone
+	Operations  []string `json:"operations,omitempty"`  // that it binds, as configured; none: all
+	Key         []string `json:"key"`                   // what it counts by, as configured
+	Rate        string   `json:"rate,omitempty"`        // "N/W", such as "100/1m"
+	Algorithm   string   `json:"algorithm,omitempty"`   // of the rate: window or bucket
+	Burst       int      `json:"burst,omitempty"`       // how much a bucket holds
+	Count       string   `json:"count,omitempty"`       // requests, failures, unknown or violations
+	Statuses    []int    `json:"statuses,omitempty"`    // that count as failures
+	Cost        uint32   `json:"cost,omitempty"`        // of a request; left out: its document's, else 1
+	Penalty     string   `json:"penalty,omitempty"`     // a duration, such as "5m"
+	Quota       string   `json:"quota,omitempty"`       // "N/day" or "N/month", by the calendar in UTC
+	Concurrency int      `json:"concurrency,omitempty"` // requests on their way at one time
 	// OnStoreFailure is deny or allow; left out it is local.
 	OnStoreFailure string `json:"on_store_failure,omitempty"`
-	Protect        bool   `json:"protect"`
-	Headers        bool   `json:"headers"`
-	Mode           string `json:"mode"`
+	Protect        bool   `json:"protect"` // no flood of other keys evicts its buckets
+	Headers        bool   `json:"headers"` // answers have the RateLimit fields of it
+	Mode           string `json:"mode"`    // enforce, monitor or off
 }
 
 // Limits are all limits in force, in the order of the configuration.
@@ -103,18 +103,18 @@ func shortDuration(d time.Duration) string {
 
 // Bucket is what one key has used of one limit. Times are seconds.
 type Bucket struct {
-	Limit   string `json:"limit"`
-	API     string `json:"api"`
-	Version string `json:"version,omitempty"`
+	Limit   string `json:"limit"`             // as the configuration names it
+	API     string `json:"api"`               // as in LimitEntry
+	Version string `json:"version,omitempty"` // of a limit that stands in one
 	// Exception is that of a limit which holds for its consumer alone.
 	Exception string `json:"exception,omitempty"`
-	Mode      string `json:"mode"`
+	Mode      string `json:"mode"` // of the limit: enforce, monitor or off
 	// Of the rate.
 	Used      int     `json:"used"`
-	Remaining int     `json:"remaining"`
-	Pending   int     `json:"pending"` // on their way, and counted as failures until they are answered
-	Reset     float64 `json:"reset"`   // until remaining next grows
-	Blocked   float64 `json:"blocked"` // that a penalty lasts yet
+	Remaining int     `json:"remaining"` // what fits now
+	Pending   int     `json:"pending"`   // on their way, and counted as failures until they are answered
+	Reset     float64 `json:"reset"`     // until remaining next grows
+	Blocked   float64 `json:"blocked"`   // that a penalty lasts yet
 	// Quota is what is used of the calendar's period, of a limit that has one.
 	Quota *QuotaUse `json:"quota,omitempty"`
 	// Concurrent is how many requests are on their way, of a limit on that.
@@ -123,9 +123,9 @@ type Bucket struct {
 
 // QuotaUse is what one key has used of a quota. Reset is seconds.
 type QuotaUse struct {
-	Used      int     `json:"used"`
-	Remaining int     `json:"remaining"`
-	Reset     float64 `json:"reset"` // until the period ends; 0 when nothing is used
+	Used      int     `json:"used"`      // in the period so far
+	Remaining int     `json:"remaining"` // what fits before it ends
+	Reset     float64 `json:"reset"`     // until the period ends; 0 when nothing is used
 }
 
 // ErrNoLimit says that no limit in force has the name.

@@ -10,8 +10,8 @@ import (
 // Override gives a rule another mode for a while, looser or stricter, whatever the
 // configuration says.
 type Override struct {
-	Rule Rule
-	Mode Mode
+	Rule Rule // that it is about
+	Mode Mode // that the rule has for the time
 	// API and Version narrow it down; empty: all. A version needs an API.
 	API, Version string
 	// Limit is the name of the limit that RuleLimit is about; empty: all.

@@ -16,16 +16,16 @@ import (
 // Config is what New compiles. The catalogue's declarations stand in it too,
 // since limits bind operations of the catalogue.
 type Config struct {
-	Rules  Rules // the policy
-	Limits []Limit
-	APIs   []API
+	Rules  Rules   // the policy
+	Limits []Limit // of the policy: they hold for each API
+	APIs   []API   // in declared order
 	// Passthroughs are what is no API: only the rules target and audience hold.
 	Passthroughs []*catalogue.Passthrough
-	Table        ratelimit.Limiter
+	Table        ratelimit.Limiter // where all limits count
 	// Formats are formats of strings that the policy defines; nil for none.
 	Formats *conformance.Formats
 
-	Integrations []Integration
+	Integrations []Integration // declared third parties
 	// Consumers are placeholders of values that integrations are recognised by,
 	// besides the token of Authorization and API keys.
 	Consumers []string
@@ -33,16 +33,16 @@ type Config struct {
 
 // API is one API with the rules and limits of its own.
 type API struct {
-	Declared *catalogue.API
-	Rules    Rules
-	Limits   []Limit
-	Versions []Version // in the order of Declared.Versions
+	Declared *catalogue.API // the catalogue's
+	Rules    Rules          // all in force: with what the policy says
+	Limits   []Limit        // its own, beside the policy's
+	Versions []Version      // in the order of Declared.Versions
 }
 
 // Version is one version with the rules and limits of its own.
 type Version struct {
-	Rules  Rules
-	Limits []Limit
+	Rules  Rules   // all in force: with what its API says
+	Limits []Limit // its own, beside those of API and policy
 	// Audience is who may reach the version; everybody when there is none.
 	Audience []Audience
 	// Exceptions are for integrations of the configuration.

@@ -19,6 +19,7 @@ const (
 
 var modeNames = [...]string{Enforce: "enforce", Monitor: "monitor", Off: "off"}
 
+// String is the name as configurations spell it.
 func (m Mode) String() string { return modeNames[m] }
 
 // ParseMode reads a mode as configurations spell it.
@@ -68,6 +69,7 @@ var ruleNames = [numRules]string{
 	RuleUpgrade:      "upgrade",
 }
 
+// String is the name as configurations spell it.
 func (r Rule) String() string { return ruleNames[r] }
 
 // AllRules are the rules, each of which has a mode.

@@ -26,8 +26,8 @@ const (
 
 // Charge asks one limit for one client.
 type Charge struct {
-	Limit *Limit
-	Key   Key // of Limit.Space
+	Limit *Limit // the one that is asked; not nil
+	Key   Key    // of Limit.Space
 	// Cost is how much of the limit this takes; 0 counts as 1, so that a
 	// forgotten cost is not a free request. What is free carries no charge.
 	Cost uint32

@@ -10,8 +10,9 @@ type Limiter interface {
 	Take(charges []Charge, out []Decision) (admitted bool)
 	// Settle ends what an admitted Take has left open; see [Table.Settle].
 	Settle(c *Charge, counts bool)
-	// Peek and PeekShadow look at a client's cell without charging it.
+	// Peek looks at a client's cell without charging it; see [Table.Peek].
 	Peek(l *Limit, k Key) State
+	// PeekShadow looks at the cell of charges with Shadow, which is another one.
 	PeekShadow(l *Limit, k Key) State
 	// Forget clears what a client owes and the penalty.
 	Forget(l *Limit, k Key) bool

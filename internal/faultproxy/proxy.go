@@ -14,7 +14,7 @@ import (
 
 // Proxy passes connections on to a server.
 type Proxy struct {
-	Addr string
+	Addr string // where it listens: host:port on loopback
 	to   string
 
 	mu    sync.Mutex

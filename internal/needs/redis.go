@@ -14,7 +14,7 @@ import (
 
 // RedisServer is a redis-server that a test has for itself.
 type RedisServer struct {
-	Addr    string
+	Addr    string      // where it listens: host:port on loopback
 	Process *os.Process // nil while it does not run
 
 	t    testing.TB

@@ -20,7 +20,7 @@ type Catalogue struct {
 	// Passthroughs are what is declared to be no API, in declared order, and Passes
 	// their paths by host, by Pass.Index.
 	Passthroughs []*Passthrough
-	Passes       []*Pass
+	Passes       []*Pass // one for each host and path of each
 
 	hosts  hostTable
 	passes passTable
@@ -28,10 +28,10 @@ type Catalogue struct {
 
 // Problem is a part of a document that is not in force in a version, and why.
 type Problem struct {
-	API     string
-	Version string
+	API     string // as the configuration names it
+	Version string // as the configuration names it
 	Where   string // "METHOD /template", a server, or a document's name
-	Reason  string
+	Reason  string // a sentence for people
 }
 
 // New compiles a declaration. It keeps and shares the APIs and documents and

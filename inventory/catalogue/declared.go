@@ -13,15 +13,15 @@ import (
 
 // API is a logical product with one policy over all its versions.
 type API struct {
-	Name     string
-	Owner    string
-	Purpose  string
-	Versions []*Version
+	Name     string     // unlike those of all other APIs of the configuration
+	Owner    string     // the team that answers for it; may be empty
+	Purpose  string     // a sentence; may be empty
+	Versions []*Version // in declared order
 }
 
 // Version is one line of an API: "v2", "2025.0".
 type Version struct {
-	Name string
+	Name string // unlike those of all other versions of the API
 
 	// Hosts are the names that serve the version, exact or "*.example.com".
 	// When empty, the absolute server URLs of the documents give the hosts.
@@ -34,16 +34,17 @@ type Version struct {
 	// Default makes the version answer requests that carry no selector at all.
 	Default bool
 
+	// Documents describe the version; none where there is nothing to find operations in.
 	Documents []*spec.Document
 
-	State       State // StateDesign, StateBeta or StateActive; the rest follows from the dates
-	Deprecated  time.Time
-	Sunset      time.Time
-	Brownouts   []Window
-	Successor   string // name of a version of the same API, or a URL
-	Docs        string // URL for people
-	Environment string
-	Owner       string // empty: the API's
+	State       State     // StateDesign, StateBeta or StateActive; the rest follows from the dates
+	Deprecated  time.Time // from then on, inclusive; zero: no date
+	Sunset      time.Time // retired from then on, inclusive; zero: no date
+	Brownouts   []Window  // when it answers as if it were retired
+	Successor   string    // name of a version of the same API, or a URL
+	Docs        string    // URL for people
+	Environment string    // "production", "staging", ...; empty: not declared
+	Owner       string    // empty: the API's
 }
 
 // Claim is a path prefix, a selector, or both.
@@ -72,6 +73,7 @@ const (
 	NumStates = int(StateRetired) + 1
 )
 
+// String is the state as configurations and answers spell it.
 func (s State) String() string {
 	switch s {
 	case StateBeta:
@@ -101,8 +103,10 @@ func (v *Version) StateAt(t time.Time) State {
 	}
 }
 
-// Window is a time from From on, until before To.
-type Window struct{ From, To time.Time }
+// Window is a time in which a version takes a rest.
+type Window struct {
+	From, To time.Time // it holds at From, and at To no more
+}
 
 // BrownoutAt reports whether the version takes a rest at t.
 func (v *Version) BrownoutAt(t time.Time) bool {
@@ -122,14 +126,14 @@ type Binding struct {
 	// API is the one that is bound. Nil means every API of the catalogue: each
 	// reference must then resolve in one of them at least.
 	API        *API
-	Bit        uint   // 0 to 63, one space for the catalogue; Match.Bound carries 1<<Bit when the binding holds
-	Name       string // the limit's name, for messages
-	Operations []string
+	Bit        uint     // 0 to 63, one space for the catalogue; Match.Bound carries 1<<Bit when the binding holds
+	Name       string   // the limit's name, for messages
+	Operations []string // operationIds or "METHOD /template"
 }
 
 // Config is what New compiles.
 type Config struct {
-	APIs         []*API
-	Bindings     []Binding
-	Passthroughs []*Passthrough
+	APIs         []*API         // in declared order
+	Bindings     []Binding      // of the limits that name operations
+	Passthroughs []*Passthrough // what is no API, in declared order
 }

@@ -5,14 +5,15 @@ import "fmt"
 // Error is a declaration that cannot hold, with what it is about, so that a
 // configuration's author can be shown the line. What it is not about is empty.
 type Error struct {
-	API     string
-	Version string
-	Limit   string
+	API     string // the API's name
+	Version string // the version's name
+	Limit   string // the limit's name, of one with operations
 	// Passthrough is the name of one.
 	Passthrough string
-	Err         error
+	Err         error // what is wrong; Unwrap gives it
 }
 
+// Error is what is wrong, behind the names of what it is about.
 func (e *Error) Error() string {
 	switch {
 	case e.Passthrough != "":
@@ -28,4 +29,5 @@ func (e *Error) Error() string {
 	}
 }
 
+// Unwrap is Err, for errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Err }

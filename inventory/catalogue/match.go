@@ -41,27 +41,29 @@ const (
 // Query is what a request is matched by. Host and Path are in canonical form
 // (package policy/target).
 type Query struct {
-	Host     string // without port
-	Method   string
-	Path     string
-	RawQuery string
-	Header   http.Header
+	Host     string      // without port
+	Method   string      // letter case counts (RFC 9110, section 9.1)
+	Path     string      // percent-encoded, beginning with "/"
+	RawQuery string      // without the "?"
+	Header   http.Header // that selectors read, keys in net/http's form
 }
 
 // Range is a byte range of Query.Path.
-type Range struct{ Start, End uint32 }
+type Range struct {
+	Start, End uint32 // bytes from Start on, before End
+}
 
 // Match is what the catalogue knows about a request. Its zero value is ready for
 // Catalogue.Match, which overwrites all of it and allocates nothing.
 type Match struct {
-	Outcome Outcome
-	Host    *Host
-	API     *API
-	Version *Version
-	Route   *Route
-	Base    string // the claim's base path that held, in canonical form; for entries of unknown routes
-	Bound   uint64 // bits of the bindings that hold (Binding.Bit), whatever the outcome
-	Allow   string // NoMethod: the value of the Allow header
+	Outcome Outcome  // says which of the others are set
+	Host    *Host    // nil: nobody declared it
+	API     *API     // nil where no API claims the request
+	Version *Version // nil where no version claims it, or two do
+	Route   *Route   // Found alone
+	Base    string   // the claim's base path that held, in canonical form; for entries of unknown routes
+	Bound   uint64   // bits of the bindings that hold (Binding.Bit), whatever the outcome
+	Allow   string   // NoMethod: the value of the Allow header
 
 	Pass   *Pass    // Passed
 	Within *Version // Passed: the version whose claim it lies in, if any
@@ -81,13 +83,13 @@ type Host struct {
 // Route is one operation of one version under one base path: what an inventory
 // entry of a documented operation stands for.
 type Route struct {
-	Index     int // 0 to len(Catalogue.Routes)-1
-	API       *API
-	Version   *Version
-	Operation *spec.Operation
-	Path      string   // base path + template, e.g. "/v2/orders/{id}"
-	Params    []string // names of the path parameters in order of appearance
-	Hosts     []*Host  // where it is declared
+	Index     int             // 0 to len(Catalogue.Routes)-1
+	API       *API            // that Version belongs to
+	Version   *Version        // whose document has the operation
+	Operation *spec.Operation // the documented one; its Method is the route's
+	Path      string          // base path + template, e.g. "/v2/orders/{id}"
+	Params    []string        // names of the path parameters in order of appearance
+	Hosts     []*Host         // where it is declared
 
 	// Alternatives are operations of the same document with the same method and
 	// the same path, told apart there by a fragment ("/files/{id}#share") or by

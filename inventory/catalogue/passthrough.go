@@ -13,7 +13,7 @@ import (
 // files, challenges of certificate authorities. It has neither a version nor an
 // operation.
 type Passthrough struct {
-	Name string
+	Name string // unlike those of all other passthroughs
 	// Hosts are names as in Version.Hosts, addresses included. Empty: every host,
 	// declared or not, since probes ask for addresses.
 	Hosts []string
@@ -22,16 +22,16 @@ type Passthrough struct {
 	Paths []string
 	// Methods are upper case. GET covers HEAD. Empty: every method.
 	Methods []string
-	Reason  string
+	Reason  string // why it is no API, for people
 }
 
 // Pass is one path of a passthrough on one of its hosts: what an inventory entry
 // stands for.
 type Pass struct {
-	Index       int // 0 to len(Catalogue.Passes)-1
-	Passthrough *Passthrough
-	Host        string // as requests are compared with it; AnyHost for every host
-	Path        string // as declared
+	Index       int          // 0 to len(Catalogue.Passes)-1
+	Passthrough *Passthrough // that it is one path of
+	Host        string       // as requests are compared with it; AnyHost for every host
+	Path        string       // as declared
 
 	below string // the prefix with its slash, empty for an exact path
 	depth int    // how many segments of a path it fixes

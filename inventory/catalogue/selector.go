@@ -28,9 +28,9 @@ const (
 
 // Selector picks a version by a value of the request.
 type Selector struct {
-	Kind  SelectorKind
-	Name  string // header field or query parameter; empty for SelectAccept
-	Value string // empty for SelectDate
+	Kind  SelectorKind // which of the others say something
+	Name  string       // header field or query parameter; empty for SelectAccept
+	Value string       // empty for SelectDate
 }
 
 // Vary is the header field that the selector reads, or "" when the URL has it.
@@ -45,6 +45,7 @@ func (s *Selector) Vary() string {
 	}
 }
 
+// String describes the selector for messages: "header X-Version: 2".
 func (s *Selector) String() string {
 	switch s.Kind {
 	case SelectQuery:

@@ -30,6 +30,7 @@ var names = [NumClasses]string{
 	"date_of_birth", "postal_address", "password", "location",
 }
 
+// String is the class as configurations, documents and answers spell it.
 func (c Class) String() string { return names[c] }
 
 // Names are all classes.
@@ -75,7 +76,7 @@ const Access = Set(1<<JWT | 1<<Secret | 1<<Password)
 
 // Found is a class of data at a place.
 type Found struct {
-	Class Class
+	Class Class // what it is
 	// Pointer is a JSON pointer to it, with "*" for an index, and for a member name
 	// that may be data itself.
 	Pointer string

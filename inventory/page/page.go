@@ -26,15 +26,27 @@ import (
 
 // Source is what the page shows. *inventory.Inventory is one.
 type Source interface {
+	// APIs are those of the active configuration, in declared order.
 	APIs() inventory.List[inventory.APIEntry]
+	// Hosts are declared and seen ones, by name. The errors of this and of the other
+	// lists say what is wrong with the query.
 	Hosts(inventory.HostQuery) (inventory.List[inventory.HostEntry], error)
+	// Routes are documented and seen operations, in the query's order.
 	Routes(inventory.RouteQuery) (inventory.List[inventory.RouteEntry], error)
+	// Detail is the route with an id, with its days; false: there is none.
 	Detail(id string) (inventory.RouteDetail, bool)
+	// Consumers are who called which version, by API, version and consumer.
 	Consumers(inventory.ConsumerQuery) (inventory.List[inventory.ConsumerEntry], error)
+	// Flows are the classes of data that consumers get and send.
 	Flows(inventory.FlowQuery) (inventory.List[inventory.FlowEntry], error)
+	// Findings are what is wrong, or was: the severe first, then by kind.
 	Findings(inventory.FindingQuery) (inventory.List[inventory.FindingEntry], error)
+	// FindingCounts are the open findings of each kind that has any.
 	FindingCounts() []inventory.FindingCount
+	// Health says how far all of this can be trusted.
 	Health() inventory.Health
+	// Review records what an operator says of the route with an id. It is called only
+	// with Options.Review.
 	Review(id string, r inventory.Review) (inventory.RouteEntry, error)
 }
 
@@ -58,9 +70,9 @@ type Options struct {
 
 // Covered is a handler as requests for one host get to it by one listener.
 type Covered struct {
-	Listener, Host, Route, Handler string
-	Status, Why                    string
-	Open                           bool // requests of the host get by the guard, or that cannot be ruled out
+	Listener, Host, Route, Handler string // as in coverage.Entry
+	Status, Why                    string // as in coverage.Entry, spelled out
+	Open                           bool   // requests of the host get by the guard, or that cannot be ruled out
 }
 
 // Page serves the views. Make one with New.

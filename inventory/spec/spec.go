@@ -19,7 +19,7 @@ type Document struct {
 	// folder and with slashes.
 	References []string
 	OpenAPI    string // the specification's version as written, e.g. "3.0.3"
-	Title      string
+	Title      string // info.title
 	Version    string // info.version
 
 	// Servers are the document-level servers, variables expanded. Never empty:
@@ -33,6 +33,7 @@ type Document struct {
 	// rest of the document works.
 	Problems []Problem
 
+	// Root is the resolved document, shared: nobody changes it.
 	Root *openapi3.T
 
 	// Schemas hold the schemas of Root that have SchemaMark; nil without any.
@@ -52,11 +53,11 @@ type Server struct {
 
 // Operation is one method of one path template.
 type Operation struct {
-	Document   *Document
-	ID         string // operationId, may be empty
-	Method     string // upper case for the standard methods, as written for others
-	Template   string // the key in `paths`, e.g. "/orders/{id}"
-	Deprecated bool
+	Document   *Document // that has it
+	ID         string    // operationId, may be empty
+	Method     string    // upper case for the standard methods, as written for others
+	Template   string    // the key in `paths`, e.g. "/orders/{id}"
+	Deprecated bool      // the document marks it
 	// Sunset is when the operation ends (`x-sunset`); zero when it says nothing.
 	Sunset time.Time
 
@@ -68,12 +69,12 @@ type Operation struct {
 	// (`x-multi-segment: true`).
 	MultiSegment []string
 
-	Path *openapi3.PathItem
-	Op   *openapi3.Operation
+	Path *openapi3.PathItem  // that has it; what it says holds for Op too
+	Op   *openapi3.Operation // as kin-openapi resolved it
 }
 
 // Problem is a part of a document that is not in force, and why.
 type Problem struct {
 	Where  string // a JSON pointer into the document, or "METHOD /template"
-	Reason string
+	Reason string // a sentence for people
 }

@@ -27,7 +27,7 @@ type Template struct {
 // A literal segment has one part (its text may be empty), a bare parameter has
 // one, a compound such as "{name}.json" has several.
 type Segment struct {
-	Parts []Part
+	Parts []Part // at least one
 }
 
 // Part is a literal or a parameter.

@@ -25,8 +25,8 @@ import (
 // Pair is a value under a key of a bucket. A nil Value in a commit removes the
 // key.
 type Pair struct {
-	Bucket     string
-	Key, Value []byte
+	Bucket     string // made when it is first written to
+	Key, Value []byte // bytes as they are, of any meaning
 }
 
 // lockTimeout is how long Open waits for another process to let go of the file.
@@ -62,8 +62,8 @@ type Found struct {
 	// of them back with Replace before anything else; until then the file is as it
 	// was. Backup is a copy of it.
 	Migrated bool
-	From     int
-	Backup   string
+	From     int    // the older schema's number; 0 without Migrated
+	Backup   string // path of the copy; empty without Migrated
 }
 
 // Open opens the file, making it and its folder where there is none, and calls

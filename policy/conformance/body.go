@@ -31,7 +31,7 @@ const (
 
 // BodyPlan says what to do with a body before a byte of it is read.
 type BodyPlan struct {
-	Action Action
+	Action Action // what the caller has to do; the zero value: nothing
 	// Result is final unless Action is Judge.
 	Result Result
 	// MaxBody is how many bytes Check takes; more is BodyTooLarge. It is set

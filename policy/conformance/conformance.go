@@ -28,7 +28,7 @@ const (
 // never carries a submitted value; Pointer and Name may carry names that the
 // client chose only where the document declares them.
 type Error struct {
-	In      Where  `json:"in"`
+	In      Where  `json:"in"`      // one of the In constants
 	Pointer string `json:"pointer"` // JSON pointer into the body or the parameter's value, "" for the whole
 	Name    string `json:"name"`    // the parameter's name, "" for the body
 	Keyword string `json:"keyword"` // the schema keyword or the rule that failed, e.g. "maximum", "required", "type", "unknown-parameter"
@@ -52,7 +52,7 @@ const (
 
 // Result is a judgement. The zero value means that the request conforms.
 type Result struct {
-	Reason Reason
+	Reason Reason  // OK: it conforms, as far as it was checked
 	Errors []Error // why, for Invalid
 	// Undeclared are parameters that the document does not have. They do not set
 	// Reason: the policy's `unknown_parameters` decides about them.
@@ -66,8 +66,8 @@ type Result struct {
 
 // Request is the head of a request that the catalogue has matched.
 type Request struct {
-	Path     string // canonical; Params are ranges of it
-	Params   *[catalogue.MaxParams]catalogue.Range
-	RawQuery string
-	Header   http.Header
+	Path     string                                // canonical; Params are ranges of it
+	Params   *[catalogue.MaxParams]catalogue.Range // by position in Route.Params
+	RawQuery string                                // without the "?"
+	Header   http.Header                           // keys in net/http's form
 }

@@ -36,8 +36,8 @@ func UncheckedReasons() []string {
 
 // Request is what credentials are looked for in.
 type Request struct {
-	Header   http.Header
-	RawQuery string
+	Header   http.Header // keys in net/http's form
+	RawQuery string      // without the "?"
 	// Certificate says that the client presented one on its TLS connection.
 	Certificate bool
 	// Trusted says whether a trusted proxy sent the request. It is asked only when
@@ -47,7 +47,7 @@ type Request struct {
 
 // Result is a judgement. The zero value means that what is asked for is there.
 type Result struct {
-	Missing bool
+	Missing bool // none of the alternatives is there: 401
 	// Challenges are values of WWW-Authenticate, when Missing.
 	Challenges []string
 	// Unchecked says what could not be checked of credentials that are there.

@@ -3,7 +3,7 @@ package target
 // Span is a part of Target.Path, from Start up to but not including End (bytes),
 // in which a matched operation allows what is otherwise refused.
 type Span struct {
-	Start, End int
+	Start, End int // byte offsets in Path
 	// Slash allows "%2F": the part is a parameter that may span segments.
 	Slash bool
 	// Semicolon allows ";": the part is, or is in, a segment with a parameter of

@@ -19,15 +19,15 @@ import (
 
 // Request is one request in parts, so that a fault can be put into one of them.
 type Request struct {
-	Method, Host, Base string
-	Operation          *spec.Operation
-	Path               map[string]any // parameters
-	Query              map[string]any
-	Header             http.Header
-	MediaType          string
+	Method, Host, Base string           // Base is the path before the template, without a final slash
+	Operation          *spec.Operation  // that the request is for
+	Path               map[string]any   // parameters
+	Query              map[string]any   // parameters
+	Header             http.Header      // parameters, credentials and Content-Type
+	MediaType          string           // of the body; empty: none
 	Schema             *openapi3.Schema // of the body
 	Value              any              // of the body
-	Body               []byte
+	Body               []byte           // encoded as MediaType says
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

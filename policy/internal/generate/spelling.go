@@ -6,7 +6,10 @@ import (
 )
 
 // Spelling is a request target and authority.
-type Spelling struct{ Name, Target, Host string }
+type Spelling struct {
+	Name         string // what is done to it, for messages
+	Target, Host string // of the request line, and of Host
+}
 
 // Spellings are the target and host in every way that RFC 3986, section 6.2, calls
 // equivalent and the canonical form keeps: letter case of host and hex digits,
