@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 
 	"github.com/apiguard/caddy-api-guard/inventory/dataclass"
 )
@@ -107,17 +108,26 @@ func (inv *Inventory) saveFlows(all bool, put func(key, value []byte)) {
 	}
 }
 
-func (inv *Inventory) loadFlow(key, value []byte) error {
-	var s savedFlow
+// readFlow reads what saveFlows has put, of this process or of another node.
+func readFlow(key, value []byte) (k flowKey, s savedFlow, err error) {
 	if err := json.Unmarshal(value, &s); err != nil {
-		return err
+		return k, s, err
 	}
-	k, err := s.key()
+	class, ok := dataclass.Parse(s.Class)
+	if !ok {
+		return k, s, errors.New("unknown class of data")
+	}
+	k = flowKey{integration: s.Integration, consumer: s.Consumer, api: s.API, version: s.Version, out: s.Out, class: class}
+	if string(key) != string(k.id()) {
+		return k, s, errKey
+	}
+	return k, s, nil
+}
+
+func (inv *Inventory) loadFlow(key, value []byte) error {
+	k, s, err := readFlow(key, value)
 	if err != nil {
 		return err
-	}
-	if string(key) != string(k.id()) {
-		return errKey
 	}
 	inv.mu.Lock()
 	defer inv.mu.Unlock()

@@ -1,11 +1,7 @@
 package inventory
 
 import (
-	"encoding/json"
-	"errors"
 	"slices"
-
-	"github.com/apiguard/caddy-api-guard/inventory/dataclass"
 )
 
 // What other nodes of a fleet saw in their samples: what routes carry and tell, and
@@ -64,16 +60,9 @@ func (inv *Inventory) peerFlow(node string, key, value []byte) error {
 	if value == nil {
 		return nil // it has forgotten it, as this one will
 	}
-	var s savedFlow
-	if err := json.Unmarshal(value, &s); err != nil {
-		return err
-	}
-	k, err := s.key()
+	k, s, err := readFlow(key, value)
 	if err != nil {
 		return err
-	}
-	if string(key) != string(k.id()) {
-		return errKey
 	}
 	from := inv.fleet.peerOf(node)
 	inv.mu.Lock()
@@ -103,12 +92,4 @@ func (f *flow) total() uint64 {
 		n += x.count
 	}
 	return n
-}
-
-func (s *savedFlow) key() (flowKey, error) {
-	class, ok := dataclass.Parse(s.Class)
-	if !ok {
-		return flowKey{}, errors.New("unknown class of data")
-	}
-	return flowKey{integration: s.Integration, consumer: s.Consumer, api: s.API, version: s.Version, out: s.Out, class: class}, nil
 }
