@@ -184,27 +184,35 @@ func TestInMonitorAnUpgradedConnectionIsTheUpstreamsAndTheClients(t *testing.T) 
 	t.Parallel()
 	with, without, _ := identical(t)
 	tunnel := func(c *harness.Caddy) string {
-		conn, err := net.Dial("tcp", c.HTTP)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-		if _, err := io.WriteString(conn, "GET /v2/orders HTTP/1.1\r\nHost: api.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Answer: switch\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-		var got []byte
-		for buf := make([]byte, 4096); !bytes.HasSuffix(got, []byte("first frame")); {
-			n, err := conn.Read(buf)
-			if got = append(got, buf[:n]...); err != nil {
-				t.Fatalf("%v after %q", err, got)
-			}
-		}
-		return date.ReplaceAllString(string(got), "Date: <date>")
+		got := untilFirstFrame(t, c, []byte("GET /v2/orders HTTP/1.1\r\nHost: api.example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-Answer: switch\r\n\r\n"))
+		return date.ReplaceAllString(got, "Date: <date>")
 	}
 	if diff := cmp.Diff(tunnel(without), tunnel(with)); diff != "" {
 		t.Errorf("(-without the guard +with it):\n%s", diff)
 	}
+}
+
+// untilFirstFrame asks for an upgrade, and returns all that comes up to the end of the
+// upstream's first frame.
+func untilFirstFrame(t *testing.T, c *harness.Caddy, wire []byte) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", c.HTTP)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	if _, err := conn.Write(wire); err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	for buf := make([]byte, 4096); !bytes.HasSuffix(got, []byte("first frame")); {
+		n, err := conn.Read(buf)
+		if got = append(got, buf[:n]...); err != nil {
+			t.Fatalf("%v after %q", err, got)
+		}
+	}
+	return string(got)
 }
 
 // answerByName is the upstream's script: the request says which answer it wants.

@@ -2,10 +2,8 @@ package caddytest
 
 import (
 	"fmt"
-	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
 	"github.com/google/go-cmp/cmp"
@@ -144,26 +142,10 @@ func TestAWebSocketThatThePolicyLetsPassIsTheUpstreamsAndTheClients(t *testing.T
 	t.Parallel()
 	with, without, up := guardedAndBare(t)
 	tunnel := func(c *harness.Caddy) string {
-		conn, err := net.Dial("tcp", c.HTTP)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 		call, trace := as(get("api.example.com", "/v1/socket").With("Connection", "Upgrade").With("Upgrade", "websocket").
 			With("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA==").With("Sec-WebSocket-Version", "13").With("X-Answer", "switch"))
-		if _, err := conn.Write(call.Wire()); err != nil {
-			t.Fatal(err)
-		}
-		got := make([]byte, 0, 4096)
-		for !strings.HasSuffix(string(got), "first frame") {
-			buf := make([]byte, 1024)
-			n, err := conn.Read(buf)
-			if got = append(got, buf[:n]...); err != nil {
-				t.Fatalf("%v after %q", err, got)
-			}
-		}
-		text := altPort.ReplaceAllString(date.ReplaceAllString(string(got), "Date: <date>"), "$1<port>")
+		got := untilFirstFrame(t, c, call.Wire())
+		text := altPort.ReplaceAllString(date.ReplaceAllString(got, "Date: <date>"), "$1<port>")
 		return fmt.Sprintf("%s\n%q", strings.ReplaceAll(text, trace, identityTrace), upstreamGot(up, trace))
 	}
 	if diff := cmp.Diff(tunnel(without), tunnel(with)); diff != "" {
