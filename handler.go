@@ -49,18 +49,18 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	h.app = app.(*App)
 	h.server, _ = ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if h.server != nil && h.app.now.Load().byClient && !h.app.LaxProxies && h.server.TrustedProxiesStrict == 0 && trustsProxies(h.server) {
-		return errors.New("limits or audiences go by {client_ip}, and this server has trusted_proxies without trusted_proxies_strict: " +
+		return errors.New("limits or audiences go by {client_ip}, and this server has trusted_proxies or trusted_proxies_unix without trusted_proxies_strict: " +
 			"a client could choose its own address. Add trusted_proxies_strict to the servers option, or lax_proxies to api_guard")
 	}
 	return nil
 }
 
-// trustsProxies reports whether the server has trusted_proxies. By the time that
-// handlers are provisioned Caddy has loaded the option and emptied its exported
+// trustsProxies reports whether the server has trusted_proxies, or trusts whoever
+// connects to its Unix sockets. By the time that handlers are provisioned Caddy has loaded the option and emptied its exported
 // field, so the loaded one is looked at; that it is still there is tested.
 func trustsProxies(server *caddyhttp.Server) bool {
 	loaded := reflect.ValueOf(server).Elem().FieldByName("trustedProxies")
-	return server.TrustedProxiesRaw != nil || loaded.IsValid() && !loaded.IsNil()
+	return server.TrustedProxiesUnix || server.TrustedProxiesRaw != nil || loaded.IsValid() && !loaded.IsNil()
 }
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.

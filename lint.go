@@ -35,6 +35,7 @@ const (
 	lintBetaWeaker   = "beta-weaker"
 	lintNarrowLimit  = "narrow-limit"
 	lintUnknownKey   = "unknown-key"
+	lintFreshKey     = "fresh-key"
 	lintForeignHost  = "document-host-not-declared"
 	lintSameShape    = "identical-templates"
 	lintPattern      = "unsupported-pattern"
@@ -52,6 +53,7 @@ var lintAdvice = map[string]string{
 	lintBetaWeaker:   "give the beta version what the production version has: one policy holds for all",
 	lintNarrowLimit:  "move the limit up into the api: another version is a way round it",
 	lintUnknownKey:   "write a placeholder such as {client_ip}: what a request does not have is one bucket for all; leave it if a map or vars before api_guard sets it",
+	lintFreshKey:     "write what tells clients apart, such as {client_ip}: a bucket for each request limits nothing",
 	lintForeignHost:  "add the host to the version's hosts, or take it out of the document's servers",
 	lintSameShape:    "merge the templates: nobody can tell which of them a request is for (OpenAPI 3.1.1, Path Templating Matching)",
 	lintPattern:      "write the pattern without look-around and back references; until then its values are unchecked",

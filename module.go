@@ -55,9 +55,9 @@ type App struct {
 	// Caddyfile: `type_base <uri>`.
 	TypeBase string `json:"type_base,omitempty"`
 
-	// Accept limits keyed on {client_ip}, and audiences, on a server that has trusted_proxies
-	// without trusted_proxies_strict, although clients can then choose their
-	// address. Default: that is a configuration error.
+	// Accept limits keyed on {client_ip}, and audiences, on a server that has
+	// trusted_proxies or trusted_proxies_unix without trusted_proxies_strict, although
+	// clients can then choose their address. Default: that is a configuration error.
 	LaxProxies bool `json:"lax_proxies,omitempty"`
 
 	// How many buckets the table of the limits holds, at 72 bytes each. It is made

@@ -194,6 +194,10 @@ func TestClientAddressFromLaxProxiesIsRefused(t *testing.T) {
 		app.API[0].Limit = []*Limit{{Name: "l", Rate: "1/m"}}
 		return app
 	}
+	overUnix := func(s map[string]any) map[string]any {
+		s["trusted_proxies_unix"] = true
+		return s
+	}
 	server := func(trusted string, strict int) map[string]any {
 		s := map[string]any{
 			"listen":                 []string{"127.0.0.1:0"},
@@ -214,6 +218,8 @@ func TestClientAddressFromLaxProxiesIsRefused(t *testing.T) {
 		{"no trusted proxies", limited(), server("", 0), false},
 		{"trusted but not strict", limited(), server("static", 0), true},
 		{"trusted and strict", limited(), server("static", 1), false},
+		{"a Unix socket's clients trusted but not strict", limited(), overUnix(server("", 0)), true},
+		{"a Unix socket's clients trusted and strict", limited(), overUnix(server("", 1)), false},
 		{"not strict, but no limit asks for the address", smallApp(t), server("static", 0), false},
 		{"not strict, and the operator knows", func() *App { a := limited(); a.LaxProxies = true; return a }(), server("static", 0), false},
 	} {

@@ -3,6 +3,8 @@ package policy
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/apiguard/caddy-api-guard/ratelimit"
@@ -53,6 +55,9 @@ func ParseKeyPart(s string) (KeyPart, error) {
 		return KeyPart{}, fmt.Errorf("reading key %q: write %s as a key of its own; several make one composite key", s, consumerKey)
 	case strings.Contains(s, bodyPlaceholder):
 		return parseBodyKey(s)
+	case within(s, "{client_ip}", "{http.vars.client_ip}", "{http.request.remote.host}"):
+		// In other text an IPv6 address would count by itself and not by its /64.
+		return KeyPart{}, fmt.Errorf("reading key %q: write the client's address as a key of its own; several make one composite key", s)
 	case strings.HasPrefix(s, headerPlaceholder) && strings.IndexByte(s, '}') == len(s)-1:
 		name := s[len(headerPlaceholder) : len(s)-1]
 		if name == "" || strings.ContainsAny(name, "*{") {
@@ -96,7 +101,7 @@ func (k KeyPart) add(kb *ratelimit.KeyBuilder, r *Request) {
 			kb.Missing()
 			return
 		}
-		kb.String(values[0])
+		addValue(kb, values[0])
 	case keyConstant:
 		kb.String(k.name)
 	case keyHost:
@@ -112,6 +117,41 @@ func (k KeyPart) add(kb *ratelimit.KeyBuilder, r *Request) {
 			kb.Missing()
 			return
 		}
-		kb.String(value)
+		addValue(kb, value)
 	}
+}
+
+// within reports whether one of the placeholders stands in s beside other text.
+func within(s string, placeholders ...string) bool {
+	return slices.ContainsFunc(placeholders, func(p string) bool { return s != p && strings.Contains(s, p) })
+}
+
+// addValue adds a value of the request. An address counts as the client's does,
+// IPv6 by its /64 and IPv4 in whatever form, whether a header field or a placeholder
+// has it: a client has 2^64 of the former.
+func addValue(kb *ratelimit.KeyBuilder, text string) {
+	if addr, ok := address(text); ok {
+		kb.Addr(addr)
+		return
+	}
+	kb.String(text)
+}
+
+// address reads text that is an IP address and nothing else, but for an IPv6 zone.
+func address(text string) (netip.Addr, bool) {
+	text, _, _ = strings.Cut(text, "%")
+	separated := false
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c == ':' || c == '.':
+			separated = true
+		case i > len("0000:0000:0000:0000:0000:ffff:255.255.255.255"), c < '0', c > '9' && c|0x20 < 'a', c|0x20 > 'f':
+			return netip.Addr{}, false
+		}
+	}
+	if !separated {
+		return netip.Addr{}, false
+	}
+	addr, err := netip.ParseAddr(text)
+	return addr, err == nil
 }

@@ -91,6 +91,8 @@ func (k KeyPart) addText(kb *ratelimit.KeyBuilder, text string) error {
 		}
 	case k.kind == keyBody:
 		addFolded(kb, text)
+	case k.kind == keyHeader || k.kind == keyPlaceholder:
+		addValue(kb, text)
 	default:
 		kb.String(text)
 	}
