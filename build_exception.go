@@ -71,7 +71,7 @@ type Exception struct {
 func parseUntil(s string) (time.Time, error) {
 	t, err := parseDate(s)
 	if err == nil && len(s) == len(time.DateOnly) {
-		t = t.AddDate(0, 0, 1)
+		t = noLater(t.AddDate(0, 0, 1))
 	}
 	return t, err
 }

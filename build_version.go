@@ -137,7 +137,11 @@ func brownouts(v *Version, at string, out *catalogue.Version) error {
 		if !out.Sunset.IsZero() && !from.Before(out.Sunset) {
 			return wrong(at+".from", v.Source, "brownout %s begins when the version is retired already: sunset is %s", b.From, v.Sunset)
 		}
-		out.Brownouts = append(out.Brownouts, catalogue.Window{From: from, To: from.Add(length)})
+		to := noLater(from.Add(length))
+		if !out.Sunset.IsZero() && to.After(out.Sunset) {
+			to = out.Sunset // what comes then is no brownout
+		}
+		out.Brownouts = append(out.Brownouts, catalogue.Window{From: from, To: to})
 	}
 	return nil
 }

@@ -38,11 +38,25 @@ func parseSize(s string) (Size, error) {
 // seconds may be left out.
 func parseDate(s string) (time.Time, error) {
 	for _, layout := range []string{time.DateOnly, time.RFC3339, "2006-01-02T15:04Z07:00"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t.UTC(), nil
+		t, err := time.Parse(layout, s)
+		if err != nil {
+			continue
 		}
+		if t.Year() < 1970 {
+			return time.Time{}, fmt.Errorf("reading date %q: its year is before 1970: write a day such as 2027-03-31", s)
+		}
+		return noLater(t.UTC()), nil
 	}
 	return time.Time{}, fmt.Errorf("reading date %q: write a day such as 2027-03-31, or a time such as 2027-03-31T14:00Z", s)
+}
+
+// noLater is t, or the last second that RFC 3339 can spell: "9999-12-31" is what many
+// write for never, and a day has an end.
+func noLater(t time.Time) time.Time {
+	if last := time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC); t.After(last) {
+		return last
+	}
+	return t
 }
 
 // parseRate reads "N/W": a count and a duration with s, m, h or d. The count of

@@ -33,15 +33,29 @@ func TestDatesAreDaysOrTimes(t *testing.T) {
 		"2027-03-31T14:00+02:00":    "2027-03-31T12:00:00Z",
 		"2027-03-31T14:00:30Z":      "2027-03-31T14:00:30Z",
 		"2027-03-31T14:00:30-05:00": "2027-03-31T19:00:30Z",
+		"1970-01-01":                "1970-01-01T00:00:00Z",
+		"9999-12-31":                "9999-12-31T00:00:00Z",
+		"9999-12-31T23:00:00-09:00": "9999-12-31T23:59:59Z",
 	} {
 		got, err := parseDate(text)
 		if err != nil || got.Format(time.RFC3339) != want {
 			t.Errorf("%q: %s %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"", "tomorrow", "2027-02-30", "2027-3-1", "31.03.2027", "2027-03-31T14:00", "2027-03-31 14:00Z", "1735689600"} {
+	for _, text := range []string{"", "tomorrow", "2027-02-30", "2027-3-1", "31.03.2027", "2027-03-31T14:00", "2027-03-31 14:00Z", "1735689600", "0001-01-01", "0226-03-31", "1969-12-31"} {
 		if got, err := parseDate(text); err == nil {
 			t.Errorf("%q is read as %s", text, got)
+		}
+	}
+}
+
+func TestADayEndsWithItsYearAtTheLatest(t *testing.T) {
+	for text, want := range map[string]string{
+		"2027-12-31": "2028-01-01T00:00:00Z", "2028-02-28": "2028-02-29T00:00:00Z", "9999-12-31": "9999-12-31T23:59:59Z",
+		"2027-12-31T10:00Z": "2027-12-31T10:00:00Z",
+	} {
+		if got, err := parseUntil(text); err != nil || got.Format(time.RFC3339) != want {
+			t.Errorf("%q: %s %v", text, got, err)
 		}
 	}
 }

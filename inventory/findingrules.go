@@ -157,11 +157,11 @@ func (inv *Inventory) findVersions(now time.Time, uses map[versionKey]*versionUs
 			if v.Sunset.IsZero() {
 				hold(findNoRetirement, p, 0)
 			}
-			if recent(now, u.last) && u.last >= v.Deprecated.UnixNano() {
+			if recent(now, u.last) && u.last >= nanoseconds(v.Deprecated) {
 				hold(findDeprecated, p, u.last)
 			}
 		case catalogue.StateRetired:
-			if !recent(now, u.last) || u.last < v.Sunset.UnixNano() {
+			if !recent(now, u.last) || u.last < nanoseconds(v.Sunset) {
 				continue
 			}
 			if place.record.answersRetired(u, now) {

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"math"
 	"time"
 )
 
@@ -83,6 +84,19 @@ func instant(ns int64) Time {
 		return Time{}
 	}
 	return Time{time.Unix(0, ns).UTC()}
+}
+
+// nanoseconds are those of t since 1970, as entries count time. What is too far away
+// for them (before 1678, after 2262) is as far as they go.
+func nanoseconds(t time.Time) int64 {
+	switch {
+	case t.Before(time.Unix(0, math.MinInt64)):
+		return math.MinInt64
+	case t.After(time.Unix(0, math.MaxInt64)):
+		return math.MaxInt64
+	default:
+		return t.UnixNano()
+	}
 }
 
 // newList begins an answer. trimmable: it could list refused or scanned routes.

@@ -68,7 +68,7 @@ func (inv *Inventory) Route(id string) (RouteEntry, bool) {
 func (inv *Inventory) matching(l *lens, q *RouteQuery) []row {
 	var since int64
 	if !q.Since.IsZero() {
-		since = q.Since.UnixNano()
+		since = nanoseconds(q.Since)
 	}
 	rows := make([]row, 0, len(inv.routes))
 	for _, e := range inv.routes {

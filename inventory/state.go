@@ -192,10 +192,10 @@ func (l *lens) reasons(v *view) []string {
 		return list
 	}
 	version := v.place.version
-	if !version.Sunset.IsZero() && v.last >= version.Sunset.UnixNano() {
+	if !version.Sunset.IsZero() && v.last >= nanoseconds(version.Sunset) {
 		list = append(list, ReasonPastSunset)
 	}
-	if !version.Deprecated.IsZero() && v.last >= version.Deprecated.UnixNano() {
+	if !version.Deprecated.IsZero() && v.last >= nanoseconds(version.Deprecated) {
 		list = append(list, ReasonDeprecatedCalled)
 	}
 	if s := v.entry.slot; s != nil && s.route.Operation.Deprecated {

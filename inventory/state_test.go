@@ -38,6 +38,16 @@ func TestStateAndReasons(t *testing.T) {
 			path: "/v9/b", state: StateShadow, lifecycle: "active", reasons: []string{ReasonUndocumented, ReasonAnswered},
 		},
 		{
+			name: "dates that Unix nanoseconds do not reach are to come",
+			do: func(s *scene) {
+				v := version("v9", "h.test", "/v9", "GET /a")
+				v.Deprecated, v.Sunset = time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+				s.load(api("x", v))
+				s.hit("h.test", "GET", "/v9/a", answered(200))
+			},
+			path: "/v9/a", state: StateActive, lifecycle: "active", reasons: []string{},
+		},
+		{
 			name: "one that upstream refuses is a shadow without a good answer",
 			do:   func(s *scene) { s.miss(catalogue.NoRoute, "v9", "h.test", "GET", "/v9/b", answered(403)) },
 			path: "/v9/b", state: StateShadow, lifecycle: "active", reasons: []string{ReasonUndocumented},

@@ -87,7 +87,7 @@ func (d *Document) problem(where, reason string) {
 }
 
 // sunsetOf reads x-sunset: a day, which begins at 00:00 UTC, or a time by RFC
-// 3339. One that is neither is a problem of the operation, not an end.
+// 3339 whose seconds may be left out, from 1970 on. One that is neither is a problem of the operation, not an end.
 func (d *Document) sunsetOf(at string, op *openapi3.Operation) time.Time {
 	var text string
 	switch value := op.Extensions["x-sunset"].(type) {
@@ -98,8 +98,8 @@ func (d *Document) sunsetOf(at string, op *openapi3.Operation) time.Time {
 	case string:
 		text = value
 	}
-	for _, layout := range []string{time.DateOnly, time.RFC3339} {
-		if t, err := time.Parse(layout, text); err == nil {
+	for _, layout := range []string{time.DateOnly, time.RFC3339, "2006-01-02T15:04Z07:00"} {
+		if t, err := time.Parse(layout, text); err == nil && t.Year() >= 1970 {
 			return t.UTC()
 		}
 	}
