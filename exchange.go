@@ -197,6 +197,7 @@ func (x *exchange) observe(status int) {
 		Reason:    string(v.Reason),
 		Would:     wouldRefuse(v.Would),
 		Forwarded: x.forwarded(),
+		Preflight: v.Preflight,
 		Caller:    x.introduce(),
 	}
 	if m.Outcome == catalogue.Found && x.request.Problem == "" {

@@ -79,10 +79,14 @@ func TestWhatAnswersStandsInTheInventory(t *testing.T) {
 		{"an undocumented route that is not there", "GET", "api.example.com", "/v2/absent", "/v2/absent", "shadow", "active", "scan", "v2", false},
 		{"a route of a version without a document", "POST", "legacy.example.com", "/internal/jobs", "/internal/jobs", "shadow", "active", "confirmed", "internal", false},
 		{"a refused route of a retired version", "GET", "legacy.example.com", "/v0/orders", "/v0/orders", "shadow", "retired", "refused", "v0", false},
+		{"a CORS preflight", "OPTIONS", "api.example.com", "/v2/orders", "/v2/orders", "shadow", "active", "scan", "v2", false},
 		{"a path under no version", "GET", "api.example.com", "/admin", "/admin", "shadow", "", "confirmed", "", false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			call, _ := as(harness.Call{Method: row.method, Host: row.host, Target: row.target + "?token=s3cret"})
+			if row.method == "OPTIONS" {
+				call = call.With("Origin", "https://shop.example").With("Access-Control-Request-Method", "POST")
+			}
 			caddy.Do1(t, call)
 			got := awaitRoute(t, caddy, "/api_guard/routes?host="+row.host+"&path="+row.path[:4]+"&evidence="+row.evidence, row.host, row.method, row.path)
 			if got.State != row.state || got.Documented != row.documented || got.Evidence != row.evidence || got.Version != row.version || got.Lifecycle != row.lifecycle {

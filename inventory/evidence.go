@@ -8,8 +8,8 @@ type Evidence string
 const (
 	// EvidenceNone: never called.
 	EvidenceNone Evidence = "none"
-	// EvidenceScan: upstream said 404 or 410, or gave the answer that this host
-	// gives to everything (its baseline).
+	// EvidenceScan: upstream said 404 or 410, gave the answer that this host gives
+	// to everything (its baseline), or answered a CORS preflight.
 	EvidenceScan Evidence = "scan"
 	// EvidenceRefused: the guard refused, so upstream never said.
 	EvidenceRefused Evidence = "refused"
@@ -44,6 +44,9 @@ var evidenceOf = [...]Evidence{
 func (o *Outcome) worth() rank {
 	if !o.Forwarded {
 		return rankRefused
+	}
+	if o.Preflight {
+		return rankScan
 	}
 	switch s := o.Status; {
 	case s == http.StatusNotFound || s == http.StatusGone:

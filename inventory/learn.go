@@ -18,6 +18,7 @@ const (
 	whySpelling
 	whyMethod
 	whyTarget
+	whyPreflight
 )
 
 // learn records one observation. Inventory.mu is held.
@@ -29,7 +30,7 @@ func (inv *Inventory) learn(ob *observation, now time.Time) {
 	name := inv.hostName(ob)
 	host := inv.admitHost(name, worth)
 	known, baseline := inv.find(ob, host), false
-	if known == nil && o.Forwarded && ob.match != catalogue.NoMethod {
+	if known == nil && o.Forwarded && !o.Preflight && ob.match != catalogue.NoMethod {
 		is, learned := host.baseline.observe(answerOf(ob.method, o), ob.path, maphash.String(inv.seed, ob.path))
 		for i := range learned {
 			inv.demote(host, &learned[i])
@@ -53,7 +54,10 @@ func (inv *Inventory) learn(ob *observation, now time.Time) {
 	}
 	before := e.seen.best
 	wasKnown := e.shelf != shelfNoise
-	e.why, e.baseline = ob.why(), e.baseline || baseline
+	if why := ob.why(); why != whyPreflight || before <= rankScan {
+		e.why = why
+	}
+	e.baseline = e.baseline || baseline
 	e.remember(ob, worth)
 	e.seen.add(o, worth, epoch)
 	e.traits |= ob.traits
@@ -68,7 +72,7 @@ func (inv *Inventory) learn(ob *observation, now time.Time) {
 	inv.objectTo(ob, e)
 	inv.reshelve(e, before)
 	inv.watchNames(e, ob, worth)
-	if worth <= rankRefused {
+	if worth <= rankRefused && !o.Preflight {
 		inv.countNoise(host, worth, first, now)
 	}
 	inv.announceRoute(e, before, wasKnown && !first, now)
@@ -93,6 +97,9 @@ func (inv *Inventory) hostName(ob *observation) string {
 }
 
 func (ob *observation) why() why {
+	if ob.outcome.Preflight {
+		return whyPreflight
+	}
 	switch ob.match {
 	case catalogue.Ambiguous:
 		return whyAmbiguous

@@ -33,6 +33,10 @@ type Outcome struct {
 	// about what upstream has.
 	Forwarded bool
 
+	// Preflight marks a CORS preflight that no document has. Frameworks answer it for
+	// every path that they serve, and some for all, so its answer proves nothing.
+	Preflight bool
+
 	// Redirect marks a 3xx that leads somewhere: not to a login page, not to the
 	// same path with or without a slash, not to another scheme or host name.
 	Redirect bool

@@ -55,6 +55,8 @@ const (
 	ReasonDropped = "dropped-from-document"
 	// ReasonBaseline: it got only what its host answers to everything.
 	ReasonBaseline = "host-baseline"
+	// ReasonPreflight: only CORS preflights came to it, whose answers prove nothing.
+	ReasonPreflight = "cors-preflight"
 	// ReasonOverflow: the sum of all that found no room.
 	ReasonOverflow = "over-cap"
 
@@ -84,7 +86,7 @@ const (
 // allReasons is for messages and for checking a query.
 var allReasons = [...]string{
 	ReasonUndocumented, ReasonAnswered, ReasonHost, ReasonMethod, ReasonSpelling, ReasonUnclaimed, ReasonNoDocument,
-	ReasonAmbiguous, ReasonTarget, ReasonDropped, ReasonBaseline, ReasonOverflow, ReasonPastSunset, ReasonDeprecatedCalled,
+	ReasonAmbiguous, ReasonTarget, ReasonDropped, ReasonBaseline, ReasonPreflight, ReasonOverflow, ReasonPastSunset, ReasonDeprecatedCalled,
 	ReasonDeprecatedOperation, ReasonNotCalled, ReasonNoDocs, ReasonNoOwner, ReasonNoRetirement,
 	ReasonPassthrough,
 }
@@ -238,6 +240,8 @@ func (inv *Inventory) shadowReasons(list []string, v *view) []string {
 		list = append(list, ReasonAmbiguous)
 	case whyTarget:
 		list = append(list, ReasonTarget)
+	case whyPreflight:
+		list = append(list, ReasonPreflight)
 	}
 	if e.since != 0 {
 		list = append(list, ReasonDropped)

@@ -80,6 +80,10 @@ type Verdict struct {
 	// first of them, unless an enforced one refused it.
 	Would RuleSet
 
+	// Preflight says that it is a CORS preflight that no document has, and passes as
+	// one: what answers it says nothing about the route.
+	Preflight bool
+
 	// State is the state of the version that the request reached.
 	State catalogue.State
 	// Consumer is the integration that the request comes from; empty when it is
@@ -131,7 +135,7 @@ func (v *Verdict) reset() {
 	v.Body, v.others = conformance.BodyPlan{}, nil
 	v.vary, v.bound, v.awaiting = nil, 0, v.awaiting[:0]
 	v.table, v.open, v.violated = nil, 0, false
-	v.tells, v.life, v.brownout = false, nil, false
+	v.tells, v.life, v.brownout, v.Preflight = false, nil, false, false
 }
 
 // Object records that a rule would not let the request pass and reports whether
@@ -231,6 +235,7 @@ func (p *Policy) walk(r *Request, v *Verdict) {
 	if m.Outcome != catalogue.Found && preflight(r) && !r.HasBody() {
 		// A CORS preflight carries neither credentials nor a body and is judged by
 		// host and limits alone (Fetch standard, section 4.8). What has a body is none.
+		v.Preflight = true
 		return
 	}
 	if v.ended() {
