@@ -23,7 +23,7 @@ func TestASmallRunPrintsTheWholeTable(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var out, progress bytes.Buffer
-	if err := Run(ctx, Options{Rounds: 1, Requests: 40, Conns: 2, Memory: "192MiB"}, &out, &progress); err != nil {
+	if err := Run(ctx, Options{Rounds: 1, Requests: 40, Conns: 2, Memory: "192MiB", Apart: true}, &out, &progress); err != nil {
 		t.Fatalf("%v\n%s", err, progress.String())
 	}
 	nginx := !strings.Contains(progress.String(), errNoNginx.Error())

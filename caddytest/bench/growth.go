@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,6 +91,11 @@ type size struct {
 // grow with each dimension, one after the other, and fits the exponents.
 func Grow(ctx context.Context, o Options, out, progress io.Writer) error {
 	o.Memory = "" // what is held is to be seen
+	back, err := o.part()
+	if err != nil {
+		return err
+	}
+	defer back()
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "what\tn\tCPU µs\tp99 µs\tstart, CPU ms\tRSS MiB")
 	dir, err := os.MkdirTemp("", "api-guard-growth")
@@ -152,14 +158,17 @@ func (d *dimension) measure(ctx context.Context, dir, backend string, o Options)
 			}
 		}
 	}
-	for round := range o.Rounds + 1 {
-		for i := range sizes {
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			if err := sizes[(i+round)%len(sizes)].row.measure(o, round == 0); err != nil {
-				return nil, err
-			}
+	var rows []*row
+	for _, s := range sizes {
+		if err := s.row.warm(ctx, o); err != nil {
+			return nil, err
+		}
+		rows = append(rows, &s.row)
+	}
+	order := rand.New(rand.NewPCG(1, 2))
+	for range o.Rounds {
+		if err := measureRound(ctx, rows, o, order); err != nil {
+			return nil, err
 		}
 	}
 	return sizes, nil

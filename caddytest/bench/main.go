@@ -5,12 +5,14 @@
 //	go -C caddytest/bench run . -budgets 1s   # the parts, against their budgets
 //
 // It runs each subject as a process of its own on the loopback address, in front
-// of one upstream, and loads them in turns: in every round each subject gets each
-// of its loads once, in another order. A round's ratio is what the proxy process
-// used of the processor for a request (user and system, from the operating
-// system's clock for that process), over what bare Caddy used for the same load in
-// the same round; the table has the median over the rounds and its 95 % interval.
-// What the machine does besides is in both and mostly cancels.
+// of one upstream, and loads them in turns, once each has filled the memory that it
+// may have: in every round the subjects of a load have four short turns each, every
+// time in another order. A turn's ratio is what the proxy process used of the
+// processor for a request (user and system, from the operating system's clock for
+// that process), over what bare Caddy used in its turn; the table has the median over
+// all turns and its 95 % interval, and under total the ratio of all that was used, in
+// which what is rare counts too: a garbage collection, and whatever the machine did
+// besides. A second bare Caddy tells how much of a difference is none.
 //
 // It is a module of its own, so that nobody who builds the plugin gets the rivals
 // with it, and it needs Linux. nginx is left out, and said so, when it is not there.
@@ -21,6 +23,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/signal"
 	"strings"
@@ -41,6 +44,9 @@ type Options struct {
 	Memory                  string // GOMEMLIMIT of every Go process; they collect by it alone; empty: as Go does by itself
 	Only                    string // part of the names of the rows to run; empty: all
 	Profile                 string // a folder for a CPU profile of each Caddy; empty: none
+	Apart                   bool   // the proxies on one half of the processors, load and upstream on the other
+
+	at place // of the proxies
 }
 
 func main() {
@@ -56,6 +62,7 @@ func main() {
 	flag.StringVar(&o.Memory, "memory", "192MiB", "memory limit of each Go process, with GOGC=off, so that garbage collection is equal")
 	flag.StringVar(&o.Only, "only", "", "rows whose name has this text, and bare Caddy")
 	flag.StringVar(&o.Profile, "profile", "", "write to this folder a CPU profile of each Caddy under the rows that ran")
+	flag.BoolVar(&o.Apart, "apart", true, "keep the proxies on one half of the processors, load and upstream on the other")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -107,43 +114,63 @@ func exitWithParent() {
 
 // Run measures and prints the table to out.
 func Run(ctx context.Context, o Options, out, progress io.Writer) error {
+	back, err := o.part()
+	if err != nil {
+		return err
+	}
+	defer back()
 	fleet, err := startFleet(ctx, o, progress)
 	if err != nil {
 		return err
 	}
 	defer fleet.stop()
 	rows := fleet.rows(o.Only)
-	for round := range o.Rounds + 1 {
-		for i := range rows {
-			// Another order in every round, so that none always comes after the same.
-			r := rows[(i*stride(len(rows))+round*7)%len(rows)]
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if err := r.measure(o, round == 0); err != nil {
-				return fmt.Errorf("%s, %s: %w", r.load.name, r.subject.name, err)
-			}
-		}
-		if round > 0 {
-			fmt.Fprintf(progress, "\rround %d of %d", round, o.Rounds)
+	for _, r := range rows {
+		fmt.Fprintf(progress, "\rwarming %-60s", r.load.name+", "+r.subject.name)
+		if err := r.warm(ctx, o); err != nil {
+			return fmt.Errorf("%s, %s: %w", r.load.name, r.subject.name, err)
 		}
 	}
+	fmt.Fprint(progress, "\r", strings.Repeat(" ", 70), "\r")
+	if o.Profile != "" {
+		fleet.signalProfiles()
+	}
+	others := fleet.othersSince()
+	groups, order := grouped(rows), rand.New(rand.NewPCG(1, 2))
+	for round := range o.Rounds {
+		for _, g := range order.Perm(len(groups)) {
+			if err := measureRound(ctx, groups[g], o, order); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(progress, "\rround %d of %d", round+1, o.Rounds)
+	}
 	fmt.Fprint(progress, "\r", strings.Repeat(" ", 40), "\r")
+	fmt.Fprintf(progress, "other processes had %.1f %% of the processors\n", others())
 	if err := fleet.finishProfiles(); err != nil {
 		return err
 	}
 	return printTable(out, rows)
 }
 
-// stride is a step that visits all of n.
-func stride(n int) int {
-	for s := n/2 + 1; ; s++ {
-		a, b := s, n
-		for b != 0 {
-			a, b = b, a%b
-		}
-		if a == 1 {
-			return s
-		}
+// part parts the processors, if it is to, until back is called.
+func (o *Options) part() (back func(), err error) {
+	if !o.Apart {
+		return func() {}, nil
 	}
+	o.at, back, err = apart()
+	return back, err
+}
+
+// grouped are the rows of each load together, since they are compared.
+func grouped(rows []*row) [][]*row {
+	var groups [][]*row
+	for i, r := range rows {
+		if i == 0 || r.load != rows[i-1].load {
+			groups = append(groups, nil)
+		}
+		last := len(groups) - 1
+		groups[last] = append(groups[last], r)
+	}
+	return groups
 }

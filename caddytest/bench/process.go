@@ -27,11 +27,14 @@ type process struct {
 
 const startTimeout = 2 * time.Minute // machines that run everything else at once
 
-func (p *process) start() (err error) {
+func (p *process) start(at place) (err error) {
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return err
 	}
-	return p.cmd.Start()
+	if at == nil {
+		return p.cmd.Start()
+	}
+	return at(p.cmd.Start)
 }
 
 // stop ends the process and returns when it is gone.
@@ -75,7 +78,7 @@ func startUpstream(ctx context.Context) (*process, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	if err := p.start(); err != nil {
+	if err := p.start(nil); err != nil {
 		return nil, "", err
 	}
 	address, err := bufio.NewReader(out).ReadString('\n')
@@ -88,7 +91,7 @@ func startUpstream(ctx context.Context) (*process, string, error) {
 
 // startCaddy runs this program as Caddy with a Caddyfile in dir and what the
 // environment has besides.
-func startCaddy(ctx context.Context, dir, text, address string, environment ...string) (*process, error) {
+func startCaddy(ctx context.Context, at place, dir, text, address string, environment ...string) (*process, error) {
 	file := filepath.Join(dir, "Caddyfile")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
@@ -100,26 +103,26 @@ func startCaddy(ctx context.Context, dir, text, address string, environment ...s
 	cmd.Dir = dir
 	cmd.Env = append(append(cmd.Env, environment...),
 		"HOME="+dir, "XDG_DATA_HOME="+filepath.Join(dir, "data"), "XDG_CONFIG_HOME="+filepath.Join(dir, "config"))
-	return launch(cmd, dir, address)
+	return launch(at, cmd, dir, address)
 }
 
 // startNginx runs nginx as one process, so that its clock is the whole of it.
-func startNginx(ctx context.Context, path, dir, text, address string) (*process, error) {
+func startNginx(ctx context.Context, at place, path, dir, text, address string) (*process, error) {
 	file := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
 	}
-	return launch(exec.CommandContext(ctx, path, "-p", dir, "-c", file, "-e", filepath.Join(dir, "error.log")), dir, address)
+	return launch(at, exec.CommandContext(ctx, path, "-p", dir, "-c", file, "-e", filepath.Join(dir, "error.log")), dir, address)
 }
 
-func launch(cmd *exec.Cmd, dir, address string) (*process, error) {
+func launch(at place, cmd *exec.Cmd, dir, address string) (*process, error) {
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		return nil, err
 	}
 	cmd.Stdout, cmd.Stderr = log, log
 	p := &process{cmd: cmd, log: log}
-	if err := p.start(); err != nil {
+	if err := p.start(at); err != nil {
 		return nil, err
 	}
 	for deadline := time.Now().Add(startTimeout); time.Now().Before(deadline); {

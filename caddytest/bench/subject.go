@@ -52,6 +52,7 @@ const inMemory = "inventory {\nfile memory\n}\n"
 
 const (
 	bareName = "bare Caddy"
+	twinName = "bare Caddy again" // as another process
 	fullName = "guard: all"
 )
 
@@ -61,6 +62,7 @@ func subjects() []*subject {
 	all := append(append([]*load{}, hits...), &getCrowd, &unknown, &refused429, &refused400, &refused404)
 	list := []*subject{
 		{name: bareName, loads: all},
+		{name: twinName, loads: []*load{&getHit, &post1K}},
 		{name: "guard: match", globals: guard(matching, inMemory), document: 10, loads: hits},
 		{name: "guard: + 1 limit", globals: guard(matching+limitOne, inMemory), document: 10, loads: []*load{&getHit, &getCrowd}},
 		{name: "guard: + 3 limits", globals: guard(matching+limitOne+limitMore, inMemory), document: 10, loads: []*load{&getHit, &getCrowd, &post1K}},
@@ -207,7 +209,7 @@ func (s *subject) start(ctx context.Context, dir, backend string, o Options) (er
 		if o.Profile != "" {
 			environment = append(environment, profileVariable+"="+filepath.Join(dir, "cpu.prof"))
 		}
-		s.process, err = startCaddy(ctx, dir, text, s.address, environment...)
+		s.process, err = startCaddy(ctx, o.at, dir, text, s.address, environment...)
 		return err
 	}
 	path, err := exec.LookPath("nginx")
@@ -217,7 +219,7 @@ func (s *subject) start(ctx context.Context, dir, backend string, o Options) (er
 			return errNoNginx
 		}
 	}
-	s.process, err = startNginx(ctx, path, dir, fmt.Sprintf(nginxFrame, dir, backend, s.address, s.nginx), s.address)
+	s.process, err = startNginx(ctx, o.at, path, dir, fmt.Sprintf(nginxFrame, dir, backend, s.address, s.nginx), s.address)
 	return err
 }
 
@@ -254,9 +256,6 @@ func (f *fleet) rows(only string) []*row {
 			r.base = of[base]
 		}
 		rows = append(rows, of...)
-	}
-	if f.profiles != "" {
-		f.signalProfiles()
 	}
 	return rows
 }
