@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -50,11 +49,12 @@ type listedVersion struct {
 // for.
 type servedDocument struct {
 	*spec.Document
+	opts  spec.Options
 	once  sync.Once
 	bytes []byte // nil: the file is another one now
 }
 
-func newAPICatalog(cat *catalogue.Catalogue) *apiCatalog {
+func newAPICatalog(cat *catalogue.Catalogue, opts spec.Options) *apiCatalog {
 	c := &apiCatalog{byHost: map[*catalogue.Host][]*listedVersion{}}
 	documents := map[*spec.Document]*servedDocument{}
 	for _, api := range cat.APIs {
@@ -66,7 +66,7 @@ func newAPICatalog(cat *catalogue.Catalogue) *apiCatalog {
 					l = &listedVersion{api: api, version: v}
 					for _, d := range v.Documents {
 						if documents[d] == nil {
-							documents[d] = &servedDocument{Document: d}
+							documents[d] = &servedDocument{Document: d, opts: opts}
 						}
 						l.documents = append(l.documents, documents[d])
 					}
@@ -185,7 +185,7 @@ func (x *exchange) linkset(visible []*listedVersion) any {
 			context := map[string]any{"anchor": anchor}
 			var descriptions []link
 			for i, d := range l.documents {
-				descriptions = append(descriptions, link{Href: origin + documentTarget(l, i), Type: mediaTypeOf(d.Name), Title: title})
+				descriptions = append(descriptions, link{Href: origin + documentTarget(l, i), Type: mediaTypeOf(d.Document), Title: title})
 			}
 			if descriptions != nil {
 				context["service-desc"] = descriptions
@@ -244,12 +244,14 @@ func documentTarget(l *listedVersion, i int) string {
 	return apiCatalogPath + "?" + query.Encode()
 }
 
-// mediaTypeOf is a document's by its name: RFC 9512 for YAML.
-func mediaTypeOf(name string) string {
-	if strings.EqualFold(filepath.Ext(name), ".json") {
+// mediaTypeOf is a document's by its name, else by what it is: RFC 9512 for YAML.
+func mediaTypeOf(d *spec.Document) string {
+	switch ext := strings.ToLower(filepath.Ext(d.Base())); {
+	case ext == ".json", d.JSON && ext != ".yaml" && ext != ".yml":
 		return "application/json"
+	default:
+		return "application/yaml"
 	}
-	return "application/yaml"
 }
 
 // serveDocument answers with the file of a document that the caller may see, as
@@ -280,21 +282,16 @@ func (x *exchange) serveDocument(visible []*listedVersion) error {
 		return x.missing()
 	}
 	h := x.w.Header()
-	h["Content-Type"] = []string{mediaTypeOf(d.Name)}
+	h["Content-Type"] = []string{mediaTypeOf(d.Document)}
 	h["Etag"] = []string{`"` + hex.EncodeToString(d.Hash[:16]) + `"`}
 	h["X-Content-Type-Options"] = []string{"nosniff"}
-	h["Content-Disposition"] = []string{mime.FormatMediaType("inline", map[string]string{"filename": filepath.Base(d.Name)})}
+	h["Content-Disposition"] = []string{mime.FormatMediaType("inline", map[string]string{"filename": d.Base()})}
 	http.ServeContent(x.w, x.r, "", time.Time{}, bytes.NewReader(d.bytes))
 	return nil
 }
 
-// read takes the file's bytes if they still are those that are in force.
-func (d *servedDocument) read() {
-	data, err := os.ReadFile(d.Name)
-	if err == nil && d.Unchanged(spec.Options{}) {
-		d.bytes = data
-	}
-}
+// read takes the document's bytes if they still are those that are in force.
+func (d *servedDocument) read() { d.bytes, _ = d.Source(d.opts) }
 
 // missing answers for what is not there, or not for this caller: both look alike.
 func (x *exchange) missing() error {

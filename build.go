@@ -130,6 +130,9 @@ func (app *App) checkOptions() error {
 	if app.BodyMemory != 0 && app.BodyMemory < leastBodyMemory {
 		return wrong("body_memory", "", "%d bytes: write 2MiB or more, such as 256MiB", app.BodyMemory)
 	}
+	if app.MaxDocument != 0 && (app.MaxDocument < 1<<10 || app.MaxDocument > 1<<30) {
+		return wrong("max_document", "", "%d bytes: write a size from 1KiB to 1GiB, such as 64MiB", app.MaxDocument)
+	}
 	if p := app.Policy; p != nil && p.Request != nil {
 		if size, ceiling := int64(p.Request.MaxBody), app.bodyCeiling(); size > roomFor(size, ceiling) {
 			return wrong("policy.request.max_body", "", "%d bytes never find room in three quarters of body_memory, which is %d: lower the one or raise the other", size, ceiling)

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -124,7 +123,7 @@ func (b *builder) unusable(api *API, v *Version, documents []*spec.Document) {
 		for _, d := range documents {
 			switch text, ok := infoText(d, name); {
 			case !ok:
-				b.problem(api.Name, v.Name, "/info/"+name, fmt.Sprintf("%s of %s is no text, and is not in force: write one in quotes", name, filepath.Base(d.Name)))
+				b.problem(api.Name, v.Name, "/info/"+name, fmt.Sprintf("%s of %s is no text, and is not in force: write one in quotes", name, d.Base()))
 			case text != "" && text != said:
 				b.problem(api.Name, v.Name, "/info/"+name, fmt.Sprintf("the documents of the version say %q and %q; the first is in force: say it once, or in the version", said, text))
 			}

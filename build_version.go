@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/inventory/spec/remote"
 	"github.com/apiguard/caddy-api-guard/policy"
 )
 
@@ -33,10 +34,12 @@ func (b *builder) version(v *Version, at string) (*catalogue.Version, error) {
 	}
 	for i, file := range v.Spec {
 		at := fmt.Sprintf("%s.spec[%d]", at, i)
-		if isURL(file) {
-			return nil, wrong(at, v.Source, "spec %q: documents are read from files: fetch it before Caddy starts, and name the file", file)
+		if remote.IsURL(file) {
+			if _, err := remote.Parse(file); err != nil {
+				return nil, wrong(at, v.Source, "spec %q: %w", file, err)
+			}
 		}
-		if slices.Contains(v.Spec[:i], file) {
+		if slices.ContainsFunc(v.Spec[:i], func(other string) bool { return place(other) == place(file) }) {
 			return nil, wrong(at, v.Source, "spec %q is written twice", file)
 		}
 	}
@@ -61,7 +64,13 @@ func (b *builder) version(v *Version, at string) (*catalogue.Version, error) {
 	return out, nil
 }
 
-func isURL(s string) bool { return strings.Contains(s, "://") }
+// place is where a document is, without the hash of one by URL.
+func place(said string) string {
+	if remote.IsURL(said) {
+		said, _, _ = strings.Cut(said, " ")
+	}
+	return said
+}
 
 func claims(v *Version, at string, out *catalogue.Version) error {
 	if v.Path != "" {

@@ -8,6 +8,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/apiguard/caddy-api-guard/inventory/spec/remote"
 )
 
 func (p *parser) app(app *App) error {
@@ -22,6 +24,9 @@ func (p *parser) app(app *App) error {
 		"lax_proxies": p.flag(&app.LaxProxies),
 		"table_slots": p.number(&app.TableSlots),
 		"body_memory": p.size(&app.BodyMemory),
+
+		"max_document": p.size(&app.MaxDocument),
+
 		"watch":       p.flag(&app.Watch),
 		"coverage":    p.one(&app.Coverage),
 		"api_catalog": p.one(&app.APICatalog),
@@ -325,17 +330,23 @@ func (p *parser) selector(v *Version, prefix, at string) error {
 	return nil
 }
 
-// spec reads the files of the version's documents. A relative path starts at the
-// folder of the Caddyfile and is written out whole, since the Caddy that runs it
-// may run elsewhere.
+// spec reads the files of the version's documents, and URLs with their hashes. A
+// relative path starts at the folder of the Caddyfile and is written out whole, since
+// the Caddy that runs it may run elsewhere.
 func (p *parser) spec(v *Version, at string) error {
-	before := len(v.Spec)
-	if err := p.some(&v.Spec)(); err != nil {
+	var args []string
+	if err := p.some(&args)(); err != nil {
 		return err
 	}
+	documents, err := remote.Join(args, globalPlaceholder.MatchString)
+	if err != nil {
+		return p.d.WrapErr(err)
+	}
+	before := len(v.Spec)
+	v.Spec = append(v.Spec, documents...)
 	for i := before; i < len(v.Spec); i++ {
 		p.mark(fmt.Sprintf("%s.spec[%d]", at, i))
-		if filepath.IsAbs(v.Spec[i]) || isURL(v.Spec[i]) {
+		if filepath.IsAbs(v.Spec[i]) || remote.IsURL(v.Spec[i]) {
 			continue
 		}
 		file, err := filepath.Abs(filepath.Join(filepath.Dir(p.d.File()), v.Spec[i]))

@@ -14,9 +14,11 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/spf13/cobra"
+	"go.uber.org/zap"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 	"github.com/apiguard/caddy-api-guard/inventory/spec"
+	"github.com/apiguard/caddy-api-guard/inventory/spec/remote"
 	"github.com/apiguard/caddy-api-guard/policy"
 )
 
@@ -30,11 +32,13 @@ those of the documents' servers, or of --host.
     caddy api-guard init openapi.yaml --upstream localhost:3000 --host api.example.com > Caddyfile
     caddy run
 
-Paths of documents are written as they are given. The Caddyfile is checked before it
+Documents are files, or URLs each with its hash behind it, as in a Caddyfile:
+https://docs.example.com/orders.yaml sha256:…. Paths are written as they are given. The Caddyfile is checked before it
 is written: what cannot work is said and nothing is written.`, runInit)
 	cmd.Args = cobra.MinimumNArgs(1)
 	cmd.Flags().String("upstream", "", "Where the API runs: localhost:3000")
 	cmd.Flags().StringArray("host", nil, "Host that serves the versions, in place of the documents' servers")
+	cmd.Flags().String("max-document", "", "Largest document that is read, with the files it refers to, such as 64MiB (default 32MiB)")
 	cmd.Flags().StringP("output", "o", "", "File to write to, which must not be there yet (default: standard output)")
 	return cmd
 }
@@ -47,13 +51,13 @@ type draftAPI struct {
 
 type draftVersion struct {
 	name      string
-	file      string
+	spec      string   // the arguments of the line
 	declared  bool     // the hosts are those of --host; else the document gives them
 	hosts     []string // where sites are needed
 	operation int
 }
 
-func runInit(in *invocation, files []string) error {
+func runInit(in *invocation, args []string) error {
 	upstream := in.text("upstream")
 	if upstream == "" {
 		return errors.New("--upstream: say where the API runs, such as localhost:3000")
@@ -69,13 +73,29 @@ func runInit(in *invocation, files []string) error {
 		}
 		hosts[i] = canonical
 	}
+	app := &App{logger: zap.NewNop()}
+	if size := in.text("max-document"); size != "" {
+		var err error
+		if app.MaxDocument, err = parseSize(size); err == nil {
+			err = app.checkOptions()
+		}
+		if err != nil {
+			return fmt.Errorf("--max-document: %w", err)
+		}
+	}
+	files, err := remote.Join(args, func(string) bool { return false })
+	if err != nil {
+		return err
+	}
+	read := newDocuments(app)
+	defer read.release()
 	var apis []*draftAPI
 	for _, file := range files {
-		if err := addDraft(&apis, file, hosts); err != nil {
+		if err := addDraft(&apis, read, file, hosts); err != nil {
 			return err
 		}
 	}
-	text := caddyfileOf(apis, upstream)
+	text := caddyfileOf(apis, upstream, in.text("max-document"))
 	if err := checkDraft(text); err != nil {
 		return fmt.Errorf("the documents do not go together as they are: %w", err)
 	}
@@ -99,12 +119,20 @@ func runInit(in *invocation, files []string) error {
 	return errors.Join(err, file.Close())
 }
 
-func addDraft(apis *[]*draftAPI, file string, hosts []string) error {
-	document, err := spec.LoadFile(file, spec.Options{})
+func addDraft(apis *[]*draftAPI, read *documents, file string, hosts []string) error {
+	line := quoted(filepath.ToSlash(file))
+	if remote.IsURL(file) {
+		if _, err := remote.Parse(file); err != nil {
+			return fmt.Errorf("%q: %w", file, err)
+		}
+		address, hash, _ := strings.Cut(file, " ")
+		line = quoted(address) + " " + hash
+	}
+	document, err := read.load(file)
 	if err != nil {
 		return err
 	}
-	v := draftVersion{file: filepath.ToSlash(file), declared: len(hosts) > 0, hosts: hosts, operation: len(document.Operations)}
+	v := draftVersion{spec: line, declared: len(hosts) > 0, hosts: hosts, operation: len(document.Operations)}
 	if !v.declared {
 		servers := slices.Clone(document.Servers)
 		for _, op := range document.Operations {
@@ -121,7 +149,7 @@ func addDraft(apis *[]*draftAPI, file string, hosts []string) error {
 	}
 	name := slug(document.Title)
 	if name == "" {
-		name = slug(strings.TrimSuffix(filepath.Base(file), filepath.Ext(file)))
+		name = slug(strings.TrimSuffix(document.Base(), filepath.Ext(document.Base())))
 	}
 	i := slices.IndexFunc(*apis, func(a *draftAPI) bool { return a.name == name })
 	if i < 0 {
@@ -162,7 +190,7 @@ func versionName(version string) string {
 }
 
 // caddyfileOf writes the draft.
-func caddyfileOf(apis []*draftAPI, upstream string) string {
+func caddyfileOf(apis []*draftAPI, upstream, maxDocument string) string {
 	var b strings.Builder
 	b.WriteString(`# Written by "caddy api-guard init". In monitor mode nothing is refused; what would
 # be, and what is in no document, is asked with
@@ -175,6 +203,9 @@ func caddyfileOf(apis []*draftAPI, upstream string) string {
 	api_guard {
 		mode monitor
 `)
+	if maxDocument != "" {
+		fmt.Fprintf(&b, "\t\tmax_document %s\n", quoted(maxDocument))
+	}
 	var sites []string
 	for _, api := range apis {
 		fmt.Fprintf(&b, "\n\t\tapi %s {\n", api.name)
@@ -187,7 +218,7 @@ func caddyfileOf(apis []*draftAPI, upstream string) string {
 			if v.declared {
 				fmt.Fprintf(&b, "\t\t\t\thosts %s\n", strings.Join(v.hosts, " "))
 			}
-			fmt.Fprintf(&b, "\t\t\t\tspec %s # %d operations\n\t\t\t}\n", quoted(v.file), v.operation)
+			fmt.Fprintf(&b, "\t\t\t\tspec %s # %d operations\n\t\t\t}\n", v.spec, v.operation)
 			for _, host := range v.hosts {
 				if !slices.Contains(sites, host) {
 					sites = append(sites, host)

@@ -295,8 +295,12 @@ type Version struct {
 	// Whether it also answers requests that carry none of the selectors.
 	Default bool `json:"default,omitempty"`
 
-	// Files with its OpenAPI documents (3.0 or 3.1, JSON or YAML). In a Caddyfile
-	// relative paths start at its folder, in JSON at the working directory.
+	// Its OpenAPI documents (3.0, 3.1 or 3.2; JSON or YAML): files, or URLs each with
+	// the SHA-256 of what is there, as "https://docs.example.com/orders.yaml
+	// sha256:<64 hex digits>". In a Caddyfile relative paths start at its folder, in
+	// JSON at the working directory. A document by URL is fetched when there is no
+	// copy of it in Caddy's data directory, and must be whole in one file. Caddyfile:
+	// `spec <file> | <url> sha256:<hex> ...`.
 	Spec []string `json:"spec,omitempty"`
 
 	// Path parameters that may span several segments, raw or as %2F, by

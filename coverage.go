@@ -193,12 +193,12 @@ func decodeConfig(config []byte) (*App, map[string]json.RawMessage, error) {
 // the length of f.
 func (app *App) offline(f func(*policy.Config, *catalogue.Catalogue)) error {
 	app.logger = zap.NewNop()
-	documents := newDocuments()
+	documents := newDocuments(app)
 	defer documents.release()
 	b := &builder{app: app, load: documents.load}
 	cfg, err := b.build()
 	if err != nil {
-		return err
+		return app.conceal(err)
 	}
 	cfg.Table = ratelimit.NewTable(ratelimit.TableConfig{Slots: 1})
 	compiled, err := policy.New(cfg)

@@ -1,26 +1,31 @@
 package apiguard
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/apiguard/caddy-api-guard/inventory/spec"
+	"github.com/apiguard/caddy-api-guard/inventory/spec/remote"
 )
 
-// documents are the API descriptions of one configuration. A file that several
+// documents are the API descriptions of one configuration. One that several
 // versions name is loaded once.
 type documents struct {
-	byFile   map[string]*spec.Document
+	app      *App
+	byName   map[string]*spec.Document // by what `spec` says
 	acquired []documentKey
 }
 
-// documentKey is a file with the contents of it and of all that it refers to.
+// documentKey is a document's name with the contents of it and of all that it
+// refers to.
 type documentKey struct {
-	file string
+	name string
 	hash [32]byte
 }
 
@@ -29,52 +34,77 @@ type documentKey struct {
 // their *spec.Document.
 var documentPool = caddy.NewUsagePool()
 
-func newDocuments() *documents {
-	return &documents{byFile: map[string]*spec.Document{}}
+func newDocuments(app *App) *documents {
+	return &documents{app: app, byName: map[string]*spec.Document{}}
 }
 
-// load reads a document, or gives the one that was read already.
-func (d *documents) load(file string) (*spec.Document, error) {
-	file = filepath.Clean(file)
-	if document, ok := d.byFile[file]; ok {
+// load reads a document, or gives the one that was read already. said is a file, or
+// a URL with a hash.
+func (d *documents) load(said string) (*spec.Document, error) {
+	if !remote.IsURL(said) {
+		said = filepath.Clean(said)
+	}
+	if document, ok := d.byName[said]; ok {
 		return document, nil
 	}
-	document, err := d.fromPool(file)
+	find := d.file
+	if remote.IsURL(said) {
+		find = d.pinned
+	}
+	document, err := find(said)
 	if err != nil {
 		return nil, err
 	}
-	d.byFile[file] = document
-	return document, nil
-}
-
-// fromPool shares what another configuration read from the file, if the file and
-// all that it refers to still have the same bytes.
-func (d *documents) fromPool(file string) (*spec.Document, error) {
-	var document *spec.Document
-	for _, known := range pooledFrom(file) {
-		if known.Unchanged(spec.Options{}) {
-			document = known
-			break
-		}
-	}
-	if document == nil {
-		var err error
-		if document, err = spec.LoadFile(file, spec.Options{}); err != nil {
-			return nil, err
-		}
-	}
-	key := documentKey{file, document.Hash}
+	key := documentKey{document.Name, document.Hash}
 	// It may have left the pool, or come into it, since it was looked for.
 	value, _ := documentPool.LoadOrStore(key, document)
 	d.acquired = append(d.acquired, key)
-	return value.(*spec.Document), nil
+	document = value.(*spec.Document)
+	d.byName[said] = document
+	return document, nil
 }
 
-// pooledFrom lists the documents that were read from a file. There is more than
+// file shares what another configuration read from the file, if the file and all
+// that it refers to still have the same bytes.
+func (d *documents) file(name string) (*spec.Document, error) {
+	opts := d.app.documentOptions()
+	for _, known := range pooledFrom(name) {
+		if known.Unchanged(opts) {
+			return known, nil
+		}
+	}
+	return spec.LoadFile(name, opts)
+}
+
+// pinned shares what another configuration got from the URL with the same hash,
+// else it takes the copy, else it fetches the document.
+func (d *documents) pinned(said string) (*spec.Document, error) {
+	pin, err := remote.Parse(said)
+	if err != nil {
+		return nil, err // what is wrong was said before by the builder
+	}
+	opts, name := d.app.documentOptions(), d.app.concealed(pin.URL)
+	for _, known := range pooledFrom(name) {
+		if known.Hash == pin.Sum && known.Unchanged(opts) {
+			return known, nil
+		}
+	}
+	store := remote.Store{Dir: copiesDir()}
+	text, fetched, err := store.Get(context.Background(), pin, opts.MaxBytes)
+	if err != nil {
+		return nil, fmt.Errorf("loading spec %q: %w", name, err)
+	}
+	if fetched {
+		d.app.logger.Info("a document was fetched", zap.String("spec", name), zap.Int("bytes", len(text)))
+	}
+	return spec.Load(name, text, opts)
+}
+
+// pooledFrom lists the documents that were read by a name. There is more than
 // one while configurations from before and after a change are both there.
-func pooledFrom(file string) (list []*spec.Document) {
+func pooledFrom(name string) (list []*spec.Document) {
 	documentPool.Range(func(key, value any) bool {
-		if key.(documentKey).file == file {
+		if key.(documentKey).name == name {
 			list = append(list, value.(*spec.Document))
 		}
 		return true

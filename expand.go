@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/apiguard/caddy-api-guard/inventory/spec/remote"
 )
 
 // globalPlaceholder is one whose value stands when the configuration is loaded.
@@ -41,7 +43,7 @@ func (app *App) expand() error {
 		if err != nil {
 			return err
 		}
-		if i := strings.IndexByte(was, '{'); strings.Contains(at, ".spec[") && filepath.IsAbs(now[i:]) {
+		if i := strings.IndexByte(was, '{'); strings.Contains(at, ".spec[") && (filepath.IsAbs(now[i:]) || remote.IsURL(now[i:])) && !remote.IsURL(was) {
 			// The adapter has put the Caddyfile's folder before it.
 			now = now[i:]
 		}
@@ -91,15 +93,20 @@ func (app *App) conceal(err error) error {
 	if err == nil {
 		return nil
 	}
-	text := err.Error()
+	text := app.concealed(err.Error())
+	if text == err.Error() {
+		return err
+	}
+	return errors.New(text)
+}
+
+// concealed is a text without them.
+func (app *App) concealed(text string) string {
 	for _, e := range app.expanded {
 		text = strings.ReplaceAll(text, `"`+e.value+`"`, `"`+e.placeholder+`"`)
 		if len(e.value) > 2 { // a shorter one is part of too much else
 			text = strings.ReplaceAll(text, e.value, e.placeholder)
 		}
 	}
-	if text == err.Error() {
-		return err
-	}
-	return errors.New(text)
+	return text
 }

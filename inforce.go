@@ -28,7 +28,7 @@ type inForce struct {
 // compile reads the documents and makes what requests are judged by. Nothing that
 // runs is changed by it. When it fails it holds no document.
 func (app *App) compile() (_ *inForce, err error) {
-	now := &inForce{App: app, documents: newDocuments()}
+	now := &inForce{App: app, documents: newDocuments(app)}
 	defer func() {
 		if err != nil {
 			now.documents.release()
@@ -57,7 +57,7 @@ func (app *App) compile() (_ *inForce, err error) {
 	cat := now.policy.Catalogue()
 	cat.Problems = append(cat.Problems, b.problems...)
 	if app.APICatalog != apiCatalogOff {
-		now.catalog = newAPICatalog(cat)
+		now.catalog = newAPICatalog(cat, app.documentOptions())
 	}
 	now.lint = lint(app, &cfg, cat, time.Now())
 	now.allowed = newAllowedFacts(cat)

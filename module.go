@@ -74,9 +74,15 @@ type App struct {
 	// rest. Default: 256MiB.
 	BodyMemory Size `json:"body_memory,omitempty"`
 
+	// The largest document that is read, with the files that it refers to, such as
+	// "64MiB": from 1KiB to 1GiB. It binds every document, whether it is a file or
+	// fetched. Default: 32MiB.
+	MaxDocument Size `json:"max_document,omitempty"`
+
 	// Look at the documents every 2 seconds and put changed ones into force without
 	// a reload. One that cannot be used changes nothing: the log and the gaps in
-	// health say why. Default: changes are picked up by a reload.
+	// health say why. Documents by URL change with their hash, and so with the
+	// configuration alone. Default: changes are picked up by a reload.
 	Watch bool `json:"watch,omitempty"`
 
 	// What to do when requests for a host of the catalogue get by the guard, by some
@@ -135,8 +141,9 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "api_guard", New: func() caddy.Module { return new(App) }}
 }
 
-// Provision reads the documents and compiles the policy. It opens no store and
-// no connection, since `caddy validate` provisions while a service runs.
+// Provision reads the documents and compiles the policy. It opens no store and no
+// connection, but to fetch a document by URL of which there is no copy, and it writes
+// nothing, since `caddy validate` provisions while a service runs.
 func (app *App) Provision(ctx caddy.Context) error {
 	app.ctx, app.logger = ctx, ctx.Logger()
 	if err := app.expand(); err != nil {
@@ -169,6 +176,7 @@ func (app *App) Start() error {
 		return err
 	}
 	app.shared.start(app)
+	app.keepCopies(time.Now())
 	app.now.Load().announce()
 	app.logExceptions(time.Now())
 	if app.Watch {

@@ -91,7 +91,7 @@ func (s stamp) settled(now time.Time) bool {
 // look puts changed documents into force.
 func (w *watched) look() {
 	stamps := make(map[string]stamp)
-	for _, document := range w.app.now.Load().documents.byFile {
+	for _, document := range w.app.now.Load().documents.byName {
 		stampFiles(document, stamps)
 	}
 	if maps.EqualFunc(stamps, w.stamps, stamp.same) {
@@ -127,23 +127,27 @@ func (w *watched) look() {
 		return
 	}
 	// The new document may refer to other files than the old one did.
-	for _, document := range next.documents.byFile {
+	for _, document := range next.documents.byName {
 		stampFiles(document, w.stamps)
 	}
 }
 
 // changed is a document whose contents are others than those in force, or empty.
 func (w *watched) changed() string {
-	for file, document := range w.app.now.Load().documents.byFile {
-		if !document.Unchanged(spec.Options{}) {
+	for file, document := range w.app.now.Load().documents.byName {
+		if !document.Unchanged(w.app.documentOptions()) {
 			return file
 		}
 	}
 	return ""
 }
 
-// stampFiles adds the stamps of a document's files that are not there yet.
+// stampFiles adds the stamps of a document's files that are not there yet. A document
+// by URL has none: its hash is in the configuration, so it changes with that.
 func stampFiles(document *spec.Document, stamps map[string]stamp) {
+	if document.Text != nil {
+		return
+	}
 	dir := filepath.Dir(document.Name)
 	files := []string{document.Name}
 	for _, name := range document.References {

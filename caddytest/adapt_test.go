@@ -190,7 +190,16 @@ var wrongOptions = []struct {
 	{"an exception without a reason", "version", strings.Replace(partnerException("rule request"), "reason why", "", 1), []string{"reason"}},
 	{"two exceptions of one name", "version", partnerException("rule request") + "\n" + partnerException("rule audience"), []string{"declared twice"}},
 	{"one document twice", "version", "spec orders.yaml ./orders.yaml", []string{"orders.yaml", "written twice"}},
-	{"a document from elsewhere", "version", "spec https://example.com/orders.yaml", []string{"https://example.com/orders.yaml", "files"}},
+	{"a document by URL without a hash", "version", "spec https://example.com/orders.yaml", []string{"https://example.com/orders.yaml", "sha256:", "sha256sum"}},
+	{"a document by URL before a file", "version", "spec https://example.com/orders.yaml orders.yaml", []string{"https://example.com/orders.yaml", "needs its hash"}},
+	{"a document by URL with half a hash", "version", "spec https://example.com/orders.yaml sha256:9f86d0", []string{"sha256:9f86d0", "64 hex digits"}},
+	{"a document by plain HTTP", "version", "spec http://example.com/orders.yaml " + someHash, []string{"http://example.com/orders.yaml", "https"}},
+	{"a document by the URL of a file", "version", "spec file:///srv/orders.yaml " + someHash, []string{"file:///srv/orders.yaml", "path"}},
+	{"a document of a user", "version", "spec https://user@example.com/orders.yaml " + someHash, []string{"user", "name the file"}},
+	{"a hash for a file", "version", "spec orders.yaml " + someHash, []string{"sha256:9f86d081", "behind no URL"}},
+	{"one URL with two hashes", "version", "spec https://example.com/a.yaml " + someHash + "\nspec https://example.com/a.yaml sha256:" + strings.Repeat("0", 64), []string{"https://example.com/a.yaml", "written twice"}},
+	{"a document that may have no size", "top", "max_document 10B", []string{"10 bytes", "1KiB", "64MiB"}},
+	{"a document of a size that is none", "top", "max_document large", []string{"large", "1MiB"}},
 	{"a rate in two words", "version", "limit each {\nrate 5 1m\n}", []string{"rate takes one value"}},
 	{"a rule without a mode", "version", "target", []string{"target takes one value"}},
 	{"a limit without a name", "version", "limit {\nrate 5/1m\n}", []string{"limit <name>"}},
@@ -211,6 +220,9 @@ var wrongOptions = []struct {
 	{"an argument to the directive", "site", "api_guard strict", []string{"api_guard"}},
 	{"a block for the directive", "site", "api_guard {\nmode monitor\n}", []string{"api_guard"}},
 }
+
+// someHash is what a document by URL may be pinned with.
+const someHash = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 // acme is an integration with further lines.
 func acme(lines string) string {

@@ -100,11 +100,6 @@ func TestEveryLinkOfTheManualLeadsSomewhere(t *testing.T) {
 // alone.
 func TestEveryCaddyfileOfTheManualAdapts(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Abs("testdata/orders.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	document := regexp.MustCompile(`(?m)^(\s*spec\s+)[^\s#]+`)
 	declares := regexp.MustCompile(`(?m)^\s*api [a-z]`)
 	// What may stand around a piece, the largest first.
 	const version = "api a {\nversion a {\nhosts a.example.com\npath /a\n%s\n}\n}\n"
@@ -128,7 +123,7 @@ func TestEveryCaddyfileOfTheManualAdapts(t *testing.T) {
 				continue
 			}
 			found++
-			text := strings.ReplaceAll(document.ReplaceAllString(m[2], "${1}"+filepath.ToSlash(files)), "…", "")
+			text := strings.ReplaceAll(m[2], "…", "")
 			if !declares.MatchString(text) { // the catalogue is left out
 				text = strings.Replace(text, "api_guard {\n", "api_guard {\n"+fmt.Sprintf(version, ""), 1)
 			}

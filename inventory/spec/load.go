@@ -24,8 +24,8 @@ type Options struct {
 	MaxBytes int64
 
 	// Dir is the folder that Load may read referenced files from, subfolders
-	// included. Empty: a reference to another file is an error. LoadFile sets it
-	// to the folder of the file.
+	// included. Empty: the document must be whole, and a reference to another one is
+	// an error. LoadFile sets it to the folder of the file.
 	Dir string
 }
 
@@ -38,7 +38,11 @@ func LoadFile(path string, opts Options) (*Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading spec %q: %w", path, err)
 	}
-	return Load(path, data, opts)
+	doc, err := Load(path, data, opts)
+	if err == nil {
+		doc.Text = nil // the file has it
+	}
+	return doc, err
 }
 
 // readFile reads at most limit bytes of a regular file.
@@ -68,8 +72,8 @@ func openFile(path string) (*os.File, int64, error) {
 	return f, info.Size(), err
 }
 
-// Load reads a document, JSON or YAML, from memory. name is the path it came
-// from, as the configuration spells it. What cannot be used in an otherwise good
+// Load reads a document, JSON or YAML, from memory. name is the path or the URL it
+// came from, as the configuration spells it. What cannot be used in an otherwise good
 // document is in Document.Problems; an error means that nothing can be.
 func Load(name string, data []byte, opts Options) (*Document, error) {
 	opts = opts.withDefaults()
@@ -89,20 +93,20 @@ func (o Options) withDefaults() Options {
 
 func load(name string, data []byte, opts Options) (*Document, error) {
 	if int64(len(data)) > opts.MaxBytes {
-		return nil, tooLarge(opts.MaxBytes)
+		return nil, TooLarge(opts.MaxBytes)
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil, errors.New("the file is empty")
 	}
-	refs := &references{dir: opts.Dir, left: opts.MaxBytes - int64(len(data)), limit: opts.MaxBytes}
-	text, schemas, err := identify(filepath.Base(name), data, refs)
+	refs := &references{dir: opts.Dir, name: baseOf(name), text: data, left: opts.MaxBytes - int64(len(data)), limit: opts.MaxBytes}
+	text, schemas, err := identify(baseOf(name), data, refs)
 	if err != nil {
 		return nil, err
 	}
 	if text == nil {
 		text = data
 	}
-	root, err := parse(filepath.Base(name), text, refs)
+	root, err := parse(baseOf(name), text, refs)
 	if err != nil {
 		return nil, diagnose(data, err)
 	}
@@ -111,6 +115,8 @@ func load(name string, data []byte, opts Options) (*Document, error) {
 	}
 	doc := &Document{
 		Name:    name,
+		Text:    data,
+		JSON:    looksLikeJSON(data),
 		Hash:    refs.hash(data),
 		OpenAPI: root.OpenAPI,
 		Root:    root,
@@ -158,21 +164,24 @@ func swagger(version any) error {
 	return fmt.Errorf("it is a Swagger %v document; convert it to OpenAPI 3.0 or later", version)
 }
 
-func tooLarge(limit int64) error {
-	return fmt.Errorf("the document and its references are larger than %d bytes; raise the limit or split the document", limit)
+// TooLarge is the error about a document of more than that many bytes.
+type TooLarge int64
+
+func (limit TooLarge) Error() string {
+	return fmt.Sprintf("the document and its references are larger than %d bytes: raise max_document, or split the document", int64(limit))
 }
 
 // readAll reads at most limit bytes. size is a guess that saves the growing.
 func readAll(r io.Reader, size, limit int64) ([]byte, error) {
 	if size > limit {
-		return nil, tooLarge(limit)
+		return nil, TooLarge(limit)
 	}
 	data := make([]byte, 0, size+1)
 	for {
 		n, err := r.Read(data[len(data):cap(data)])
 		data = data[:len(data)+n]
 		if int64(len(data)) > limit {
-			return nil, tooLarge(limit)
+			return nil, TooLarge(limit)
 		}
 		if errors.Is(err, io.EOF) {
 			return data, nil

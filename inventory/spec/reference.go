@@ -18,7 +18,9 @@ import (
 // references reads the files that a document refers to: only below its own
 // folder, each once, within what is left of the size limit.
 type references struct {
-	dir   string // empty: none may be read
+	dir   string // empty: none may be read but the document, by its own name
+	name  string
+	text  []byte
 	left  int64
 	limit int64
 	files map[string][]byte // by slash-separated path relative to dir
@@ -26,13 +28,16 @@ type references struct {
 
 // read is kin-openapi's ReadFromURIFunc; it alone decides what may be read.
 func (r *references) read(_ *openapi3.Loader, location *url.URL) ([]byte, error) {
+	if r.dir == "" {
+		if location.Scheme == "" && location.Host == "" && location.Path == r.name {
+			return r.text, nil
+		}
+		return nil, fmt.Errorf("it refers to %q; a document in no folder, such as one by URL, must be whole, since its hash covers nothing else: bundle it into one file", location.Redacted())
+	}
 	if location.Scheme != "" || location.Host != "" {
 		return nil, fmt.Errorf("it refers to %q; references lead to files in the document's folder only: copy it there", location.Redacted())
 	}
 	name := path.Clean(location.Path)
-	if r.dir == "" {
-		return nil, fmt.Errorf("it refers to the file %q, which cannot be read from here: bundle the document into one file", name)
-	}
 	if !filepath.IsLocal(filepath.FromSlash(name)) {
 		return nil, fmt.Errorf("it refers to %q, which lies outside the document's folder: move it inside", name)
 	}
@@ -59,7 +64,7 @@ func (r *references) open(name string) ([]byte, error) {
 	}
 	defer f.Close()
 	if size > r.left {
-		return nil, tooLarge(r.limit)
+		return nil, TooLarge(r.limit)
 	}
 	return readAll(f, size, r.left)
 }

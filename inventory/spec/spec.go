@@ -1,10 +1,13 @@
 // Package spec holds API descriptions (OpenAPI 3.0, 3.1 and 3.2) as the rest of
-// the guard needs them: read from files, resolved by kin-openapi, and cut into
+// the guard needs them: read from files or memory, resolved by kin-openapi, and cut into
 // operations. Nothing here matches a request or judges one; kin-openapi's own
 // router and validator are not used.
 package spec
 
 import (
+	"path"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -13,8 +16,10 @@ import (
 // Document is one loaded API description. It is immutable and may be shared by
 // several versions and configurations.
 type Document struct {
-	Name string   // the path as the configuration spells it, for messages
-	Hash [32]byte // SHA-256 over the file and every file that it references
+	Name string   // the path or the URL as the configuration spells it, for messages
+	Hash [32]byte // SHA-256 over the document and every file that it references
+	Text []byte   // what Load was given; nil for one that LoadFile read
+	JSON bool     // it is written in JSON, not in YAML
 	// References are the files that it refers to, sorted, relative to its own
 	// folder and with slashes.
 	References []string
@@ -38,6 +43,17 @@ type Document struct {
 
 	// Schemas hold the schemas of Root that have SchemaMark; nil without any.
 	Schemas *Schemas
+}
+
+// Base is the last element of the document's path or URL, without a query.
+func (d *Document) Base() string { return baseOf(d.Name) }
+
+func baseOf(name string) string {
+	if !strings.Contains(name, "://") {
+		return filepath.Base(name)
+	}
+	name, _, _ = strings.Cut(name, "?")
+	return path.Base(name)
 }
 
 // Server is one base URL of a document, expanded to a single host and path.

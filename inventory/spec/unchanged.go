@@ -21,10 +21,13 @@ var hashed = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 // sizes are not trusted: a file may be written twice within what a time tells
 // apart, and tools set times as they like.
 //
-// The document must come from LoadFile. What cannot be read counts as changed;
-// loading it says why.
+// What cannot be read counts as changed, and so does what is larger than opts allow;
+// loading it says why. One that Load was given cannot change.
 func (d *Document) Unchanged(opts Options) bool {
 	opts = opts.withDefaults()
+	if d.Text != nil {
+		return int64(len(d.Text)) <= opts.MaxBytes
+	}
 	h, left := sha256.New(), opts.MaxBytes
 	f, _, err := openFile(d.Name)
 	if err != nil {
@@ -62,7 +65,7 @@ func hashAll(h hash.Hash, f *os.File, limit int64) (n int64, err error) {
 		h.Write(buf[:got])
 		n += int64(got)
 		if n > limit {
-			return n, tooLarge(limit)
+			return n, TooLarge(limit)
 		}
 		if errors.Is(err, io.EOF) {
 			return n, nil
@@ -71,4 +74,17 @@ func hashAll(h hash.Hash, f *os.File, limit int64) (n int64, err error) {
 			return n, err
 		}
 	}
+}
+
+// Source is the document as it is written, if that is what was loaded: its file may
+// be another one by now.
+func (d *Document) Source(opts Options) (text []byte, ok bool) {
+	if d.Text != nil {
+		return d.Text, true
+	}
+	text, err := readFile(d.Name, opts.withDefaults().MaxBytes)
+	if err != nil || !d.Unchanged(opts) {
+		return nil, false
+	}
+	return text, true
 }

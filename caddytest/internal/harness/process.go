@@ -222,6 +222,7 @@ func Command(t testing.TB, cfg Config, args ...string) (text string, ok bool) {
 	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
 	defer cancel()
 	cmd := command(ctx, dir, args...)
+	cmd.Env = append(cmd.Env, cfg.Env...)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
