@@ -167,6 +167,7 @@ func swagger(version any) error {
 // TooLarge is the error about a document of more than that many bytes.
 type TooLarge int64
 
+// Error implements error.
 func (limit TooLarge) Error() string {
 	return fmt.Sprintf("the document and its references are larger than %d bytes: raise max_document, or split the document", int64(limit))
 }

@@ -43,16 +43,16 @@ func (s *Store) fetch(ctx context.Context, pin Pin, limit int64) ([]byte, error)
 	}
 	if found := sha256.Sum256(data); found != pin.Sum {
 		// The first digits tell the two apart, and cannot be pasted: see Parse.
-		return nil, &ChangedError{Pinned: pin.Sum, Found: found}
+		return nil, &changedError{pinned: pin.Sum, found: found}
 	}
 	return data, nil
 }
 
-// ChangedError is the error about a document that has another hash than its pin.
-type ChangedError struct{ Pinned, Found [sha256.Size]byte }
+// changedError is the error about a document that has another hash than its pin.
+type changedError struct{ pinned, found [sha256.Size]byte }
 
-func (e *ChangedError) Error() string {
-	return fmt.Sprintf("its SHA-256 begins with %x, and the one that is pinned with %x: the document at the URL was changed, or the pin is of another one; look at what is there now, and pin that, or have the pinned one put back", e.Found[:4], e.Pinned[:4])
+func (e *changedError) Error() string {
+	return fmt.Sprintf("its SHA-256 begins with %x, and the one that is pinned with %x: the document at the URL was changed, or the pin is of another one; look at what is there now, and pin that, or have the pinned one put back", e.found[:4], e.pinned[:4])
 }
 
 func (s *Store) ask(ctx context.Context, address string, limit int64) ([]byte, error) {

@@ -17,8 +17,8 @@ const HashPrefix = "sha256:"
 
 // Pin is a document by URL and the hash that its contents must have.
 type Pin struct {
-	URL string
-	Sum [sha256.Size]byte
+	URL string            // as it is written: https, without user and fragment
+	Sum [sha256.Size]byte // SHA-256
 }
 
 // Parse reads a URL and, behind a blank, "sha256:" with 64 hex digits. The error does

@@ -38,7 +38,7 @@ func (s *Store) Get(ctx context.Context, pin Pin, limit int64) (data []byte, fet
 	switch {
 	case err == nil:
 		return data, true, nil
-	case errors.As(err, new(*ChangedError)), errors.As(err, new(spec.TooLarge)):
+	case errors.As(err, new(*changedError)), errors.As(err, new(spec.TooLarge)):
 		// What to do about it does not depend on a copy.
 		return nil, false, fmt.Errorf("fetching it: %w", err)
 	}
