@@ -39,7 +39,7 @@ type exchange struct {
 	observed bool
 	sampling sampling
 	logged   bool // the server has an access log
-	traced   bool // some handler may have made a span
+	others   behaviour
 	// what was passed on, see judgedBefore
 	passed struct{ method, uri, host string }
 	// the request has its canonical target already

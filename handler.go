@@ -29,7 +29,7 @@ type Handler struct {
 	server *caddyhttp.Server // nil outside of a server
 
 	looked sync.Once
-	traced bool // see mayBeTraced
+	others behaviour
 }
 
 // CaddyModule returns the Caddy module information.
@@ -100,7 +100,7 @@ func judgedBefore(w http.ResponseWriter, r *http.Request) bool {
 
 // begin takes over a request.
 func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request) {
-	x.app, x.w, x.r, x.traced = h.app.now.Load(), w, r, h.mayBeTraced()
+	x.app, x.w, x.r, x.others = h.app.now.Load(), w, r, h.behaviour()
 	if h.server != nil {
 		x.logged, x.readTimeout = h.server.Logs != nil, time.Duration(h.server.ReadTimeout)
 	}

@@ -12,7 +12,9 @@ func (x *exchange) introduce() *inventory.Caller {
 	c := &x.caller
 	c.Addr = x.request.Client
 	c.Integration = x.verdict.Consumer
-	c.User, _ = x.replacer.GetString(userPlaceholder)
+	if x.others.names {
+		c.User, _ = x.replacer.GetString(userPlaceholder)
+	}
 	c.Certificate = x.request.Certificate
 	c.Header, c.RawQuery, c.Host = x.r.Header, x.request.Target.RawQuery, x.request.Target.Host
 	c.Answer = x.w.Header()

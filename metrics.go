@@ -121,6 +121,7 @@ type counting struct {
 	nowhere  *traffic
 	apis     map[*catalogue.API]*traffic // requests that reach an API but no version
 	versions map[*catalogue.Version]*traffic
+	routes   []*traffic     // of their versions, by catalogue.Route.Index
 	limits   []*limitCounts // by policy.Limited.Number
 }
 
@@ -135,6 +136,10 @@ func (m *metrics) counting(p *policy.Policy) counting {
 			c.versions[v] = m.of(api.Name, v.Name)
 		}
 	}
+	c.routes = make([]*traffic, len(p.Catalogue().Routes))
+	for i, route := range p.Catalogue().Routes {
+		c.routes[i] = c.versions[route.Version]
+	}
 	return c
 }
 
@@ -142,6 +147,8 @@ func (m *metrics) counting(p *policy.Policy) counting {
 func (c *counting) count(m *catalogue.Match, v *policy.Verdict) {
 	t := c.nowhere
 	switch {
+	case m.Route != nil:
+		t = c.routes[m.Route.Index]
 	case m.Version != nil:
 		t = c.versions[m.Version]
 	case m.API != nil:

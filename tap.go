@@ -80,13 +80,16 @@ func (w *response) open() {
 	if x.request.Tunnel != "" && status == http.StatusOK {
 		status = http.StatusSwitchingProtocols // RFC 8441, section 5: 200 stands for it
 	}
-	refused := v.JudgeHead(&t.answer, x.request.Method, status, h)
-	t.length, t.coded = announced(h), isCoded(h)
-	switch {
-	case refused:
+	if v.JudgeHead(&t.answer, x.request.Method, status, h) {
 		t.state = tapSwallow
 		return
-	case t.answer.Plan.Action != conformance.Judge:
+	}
+	judged := t.answer.Plan.Action == conformance.Judge
+	if judged {
+		t.length, t.coded = announced(h), isCoded(h)
+	}
+	switch {
+	case !judged:
 	case t.length > t.answer.Plan.MaxBody:
 		v.UncheckedAnswer = policy.UncheckedAnswerTooLarge
 	case mode == policy.Enforce:

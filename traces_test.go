@@ -5,10 +5,6 @@ import (
 	"net/http/httptest"
 	"testing"
 
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp/tracing"
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -56,39 +52,3 @@ func TestSpansTellWhatWasDecided(t *testing.T) {
 		}
 	}
 }
-
-func TestSpansAreLookedForWhereSomethingMayMakeThem(t *testing.T) {
-	server := func(handlers ...caddyhttp.MiddlewareHandler) *caddyhttp.Server {
-		return &caddyhttp.Server{Routes: caddyhttp.RouteList{{Handlers: handlers}}}
-	}
-	spans := caddyhttp.RouteList{{Handlers: []caddyhttp.MiddlewareHandler{new(tracing.Tracing)}}}
-	guard := new(Handler)
-	nested := server(&caddyhttp.Subroute{Routes: spans}, guard)
-	named := server(guard)
-	named.NamedRoutes = map[string]*caddyhttp.Route{"traced": &spans[0]}
-	failing := server(guard)
-	failing.Errors = &caddyhttp.HTTPErrorConfig{Routes: spans}
-	for name, c := range map[string]struct {
-		server *caddyhttp.Server
-		want   bool
-	}{
-		"nothing but a proxy":          {server(guard, new(reverseproxy.Handler), new(headers.Handler)), false},
-		"a subroute without":           {server(&caddyhttp.Subroute{Routes: caddyhttp.RouteList{{Handlers: []caddyhttp.MiddlewareHandler{guard}}}}), false},
-		"tracing":                      {server(new(tracing.Tracing), guard), true},
-		"tracing in a subroute":        {nested, true},
-		"tracing in a named route":     {named, true},
-		"tracing in error routes":      {failing, true},
-		"tracing on a proxy's answers": {server(guard, &reverseproxy.Handler{HandleResponse: []caddyhttp.ResponseHandler{{Routes: spans}}}), true},
-		"a handler that is not known":  {server(caddyhttp.MiddlewareHandler(stranger{}), guard), true},
-		"no server":                    {nil, true},
-	} {
-		if got := (&Handler{server: c.server}).mayBeTraced(); got != c.want {
-			t.Errorf("%s: %v", name, got)
-		}
-	}
-}
-
-// stranger is a handler of a plugin.
-type stranger struct{}
-
-func (stranger) ServeHTTP(http.ResponseWriter, *http.Request, caddyhttp.Handler) error { return nil }

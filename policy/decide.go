@@ -120,6 +120,7 @@ type Verdict struct {
 	table     ratelimit.Limiter
 	open      uint32 // the charges that are not settled, a bit each
 	violated  bool   // the rules target or request do not let it pass, in whatever mode
+	clean     bool   // as reset leaves it
 	limits    [MaxLimits]*bound
 	charges   [MaxLimits]ratelimit.Charge
 	decisions [MaxLimits]ratelimit.Decision
@@ -171,7 +172,10 @@ func (v *Verdict) object(rule Rule, reason Reason) bool {
 // Limits come before lifecycle and route: who asks for what is not there pays
 // too. The body, if v.Body says so, is judged by JudgeBody.
 func (p *Policy) Decide(r *Request, v *Verdict) {
-	v.reset()
+	if !v.clean {
+		v.reset()
+	}
+	v.clean = false
 	if p.walk(r, v); v.Outcome != Refuse {
 		v.confine(r)
 	}

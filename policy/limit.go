@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/apiguard/caddy-api-guard/ratelimit"
@@ -75,8 +76,9 @@ type bound struct {
 	cost     uint32 // 0: the operation's
 	byBody   bool   // a part of the key stands in the body
 
-	// shown is its member of a RateLimit-Policy field, which never changes.
-	shown string
+	// shown is its member of a RateLimit-Policy field, which never changes, and named
+	// the part of it that a RateLimit field has too.
+	shown, named string
 }
 
 // newBounds is what a limit says: its rate, its quota, and what may be on its way
@@ -85,7 +87,9 @@ func newBounds(l *Limit, mask uint64, scope ...string) ([]bound, error) {
 	out, err := countedApart(l, mask, scope...)
 	for i := range out {
 		out[i].byBody = slices.ContainsFunc(out[i].key, KeyPart.Body)
-		out[i].shown = string(ratelimit.AppendPolicy(nil, []*ratelimit.Limit{&out[i].arithmetic}))
+		one := []*ratelimit.Limit{&out[i].arithmetic}
+		out[i].shown = string(ratelimit.AppendPolicy(nil, one))
+		out[i].named = strings.TrimSuffix(string(ratelimit.AppendLimit(nil, one, make([]ratelimit.Decision, 1))), ";r=0")
 	}
 	return out, err
 }
@@ -297,7 +301,7 @@ next:
 			policyField, limitField = append(policyField, ", "...), append(limitField, ", "...)
 		}
 		policyField = append(policyField, v.limits[k].shown...)
-		limitField = ratelimit.AppendLimit(limitField, []*ratelimit.Limit{v.charges[k].Limit}, v.decisions[k:k+1])
+		limitField = ratelimit.AppendRemaining(append(limitField, v.limits[k].named...), &v.decisions[k])
 	}
 	return policyField, limitField, n > 0
 }

@@ -83,6 +83,7 @@ func (v *Verdict) TooManyBodies() {
 // another one.
 func (v *Verdict) Release() {
 	v.reset()
+	v.clean = true
 	v.scope, v.excepted = nil, scope{}
 }
 

@@ -51,12 +51,19 @@ func AppendLimit(dst []byte, limits []*Limit, decisions []Decision) []byte {
 			dst = append(dst, ", "...)
 		}
 		dst = appendString(dst, l.Name)
-		dst = append(dst, ";r="...)
-		dst = strconv.AppendInt(dst, int64(max(decisions[i].Remaining, 0)), 10)
-		if t := decisions[i].Reset; t > 0 {
-			dst = append(dst, ";t="...)
-			dst = strconv.AppendInt(dst, ceilSeconds(t), 10)
-		}
+		dst = AppendRemaining(dst, &decisions[i])
+	}
+	return dst
+}
+
+// AppendRemaining appends the parameters that AppendLimit gives to a limit's name:
+// ";r=599;t=60".
+func AppendRemaining(dst []byte, d *Decision) []byte {
+	dst = append(dst, ";r="...)
+	dst = strconv.AppendInt(dst, int64(max(d.Remaining, 0)), 10)
+	if d.Reset > 0 {
+		dst = append(dst, ";t="...)
+		dst = strconv.AppendInt(dst, ceilSeconds(d.Reset), 10)
 	}
 	return dst
 }

@@ -17,7 +17,13 @@ const InStatus Where = "status"
 // responseRules are the answers that an operation documents.
 type responseRules struct {
 	once     sync.Once
-	byStatus map[int]*answer // 200; 2 for "2XX"; 0 for "default"
+	byStatus []statusAnswer // a few: looking through them is quicker than a map
+}
+
+// statusAnswer is an answer by its status: 200, 2 for "2XX", 0 for "default".
+type statusAnswer struct {
+	code   int
+	answer *answer
 }
 
 // answer is one documented answer.
@@ -31,7 +37,6 @@ type answer struct {
 
 func (r *responseRules) prepare(op *openapi3.Operation) {
 	r.once.Do(func() {
-		r.byStatus = map[int]*answer{}
 		if op == nil || op.Responses == nil {
 			return
 		}
@@ -41,7 +46,7 @@ func (r *responseRules) prepare(op *openapi3.Operation) {
 				a.declared = ref.Value
 			}
 			if code, ok := statusOf(status); ok {
-				r.byStatus[code] = a
+				r.byStatus = append(r.byStatus, statusAnswer{code, a})
 			}
 		}
 	})
@@ -50,12 +55,21 @@ func (r *responseRules) prepare(op *openapi3.Operation) {
 // find gives the answer for a status: the exact one, else its range, else the
 // default.
 func (r *responseRules) find(status int) *answer {
-	for _, code := range [...]int{status, status / 100, 0} {
-		if a := r.byStatus[code]; a != nil {
-			return a
+	var inRange, otherwise *answer
+	for i := range r.byStatus {
+		switch s := &r.byStatus[i]; s.code {
+		case status:
+			return s.answer
+		case status / 100:
+			inRange = s.answer
+		case 0:
+			otherwise = s.answer
 		}
 	}
-	return nil
+	if inRange != nil {
+		return inRange
+	}
+	return otherwise
 }
 
 // statusOf reads a key of `responses`.
@@ -256,7 +270,8 @@ func (p *BodyPlan) known(l *library, mediaType string, h http.Header) (plan Body
 func (o *Operation) AnswersJSON() bool {
 	o.responses.prepare(o.op.Op)
 	some := false
-	for status, a := range o.responses.byStatus {
+	for _, s := range o.responses.byStatus {
+		status, a := s.code, s.answer
 		if status != 0 && status != 2 && status/100 != 2 || a.broken {
 			continue
 		}

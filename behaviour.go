@@ -1,0 +1,82 @@
+package apiguard
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/intercept"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/apiguard/caddy-api-guard/coverage"
+)
+
+// behaviour is what handlers of a server may do that a request would have to be asked
+// about: to look for it costs some 100 ns, which those who have no such handler need
+// not pay. It is found out once, at the first request.
+type behaviour struct {
+	traces bool // makes spans
+	names  bool // says who the user is, in userPlaceholder
+}
+
+func (h *Handler) behaviour() behaviour {
+	h.looked.Do(func() {
+		h.others = behaviour{true, true}
+		if h.server != nil {
+			h.others = behaviourOf(h.server)
+		}
+	})
+	return h.others
+}
+
+func behaviourOf(server *caddyhttp.Server) (b behaviour) {
+	for _, route := range server.NamedRoutes {
+		if route != nil {
+			b.add(caddyhttp.RouteList{*route})
+		}
+	}
+	b.add(server.Routes)
+	if server.Errors != nil {
+		b.add(server.Errors.Routes)
+	}
+	return b
+}
+
+// add looks for the handlers that do, and for such as are not known here: they may,
+// or hold one that does.
+func (b *behaviour) add(routes caddyhttp.RouteList) {
+	for _, route := range routes {
+		for _, handler := range route.Handlers {
+			switch h := handler.(type) {
+			case *caddyhttp.Subroute:
+				b.add(h.Routes)
+				if h.Errors != nil {
+					b.add(h.Errors.Routes)
+				}
+				continue
+			case *reverseproxy.Handler:
+				b.addResponses(h.HandleResponse)
+				continue
+			case *intercept.Intercept:
+				b.addResponses(h.HandleResponse)
+				continue
+			}
+			id := ""
+			if module, ok := handler.(caddy.Module); ok {
+				id = string(module.CaddyModule().ID)
+			}
+			switch {
+			case !coverage.Known(id):
+				*b = behaviour{true, true}
+			case id == "http.handlers.tracing":
+				b.traces = true
+			case id == "http.handlers.authentication", id == "http.handlers.map":
+				b.names = true // map can set any placeholder
+			}
+		}
+	}
+}
+
+func (b *behaviour) addResponses(list []caddyhttp.ResponseHandler) {
+	for _, response := range list {
+		b.add(response.Routes)
+	}
+}
