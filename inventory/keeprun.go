@@ -42,6 +42,9 @@ func (inv *Inventory) runStore(ctx context.Context) {
 		return
 	}
 	inv.commit()
+	if k.all {
+		inv.commit() // to the file that was begun in place of one that was removed
+	}
 	if k.store == nil {
 		return
 	}
@@ -87,7 +90,7 @@ func (inv *Inventory) tryOpen() {
 	if err != nil {
 		k.fail(err)
 	} else {
-		k.store, k.retry = s, 0
+		k.store, k.retry, k.merged = s, 0, true
 		k.all = before || found.Damage != "" || found.Migrated
 		k.works = Part{Status: StoreOK}
 		switch {
@@ -207,7 +210,18 @@ func (k *keeper) fail(err error) {
 	k.failures.Add(1)
 	k.retry = min(max(2*k.retry, retryFirst), retryLast)
 	why := err.Error()
-	if errors.Is(err, store.ErrDamaged) {
+	switch {
+	case errors.Is(err, store.ErrGone):
+		// It may come back, with its folder: it is let go of for a new one only.
+		s, _, openErr := store.Open(k.options.File, func(store.Pair) {})
+		if openErr != nil {
+			why += "; " + openErr.Error()
+			break
+		}
+		_ = k.store.Close()
+		k.store, k.failed, k.all = s, nil, true
+		k.works = Part{Status: StoreOK, Why: "a new file was begun when the one before was removed"}
+	case errors.Is(err, store.ErrDamaged):
 		aside, asideErr := k.store.SetAside()
 		k.store, k.failed = nil, nil
 		why += "; it is set aside as " + filepath.Base(aside)

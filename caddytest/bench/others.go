@@ -31,14 +31,16 @@ func (f *fleet) used() time.Duration {
 	return sum
 }
 
-// processorsUsed is what all processes have used of all processors, in user and
-// system mode; the kernel counts it in ticks of 10 ms.
+// processorsUsed is what all processes have used of all processors, with the
+// interrupts that they were charged for and what the hypervisor gave to others; the
+// kernel counts it in ticks of 10 ms.
 func processorsUsed() time.Duration {
 	stat, _ := os.ReadFile("/proc/stat")
 	line, _, _ := strings.Cut(string(stat), "\n")
 	var ticks int
-	if fields := strings.Fields(line); len(fields) > 3 {
-		for _, field := range fields[1:4] {
+	for i, field := range strings.Fields(line) {
+		switch i {
+		case 1, 2, 3, 6, 7, 8: // user, nice, system, irq, softirq, steal: proc(5)
 			n, _ := strconv.Atoi(field)
 			ticks += n
 		}

@@ -64,7 +64,7 @@ const caddyfile = `{
 			secret not-a-secret-of-anybody
 		}
 		inventory {
-			file <dir>/inventory.db
+			file <dir>/kept/inventory.db
 		}
 		policy {
 			unknown_route enforce

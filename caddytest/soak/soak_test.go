@@ -19,8 +19,9 @@ import (
 
 var length = flag.Duration("soak", 15*time.Second, "how long the traffic runs; 5m and 30m are the full measures")
 
-// startRoom is how long the start, the warm-up and the first reload may take.
-const startRoom = 5 * time.Second
+// patience is how long something may take that comes by itself, on a machine that
+// does much else: the store's and the cluster's next try is up to half a minute away.
+const patience = 90 * time.Second
 
 // heapRoom is how much more the heap may hold afterwards than after the warm-up.
 const heapRoom = 32 << 20
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) { harness.Main(m) }
 
 func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 	up, redis := startUpstream(t), needs.Redis(t)
-	run := setting{upstream: up, redis: redis.Addr, ends: time.Now().Add(startRoom + *length/2)}
+	run := setting{upstream: up, redis: redis.Addr, ends: time.Now().Add(time.Hour)}
 	caddy := harness.Start(t, run.config(false))
 	awaitHealth(t, caddy)
 
@@ -37,6 +38,7 @@ func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 	warm, stop := context.WithTimeout(t.Context(), 2*time.Second)
 	first := all(warm, caddy.HTTP, t)()
 	stop()
+	run.ends = time.Now().Add(*length / 2)
 	reload(t, caddy, run.config(true), 0)
 	settle(t, caddy)
 	heap, routines, files := caddy.Heap(t), guards(t, caddy), openFiles(t, caddy)
@@ -84,7 +86,7 @@ func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 	settle(t, caddy)
 	wantCount(t, caddy, "/v2/orders/{id}", first["valid"], sums["valid"])
 	wantCount(t, caddy, "/v2/password-reset", first["guesses"], sums["guesses"])
-	harness.Await(t, "what the guard had running to end", func() (string, bool) {
+	harness.AwaitFor(t, patience, "what the guard had running to end", func() (string, bool) {
 		r, f := guards(t, caddy), openFiles(t, caddy)
 		return fmt.Sprintf("%d goroutines of the guard, %d before; %d open files, %d before", r, routines, f, files), r <= routines && f <= files
 	})
@@ -112,7 +114,7 @@ func reload(t *testing.T, caddy *harness.Caddy, cfg harness.Config, i int) {
 // Caddy notices.
 func settle(t *testing.T, caddy *harness.Caddy) {
 	t.Helper()
-	harness.Await(t, "all requests to end", func() (string, bool) {
+	harness.AwaitFor(t, patience, "all requests to end", func() (string, bool) {
 		_, body := caddy.Ask(t, "GET", "/debug/pprof/goroutine?debug=2")
 		return "some run", !strings.Contains(string(body), "caddy-api-guard.(*Handler).ServeHTTP")
 	})

@@ -49,6 +49,7 @@ var (
 type Store struct {
 	file string
 	db   *bbolt.DB
+	info fs.FileInfo // of the open file
 }
 
 // Found says what Open found where the file is.
@@ -164,7 +165,12 @@ func open(file string, mark bool) (*Store, error) {
 		}
 		return nil, err
 	}
-	s := &Store{file: file, db: db}
+	info, err := os.Stat(file)
+	if err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	s := &Store{file: file, db: db, info: info}
 	if !mark {
 		return s, nil
 	}
@@ -197,8 +203,29 @@ func (s *Store) Replace(buckets []string, pairs []Pair) error {
 	})
 }
 
-// ErrDamaged: the file changed under this process.
-var ErrDamaged = errors.New("the file is damaged")
+// Errors of Commit and Replace.
+var (
+	// ErrDamaged: the file changed under this process. SetAside is next.
+	ErrDamaged = errors.New("the file is damaged")
+	// ErrGone: nothing is where the file was. Nobody would ever find what is written
+	// to it, unless it comes back.
+	ErrGone = errors.New("the file was removed")
+	// ErrReplaced: another file was put where it was, a backup perhaps, which is for
+	// the next start.
+	ErrReplaced = errors.New("another file was put in its place, which is left alone until the next start")
+)
+
+// there says whether the file is still where it was opened.
+func (s *Store) there() error {
+	now, err := os.Stat(s.file)
+	switch {
+	case err != nil:
+		return ErrGone
+	case !os.SameFile(now, s.info):
+		return ErrReplaced
+	}
+	return nil
+}
 
 func (s *Store) update(change func(*bbolt.Tx) error) (err error) {
 	defer func() {
@@ -207,6 +234,9 @@ func (s *Store) update(change func(*bbolt.Tx) error) (err error) {
 		}
 	}()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	if err := s.there(); err != nil {
+		return err
+	}
 	return s.db.Update(func(tx *bbolt.Tx) error {
 		if err := writeSchema(tx); err != nil {
 			return err

@@ -19,7 +19,13 @@ import (
 // log, inventory) is awaited like this, never slept for.
 func Await(t testing.TB, what string, check func() (reason string, ok bool)) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	AwaitFor(t, 10*time.Second, what, check)
+}
+
+// AwaitFor is Await with so much time.
+func AwaitFor(t testing.TB, limit time.Duration, what string, check func() (reason string, ok bool)) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
 	for {
 		reason, ok := check()
 		if ok {

@@ -1,0 +1,112 @@
+//go:build unix
+
+package inventory
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// awaitStore waits for a condition of the store, whose reason has a text in it.
+func (s *scene) awaitStore(status, why string) {
+	s.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(5 * time.Millisecond) {
+		s.Settle(context.Background())
+		p := s.Health().Store
+		if p.Status == status && strings.Contains(p.Why, why) {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("the store is %+v and not %s, %q", p, status, why)
+		}
+	}
+}
+
+// called asks once for a route that the file is to keep.
+func (s *scene) called() {
+	s.t.Helper()
+	s.hit("api.example.com", "GET", "/v2/orders", answered(200))
+}
+
+// wantKept holds the file against what was called, as the next process reads it.
+func wantKept(t *testing.T, file string, calls uint64) {
+	t.Helper()
+	next := newScene(t, Options{}, orders())
+	next.open(file)
+	for _, e := range next.list(RouteQuery{Method: []string{"GET"}, Host: []string{"api.example.com"}, Limit: 1000}).Items {
+		if e.Path == "/v2/orders" && e.Count != calls {
+			t.Errorf("%d calls are kept, %d were made", e.Count, calls)
+		}
+	}
+}
+
+func TestAFileThatIsRemovedIsBegunAnewWithAllThereIs(t *testing.T) {
+	t.Parallel()
+	for name, remove := range map[string]func(file string) error{
+		"the file":   os.Remove,
+		"its folder": func(file string) error { return os.RemoveAll(filepath.Dir(file)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "kept", "inventory.db")
+			s := newScene(t, Options{}, orders())
+			s.open(file)
+			s.called()
+			s.awaitStore(StoreOK, "")
+			if err := remove(file); err != nil {
+				t.Fatal(err)
+			}
+			s.called()
+			s.awaitStore(StoreOK, "begun when the one before was removed")
+			s.called()
+			s.CloseStore()
+			wantKept(t, file, 3)
+		})
+	}
+}
+
+func TestAFileThatIsRemovedJustBeforeTheEndIsWrittenAgain(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "kept", "inventory.db")
+	s := newScene(t, Options{}, orders())
+	s.open(file)
+	s.called()
+	s.awaitStore(StoreOK, "")
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	s.called()
+	s.CloseStore()
+	wantKept(t, file, 2)
+}
+
+// A backup that is put in place while a process runs is for the next one.
+func TestAFileThatIsReplacedIsLeftAloneUntilItsOwnerIsBack(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "inventory.db")
+	s := newScene(t, Options{}, orders())
+	s.open(file)
+	s.called()
+	s.awaitStore(StoreOK, "")
+	if err := os.Rename(file, file+".own"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("a backup"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.called()
+	s.awaitStore(StoreDegraded, "left alone until the next start")
+	if text, err := os.ReadFile(file); err != nil || string(text) != "a backup" {
+		t.Errorf("the other file has %q now, %v", text, err)
+	}
+	if err := os.Rename(file+".own", file); err != nil {
+		t.Fatal(err)
+	}
+	s.awaitStore(StoreOK, "")
+	s.CloseStore()
+	wantKept(t, file, 2)
+}
