@@ -105,7 +105,7 @@ var (
 
 var routeFilters = []listFilter{
 	{"state", "Only in this state: shadow, retired, deprecated, orphan or active"},
-	{"evidence", "Only with this evidence: confirmed, probable, refused or scan"},
+	{"evidence", "Only with this evidence: confirmed, unproven, probable, refused or scan"},
 	{"reason", "Only with this reason, such as answered-2xx"},
 	{"lifecycle", "Only in this lifecycle: beta, active, deprecated or retired"},
 	byAPI, byVersion,
@@ -131,18 +131,23 @@ With --strict it exits with 1 when shadow routes that answered are among them.`,
 		}
 		found := false
 		err = showList(in, list, columns("ID", "STATE", "EVIDENCE?", "METHOD", "HOST~", "PATH~", "VERSION?", "COUNT", "LAST SEEN?"), func(r inventory.RouteEntry) []string {
-			found = found || r.State == inventory.StateShadow && r.Evidence == inventory.EvidenceConfirmed
+			found = found || shadowAnswered(&r)
 			return []string{r.ID, string(r.State), string(r.Evidence), r.Method, r.Host, r.Path, strings.TrimSpace(r.API + " " + r.Version), number(r.Count), when(r.LastSeen)}
 		})
 		if in.flag("json") {
 			for _, r := range list.Items {
-				found = found || r.State == inventory.StateShadow && r.Evidence == inventory.EvidenceConfirmed
+				found = found || shadowAnswered(&r)
 			}
 		}
 		return in.strictly(err, found)
 	})
 	withStrict(cmd, "Exit with 1 when shadow routes that answered are among them")
 	return withFilters(cmd, routeFilters...)
+}
+
+// shadowAnswered reports whether a route is in no document and answered, whoever asked.
+func shadowAnswered(r *inventory.RouteEntry) bool {
+	return r.State == inventory.StateShadow && (r.Evidence == inventory.EvidenceConfirmed || r.Evidence == inventory.EvidenceUnproven)
 }
 
 var findingFilters = []listFilter{

@@ -301,7 +301,7 @@ func (r *replayReport) fill(p *player, limit int) error {
 		r.Unreadable = []unreadable{}
 	}
 	shadow, err := inv.Routes(inventory.RouteQuery{
-		State: []inventory.State{inventory.StateShadow}, Evidence: []inventory.Evidence{inventory.EvidenceConfirmed}, Sort: "-" + inventory.SortCount, Limit: limit,
+		State: []inventory.State{inventory.StateShadow}, Evidence: []inventory.Evidence{inventory.EvidenceConfirmed, inventory.EvidenceUnproven}, Sort: "-" + inventory.SortCount, Limit: limit,
 	})
 	if err != nil {
 		return err

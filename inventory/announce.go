@@ -10,7 +10,7 @@ func (inv *Inventory) announceRoute(e *entry, before rank, known bool, now time.
 	if e == inv.overflow || e.covered || e.seen.best < rankProbable {
 		return
 	}
-	better := e.seen.best > before
+	better := e.rank() > before
 	kind := EventRoute
 	switch {
 	case !known:
@@ -30,7 +30,7 @@ func (inv *Inventory) announceRoute(e *entry, before rank, known bool, now time.
 			API: e.key.api, Version: e.key.version, Host: e.key.host, Method: e.key.method, Path: e.key.path,
 			State: string(v.state), Evidence: evidenceOf[v.best], Reasons: l.reasons(&v), Count: v.count,
 		},
-		urgent: better && e.seen.best == rankConfirmed,
+		urgent: better && e.rank() == rankConfirmed,
 	})
 }
 

@@ -36,7 +36,7 @@ type VersionEntry struct {
 	// Origins says where hosts, path, owner, audience, state, deprecated, sunset,
 	// limits and credentials come from: configuration, document or default.
 	Origins    map[string]string `json:"origins"`
-	Operations int               `json:"operations"` // documented operations, each host and base path apart
+	Operations int               `json:"operations"` // of its documents; one on several hosts and base paths is one
 	Requests   uint64            `json:"requests"`   // documented or not
 	LastSeen   Time              `json:"last_seen"`  // its latest request; null: none
 }

@@ -167,7 +167,7 @@ func TestAPIs(t *testing.T) {
 		},
 		map[string]any{
 			"version": "v2", "hosts": []any{"api.example.com", "beta.example.com"}, "path": "/v2", "state": "active", "environment": "", "audience": "public", "owner": "team-orders", "docs": "https://docs.example.com/orders", "spec": "v2.yaml",
-			"deprecated": nil, "sunset": nil, "successor": "", "brownouts": []any{}, "policy_digest": "abc", "policy_differs": []any{}, "contact": "", "document_version": "", "origins": map[string]any{}, "operations": 6.0, "requests": 2.0, "last_seen": "2026-11-22T12:01:00Z",
+			"deprecated": nil, "sunset": nil, "successor": "", "brownouts": []any{}, "policy_digest": "abc", "policy_differs": []any{}, "contact": "", "document_version": "", "origins": map[string]any{}, "operations": 3.0, "requests": 2.0, "last_seen": "2026-11-22T12:01:00Z",
 		},
 		map[string]any{
 			"version": "v3", "hosts": []any{"next.example.com"}, "path": "/", "state": "beta", "environment": "staging", "audience": "", "owner": "team-orders", "docs": "", "spec": "v3.yaml",

@@ -20,13 +20,13 @@ func (inv *Inventory) APIs() List[APIEntry] {
 	r := inv.active
 	type use struct {
 		totals
-		operations int
+		operations map[*spec.Operation]bool
 		hosts      map[string]bool
 		bases      []string
 	}
 	uses := make(map[versionKey]*use, len(r.places))
 	for k := range r.places {
-		uses[k] = &use{hosts: make(map[string]bool)}
+		uses[k] = &use{hosts: make(map[string]bool), operations: make(map[*spec.Operation]bool)}
 		if v := inv.versions[k]; v != nil {
 			uses[k].addTally(&v.seen)
 		}
@@ -38,7 +38,8 @@ func (inv *Inventory) APIs() List[APIEntry] {
 		}
 		u.addCounters(e.hits)
 		if inv.documented(e) {
-			u.operations++
+			// One on three hosts and two base paths is one.
+			u.operations[e.slot.route.Operation] = true
 			u.hosts[e.key.host] = true
 			u.bases = append(u.bases, strings.TrimSuffix(e.key.path, e.slot.route.Operation.Template))
 		}
@@ -53,7 +54,7 @@ func (inv *Inventory) APIs() List[APIEntry] {
 				Environment: version.Environment, Audience: p.meta.Audience, Owner: p.owner(), Docs: version.Docs, Spec: specsOf(version.Documents),
 				Deprecated: date(version.Deprecated), Sunset: date(version.Sunset), Brownouts: brownoutsOf(version), Successor: version.Successor, PolicyDigest: p.meta.PolicyDigest, PolicyDiffers: append([]string{}, p.meta.Differs...),
 				Contact: p.meta.Contact, DocumentVersion: p.meta.DocumentVersion, Origins: orEmpty(p.meta.Origins),
-				Operations: u.operations, Requests: u.count, LastSeen: instant(u.last),
+				Operations: len(u.operations), Requests: u.count, LastSeen: instant(u.last),
 			}
 			entry.Versions = append(entry.Versions, v)
 		}

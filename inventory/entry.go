@@ -81,6 +81,7 @@ type entry struct {
 	echo     answer // the same, if it repeats the path
 	echoless bool   // others gave as good evidence, with another echo
 	baseline bool   // got the answer that its host gives to everything
+	unproven bool   // only a scan may have called it, see weighLone
 
 	traits          traits // of what Observe brought, as are these
 	unauthenticated uint64

@@ -17,6 +17,11 @@ const (
 	// and every other 4xx but 404 and 410, any 5xx, and redirects that lead
 	// nowhere, such as those to a login page.
 	EvidenceProbable Evidence = "probable"
+	// EvidenceUnproven: it answered as a confirmed one does, but only ever to one
+	// consumer, within one hour, and there are more of those than routes use to have:
+	// over 32 of one consumer on a host, or over 1,000 of all. A scan that is answered
+	// well looks like that.
+	EvidenceUnproven Evidence = "unproven"
 	// EvidenceConfirmed: 1xx (an upgrade), 2xx, 304, or a real redirect.
 	EvidenceConfirmed Evidence = "confirmed"
 )
@@ -29,6 +34,7 @@ const (
 	rankScan
 	rankRefused
 	rankProbable
+	rankUnproven // what one answer never is; see entry.rank
 	rankConfirmed
 )
 
@@ -37,6 +43,7 @@ var evidenceOf = [...]Evidence{
 	rankScan:      EvidenceScan,
 	rankRefused:   EvidenceRefused,
 	rankProbable:  EvidenceProbable,
+	rankUnproven:  EvidenceUnproven,
 	rankConfirmed: EvidenceConfirmed,
 }
 

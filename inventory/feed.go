@@ -29,7 +29,7 @@ type pending struct {
 type feed struct {
 	emit    func(Event)     // may be nil
 	log     feedLog         // has a lock of its own
-	tell    func(Event)     // has the other nodes of a fleet told; may be nil
+	tell    func(Event) int // has the other nodes of a fleet told, and drops so many; may be nil
 	sent    [feedRate]int64 // when the latest ones left, Unix nanoseconds; a ring
 	next    int             // of sent: the oldest
 	left    uint64          // how many did
@@ -100,7 +100,7 @@ func (f *feed) send(e Event, t int64) {
 	f.left++
 	f.log.add(e, t)
 	if f.tell != nil {
-		f.tell(e)
+		f.dropped.Add(uint64(f.tell(e)))
 	}
 	if f.emit != nil {
 		f.emit(e)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -224,4 +226,39 @@ func TestPanicInTheFeedDoesNotEndTheProcess(t *testing.T) {
 		t.Errorf("gaps %+v", list.Gaps)
 	}
 	s.one("/v1/x")
+}
+
+// Changes that a board which is away would have had told to other nodes wait, as many as
+// there is room for; the earliest of the others are dropped and counted.
+func TestChangesForAFleetThatIsAwayAreDroppedAndCounted(t *testing.T) {
+	s := newScene(t, Options{}, orders())
+	s.JoinFleet(FleetOptions{})
+	for i := range maxTold + 7 {
+		s.feed.send(Event{Path: fmt.Sprint(i)}, s.clock.t.UnixNano())
+	}
+	if n := s.Health().FeedDropped; n != 7 || len(s.fleet.changes) != maxTold || !strings.Contains(string(s.fleet.changes[0]), `"path":"7"`) {
+		t.Errorf("%d dropped, %d wait, the first %s", n, len(s.fleet.changes), s.fleet.changes[0])
+	}
+}
+
+// Requests that the inventory is too slow for are dropped and counted, also where they
+// come at once and find the last place taken: nobody waits. In the bubble a wait for a
+// reader that never comes is a failure.
+func TestManyRequestsAtOnceNeverWaitForTheInventory(t *testing.T) {
+	s := newScene(t, Options{}, orders())
+	m := catalogue.Match{Outcome: catalogue.NoRoute, Host: s.cat.Hosts[0], API: s.cat.APIs[0], Version: s.cat.APIs[0].Versions[0]}
+	const rounds, together = 300, 8
+	synctest.Test(t, func(t *testing.T) {
+		for range rounds {
+			s.queue = make(chan observation, 1)
+			var all sync.WaitGroup
+			for range together {
+				all.Go(func() { s.rec.Observe(&m, "", "GET", "/v1/x", s.at(answered(404))) })
+			}
+			all.Wait()
+		}
+	})
+	if n := s.Health().Dropped; n != rounds*(together-1) {
+		t.Errorf("%d dropped, want %d", n, rounds*(together-1))
+	}
 }

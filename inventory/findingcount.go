@@ -21,6 +21,7 @@ var findingTitles = [numFindingKinds]string{
 	findSecretURL:           "Tokens or passwords in URLs",
 	findCORS:                "Answers that any page may read with its visitor's credentials",
 	findUndescribed:         "Routes that answer in versions without a document",
+	findShadowScan:          "Routes that no document has, and that answered what looks like a scan",
 	findNoDocument:          "Versions without a document",
 	findNoRetirement:        "Deprecated versions without a sunset",
 	findDeprecated:          "Deprecated versions and operations that are still called",

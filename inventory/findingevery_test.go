@@ -56,6 +56,11 @@ func TestEveryKindOfFindingOpensAndCloses(t *testing.T) {
 	}{
 		findShadow:      {one(tidy()), miss(catalogue.NoRoute, "v1", "h.test"), month},
 		findUndescribed: {one(version("v1", "h.test", "/v1")), miss(catalogue.NoDocument, "v1", "h.test"), month},
+		findShadowScan: {[]*catalogue.API{orders()}, func(s *scene) {
+			for i := range 2 * maxLone {
+				s.asked(1, "/v2/"+word(s.clock.t.YearDay())+word(i)) // a scan never asks twice
+			}
+		}, month},
 		findHost: {one(tidy()), func(s *scene) {
 			s.miss(catalogue.UnknownHost, "", "other.test", "GET", "/", refused(421, "unknown_host", "unknown-host"))
 		}, month},

@@ -31,6 +31,8 @@ const (
 
 	// findUndescribed: as findShadow, in a version that has no document at all.
 	findUndescribed
+	// findShadowScan: as findShadow, of a route that only a scan may have called.
+	findShadowScan
 	// findNoDocument: a version has no document.
 	findNoDocument
 	// findNoRetirement: a version is deprecated and has no sunset.
@@ -104,6 +106,8 @@ var findingTexts = [numFindingKinds]struct{ name, severity, advice string }{
 		"Put api_guard before what answers for the host in every site of it, as the first handler of a route block. caddy api-guard coverage --open names each place; coverage strict refuses a configuration that has one."},
 	findUndescribed: {"undescribed-route-answers", SeverityMedium,
 		"The version has no document to find this route in. Add spec with its OpenAPI document, or say with a review that it is meant to be so: accepted."},
+	findShadowScan: {"shadow-answers-scan", SeverityMedium,
+		"Only one consumer called it, and very many others beside it: a scan, most likely, which found something, or a host that answers everything. Ask for it yourself. If it is there, go on as for shadow-answers; if not, have the upstream say 404. unknown_route enforce refuses either."},
 	findNoDocument: {"no-document", SeverityMedium,
 		"Add spec with the version's OpenAPI document. Until then its requests are not checked, and each of its routes is a shadow."},
 	findNoRetirement: {"no-retirement-plan", SeverityMedium,

@@ -151,7 +151,7 @@ func (f *finding) evidence() string {
 	}
 	when := time.Unix(0, p.at).UTC().Format(time.RFC3339)
 	switch f.key.kind {
-	case findShadow, findUndescribed:
+	case findShadow, findUndescribed, findShadowScan:
 		return fmt.Sprintf("Upstream answered 2xx %s, the latest at %s; it was asked by %s. %s", times(p.count), when, callers(p.consumers), p.missed())
 	case findHostAnswers:
 		return fmt.Sprintf("Nobody declared the host, and it answered 2xx %s, the latest at %s.", times(p.count), when)

@@ -88,10 +88,13 @@ func (inv *Inventory) findShadow(now time.Time, e *entry) {
 		return
 	}
 	kind := findShadow
+	if e.unproven {
+		kind = findShadowScan
+	}
 	if p := inv.active.places[versionKey{e.key.api, e.key.version}]; p != nil && len(p.version.Documents) == 0 {
 		kind = findUndescribed
 	}
-	p := proof{count: e.seen.class(2), at: e.seen.good, best: e.seen.best, why: e.why, dropped: e.since != 0}
+	p := proof{count: e.seen.class(2), at: e.seen.good, best: e.rank(), why: e.why, dropped: e.since != 0}
 	inv.hold(now, routeFinding(kind, e), e, p, e.seen.first, e.seen.good)
 }
 

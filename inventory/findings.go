@@ -90,6 +90,7 @@ func (inv *Inventory) sweepFindings(now time.Time) {
 		// What the store knows to be open must not open anew.
 		return
 	}
+	inv.weighLone()
 	inv.findings.sweep++
 	inv.findVersions(now, inv.findRoutes(now))
 	inv.findHosts(now)

@@ -38,17 +38,19 @@ func (inv *Inventory) exchangeChanges(ctx context.Context) error {
 	return nil
 }
 
-// tell has the others told of a change.
-func (f *fleet) tell(e Event) {
+// tell has the others told of a change. It reports how many earlier ones they will
+// never be told of, because the board was away for too long.
+func (f *fleet) tell(e Event) (dropped int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.joined {
-		return
+		return 0
 	}
 	f.changes = append(f.changes, bytes.Clone(saved(e)))
 	if n := len(f.changes) - maxTold; n > 0 {
-		f.changes = f.changes[n:]
+		f.changes, dropped = f.changes[n:], n
 	}
+	return dropped
 }
 
 func (f *fleet) nameOf(id string) string {

@@ -72,6 +72,7 @@ func TestTemplatesAgainstTheTruth(t *testing.T) {
 				g := newTruth(t, doc, c.withheld, *truthSeed)
 				list := g.run(*truthRequests, mix)
 				s := g.judge(list, g.ours)
+				s.claimed = g.falselyConfirmed()
 				t.Logf("%-22s | %v | %v", "API Guard", mix, s)
 				if i == 0 {
 					clean = s
@@ -81,6 +82,10 @@ func TestTemplatesAgainstTheTruth(t *testing.T) {
 				}
 				if placed := float64(s.placed) / float64(s.requests); placed < c.placed {
 					t.Errorf("%v scans: %.3f of the requests are in the right entry, want %.2f", mix, placed, c.placed)
+				}
+				// Three scanners confirm 32 of their own each, and what two of them asked for.
+				if most := clean.claimed + 3*maxLone + len(scanWords); s.claimed > most {
+					t.Errorf("%v scans: %d false entries are said to be confirmed, want %d at most", mix, s.claimed, most)
 				}
 				g.nothingIsLost(list)
 				for op := range clean.found {
@@ -131,7 +136,7 @@ func TestTemplatesHoldForEverySeed(t *testing.T) {
 		exact, placed float64 // the floors
 	}{
 		{"github/api.github.com.json", 0.88, 0.95},
-		{"box/v2024.0.json", 0.85, 0.90},
+		{"box/v2024.0.json", 0.85, 0.96},
 		{"box/v2025.0.json", 0.95, 0.95},
 		{"vampi/openapi3.yml", 0.80, 0.95},
 	} {
@@ -143,6 +148,7 @@ func TestTemplatesHoldForEverySeed(t *testing.T) {
 					g := newTruth(t, doc, 0.5, seed+1)
 					list := g.run(*truthRequests, mix)
 					s := g.judge(list, g.ours)
+					s.claimed = g.falselyConfirmed()
 					if i == 0 {
 						clean = s
 					}

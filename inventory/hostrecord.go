@@ -18,6 +18,11 @@ type hostRecord struct {
 	permanent bool // declared by it or one before
 	baseline  baseline
 
+	// Of the latest look, see weighLone: how many routes one consumer alone called, and
+	// the consumers that have very many of them.
+	lone int
+	loud map[uint64]bool
+
 	// Refused and scanned routes, a ring through noise: noise.next is the latest,
 	// noise.prev the one seen longest ago.
 	noise  entry

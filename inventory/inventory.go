@@ -83,6 +83,7 @@ type Inventory struct {
 	known     quota
 	noise     quota
 	probable  int // known entries that are probable, so that confirmed ones may push them out
+	unproven  int // and that are unproven
 	overflow  *entry
 	gone      shapes // documented by an earlier configuration, not by the active one
 	hosts     map[string]*hostRecord

@@ -36,6 +36,12 @@ type Kept struct {
 	Peer func(node string, key, value []byte) error
 	// Share, if any, tells which values the other nodes get. Default: all.
 	Share func(value []byte) bool
+
+	// slices and saveSlice are of a bucket that may have very many pairs, none of which
+	// needs another: in how many transactions what changed is to be written, and what
+	// Save does for one of them.
+	slices    func() int
+	saveSlice func(slice, of int, put func(key, value []byte))
 }
 
 // StoreOptions say where the inventory is kept.

@@ -159,7 +159,12 @@ func (inv *Inventory) commit() {
 	}
 }
 
-// write writes what changed, and reports whether that was anything.
+// write writes what changed, and reports whether that was anything. All but the
+// buckets that may have very many pairs is one transaction; those follow, in
+// transactions of a bounded size: bbolt holds what a transaction writes, and every page
+// that it touches, in memory. The key that consumers are hashed with is in the first, so
+// that a crash between two leaves consumers that count less than routes do, and nothing
+// that an answer has shown: who asked is told after the last.
 func (inv *Inventory) write() (wrote bool, err error) {
 	k := &inv.keeper
 	if k.failed != nil {
@@ -180,22 +185,57 @@ func (inv *Inventory) write() (wrote bool, err error) {
 	for i := range k.parts {
 		p := &k.parts[i]
 		buckets = append(buckets, p.Bucket)
-		p.Save(all, func(key, value []byte) {
-			pairs = append(pairs, store.Pair{Bucket: p.Bucket, Key: key, Value: value})
-		})
-	}
-	// After the write, whatever comes of it: see fleet.offer.
-	defer func() { inv.fleet.offer(k.parts, pairs, all) }()
-	if k.store == nil {
-		return false, nil
+		if !all && p.saveSlice != nil {
+			continue
+		}
+		p.Save(all, putInto(&pairs, p.Bucket))
 	}
 	if all {
+		// After the write, whatever comes of it: see fleet.offer.
+		defer func() { inv.fleet.offer(k.parts, pairs, true) }()
+		if k.store == nil {
+			return false, nil
+		}
 		k.all = true
 		err := k.store.Replace(buckets, pairs)
 		k.all = err != nil
 		return true, err
 	}
-	if len(pairs) == 0 {
+	if wrote, err = inv.commitPairs(pairs); err != nil {
+		return true, err
+	}
+	for i := range k.parts {
+		p := &k.parts[i]
+		if p.saveSlice == nil {
+			continue
+		}
+		for slice, of := 0, p.slices(); slice < of; slice++ {
+			pairs = nil
+			p.saveSlice(slice, of, putInto(&pairs, p.Bucket))
+			more, err := inv.commitPairs(pairs)
+			wrote = wrote || more
+			if err != nil {
+				return true, err
+			}
+		}
+	}
+	return wrote, nil
+}
+
+// putInto collects pairs of a bucket.
+func putInto(pairs *[]store.Pair, bucket string) func(key, value []byte) {
+	return func(key, value []byte) {
+		*pairs = append(*pairs, store.Pair{Bucket: bucket, Key: key, Value: value})
+	}
+}
+
+// commitPairs writes pairs in one transaction, and offers them to the fleet. It reports
+// whether there was anything to write.
+func (inv *Inventory) commitPairs(pairs []store.Pair) (wrote bool, err error) {
+	k := &inv.keeper
+	// After the write, whatever comes of it: see fleet.offer.
+	defer func() { inv.fleet.offer(k.parts, pairs, false) }()
+	if k.store == nil || len(pairs) == 0 {
 		return false, nil
 	}
 	if err := k.store.Commit(pairs); err != nil {

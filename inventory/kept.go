@@ -28,7 +28,7 @@ func (inv *Inventory) ownParts() []Kept {
 		{Bucket: bucketVersions, Load: inv.loadVersion, Save: inv.saveVersions, Peer: inv.peerVersion},
 		{Bucket: bucketHosts, Load: inv.loadHost, Save: inv.saveHosts, Peer: inv.peerHost},
 		{Bucket: bucketRoutes, Load: inv.loadRoute, Save: inv.saveRoutes, Loaded: inv.loaded, Peer: inv.peerRoute, Share: shareRoute},
-		{Bucket: bucketConsumers, Load: inv.loadConsumer, Save: inv.saveConsumers, Peer: inv.peerConsumer},
+		{Bucket: bucketConsumers, Load: inv.loadConsumer, Save: inv.saveConsumers, Peer: inv.peerConsumer, slices: inv.consumerSlices, saveSlice: inv.saveConsumerSlice},
 		{Bucket: bucketReviews, Load: inv.loadReview, Save: inv.saveReviews, Peer: inv.peerReview},
 		{Bucket: bucketFeed, Load: inv.feed.log.load, Save: inv.feed.log.save, Loaded: inv.feed.log.loaded},
 		{Bucket: bucketFolds, Load: inv.loadFold, Save: inv.saveFolds},

@@ -32,16 +32,54 @@ func (r *consumerRecord) storeKey() []byte {
 	return append(b, r.version.key.bytes()...)
 }
 
+// sliceLength is about how many consumers a transaction writes: a mebibyte at most, of
+// the pairs and of the pages that they are on.
+const sliceLength = 1000
+
+// consumerSlices is in how many transactions the consumers that changed are written:
+// each has those whose ids begin alike, which stand side by side in the file. They are
+// hashes, so that the slices are about equal.
+func (inv *Inventory) consumerSlices() int {
+	inv.mu.RLock()
+	defer inv.mu.RUnlock()
+	c := inv.consumers
+	changed := 0
+	for i := range c.records {
+		r := &c.records[i]
+		if count, last := c.counted(r); count != r.keptCount || last != r.keptLast {
+			changed++
+		}
+	}
+	return min((changed+sliceLength-1)/sliceLength, 256)
+}
+
+// counted is what requests counted of a consumer.
+func (c *consumers) counted(r *consumerRecord) (count uint64, last int64) {
+	if r.slot == noSlot {
+		return r.keptCount, r.keptLast
+	}
+	s := &c.slots[r.slot]
+	return s.count.Load(), s.last.Load()
+}
+
 func (inv *Inventory) saveConsumers(all bool, put func(key, value []byte)) {
+	inv.putConsumers(all, 0, 1, put)
+}
+
+func (inv *Inventory) saveConsumerSlice(slice, of int, put func(key, value []byte)) {
+	inv.putConsumers(false, slice, of, put)
+}
+
+func (inv *Inventory) putConsumers(all bool, slice, of int, put func(key, value []byte)) {
 	inv.mu.RLock()
 	defer inv.mu.RUnlock()
 	c := inv.consumers
 	for i := range c.records {
 		r := &c.records[i]
-		count, last := r.keptCount, r.keptLast
-		if r.slot != noSlot {
-			count, last = c.slots[r.slot].count.Load(), c.slots[r.slot].last.Load()
+		if int(r.id[0])*of>>8 != slice {
+			continue
 		}
+		count, last := c.counted(r)
 		if !all && count == r.keptCount && last == r.keptLast {
 			continue
 		}

@@ -52,7 +52,7 @@ func (inv *Inventory) learn(ob *observation, now time.Time) {
 	if e == nil {
 		e, first = inv.entryFor(ob, host, worth)
 	}
-	before := e.seen.best
+	before := e.rank()
 	wasKnown := e.shelf != shelfNoise
 	if why := ob.why(); why != whyPreflight || before <= rankScan {
 		e.why = why
@@ -71,6 +71,7 @@ func (inv *Inventory) learn(ob *observation, now time.Time) {
 	}
 	inv.objectTo(ob, e)
 	inv.reshelve(e, before)
+	inv.reweigh(e, first)
 	inv.watchNames(e, ob, worth)
 	if worth <= rankRefused && !o.Preflight {
 		inv.countNoise(host, worth, first, now)
@@ -146,6 +147,10 @@ func (inv *Inventory) entryFor(ob *observation, host *hostRecord, worth rank) (e
 	}
 	e = &entry{key: k, id: id, host: host}
 	e.history.begin(dayOf(inv.now()))
+	if worth == rankConfirmed && host.scannedBy(ob.consumer) {
+		// It may be one more of a scan's, which must not push out others.
+		worth = rankUnproven
+	}
 	if !inv.admit(e, worth) {
 		return inv.overflowEntry(), false
 	}

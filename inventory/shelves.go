@@ -37,14 +37,20 @@ func (inv *Inventory) admit(e *entry, worth rank) bool {
 	return true
 }
 
-// makeRoom makes room for one more known route, if need be by pushing out the
-// one with worse evidence that was seen longest ago. Nothing pushes out a
-// confirmed one.
+// makeRoom makes room for one more known route, if need be by pushing out those that
+// a scan may have made, or else the one with worse evidence that was seen longest ago.
+// Nothing pushes out a confirmed one.
 func (inv *Inventory) makeRoom(worth rank) bool {
 	if !inv.known.full(inv.maxRoutes) {
 		return true
 	}
-	if worth < rankConfirmed || inv.probable == 0 {
+	if worth < rankConfirmed {
+		return false
+	}
+	if inv.dismissUnproven() {
+		return true
+	}
+	if inv.probable == 0 {
 		return false
 	}
 	for inv.known.full(inv.maxRoutes) {
@@ -73,7 +79,11 @@ func (inv *Inventory) reshelve(e *entry, before rank) {
 			e.host.pushNoise(e)
 			return
 		}
-		if !inv.makeRoom(e.seen.best) {
+		worth := e.seen.best
+		if worth == rankConfirmed && e.crowd.sketch == nil && e.host.scannedBy(e.crowd.first) {
+			worth = rankUnproven
+		}
+		if !inv.makeRoom(worth) {
 			inv.gaps.routes++
 			return
 		}
@@ -132,6 +142,7 @@ func (inv *Inventory) trim(h *hostRecord) {
 
 // unshelve takes e from where it is kept; it stays findable.
 func (inv *Inventory) unshelve(e *entry) {
+	inv.prove(e)
 	switch e.shelf {
 	case shelfKnown:
 		inv.known.remove(e)

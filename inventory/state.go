@@ -120,6 +120,9 @@ type lens struct {
 func (l *lens) look(e *entry) view {
 	inv, now := l.inv, l.now
 	v := view{totals: e.totals(), entry: e, state: StateShadow}
+	if e.unproven && v.best == rankConfirmed {
+		v.best = rankUnproven
+	}
 	if e.pass != nil {
 		v.state = StateActive
 		return v
@@ -218,7 +221,7 @@ func (l *lens) reasons(v *view) []string {
 func (inv *Inventory) shadowReasons(list []string, v *view) []string {
 	e := v.entry
 	list = append(list, ReasonUndocumented)
-	if v.best == rankConfirmed && v.classes[2] > 0 {
+	if v.best >= rankUnproven && v.classes[2] > 0 {
 		list = append(list, ReasonAnswered)
 	}
 	if e == inv.overflow {

@@ -15,6 +15,7 @@ type score struct {
 	called, exact int // withheld operations: with an answer of upstream, with their template
 	entries       int // known entries
 	wrong         int // of them, in no way an operation
+	claimed       int // and yet said to be confirmed
 	requests      int // real ones
 	placed        int // in the right entry
 	undocumented  int // of them, to withheld operations
@@ -24,7 +25,7 @@ type score struct {
 
 func (s score) String() string {
 	share := func(n, of int) string { return fmt.Sprintf("%5.1f %%", 100*float64(n)/float64(max(of, 1))) }
-	return fmt.Sprintf("%s of %4d | %6d, %6d false | %s | %s", share(s.exact, s.called), s.called, s.entries, s.wrong, share(s.placed, s.requests), share(s.placedThere, s.undocumented))
+	return fmt.Sprintf("%s of %4d | %6d, %6d false, %6d said to be confirmed | %s | %s", share(s.exact, s.called), s.called, s.entries, s.wrong, s.claimed, share(s.placed, s.requests), share(s.placedThere, s.undocumented))
 }
 
 // judge holds templates against the truth. of gives the template of a request,
@@ -79,6 +80,23 @@ func (g *truth) judge(list []request, of func(*request) (string, bool)) score {
 	return s
 }
 
+// falselyConfirmed counts the entries that are said to be confirmed and are in no way
+// an operation.
+func (g *truth) falselyConfirmed() int {
+	type op struct{ method, path string }
+	truths := make(map[op]bool)
+	for i := range g.ops {
+		truths[op{g.ops[i].op.Method, g.ops[i].path}] = true
+	}
+	n := 0
+	for _, e := range g.routes {
+		if e.shelf == shelfKnown && e.rank() == rankConfirmed && !truths[op{e.key.method, nameless(e.key.path)}] {
+			n++
+		}
+	}
+	return n
+}
+
 // ours is the template that a request's entry has now.
 func (g *truth) ours(r *request) (string, bool) {
 	q := catalogue.Query{Host: g.host, Method: r.method, Path: r.path, Header: http.Header{}}
@@ -99,7 +117,9 @@ func (g *truth) theirs(list []request, r rival) score {
 			r.learn(strings.TrimPrefix(q.path, g.base))
 		}
 	}
-	return g.judge(list, func(q *request) (string, bool) { return g.base + r.template(strings.TrimPrefix(q.path, g.base)), true })
+	s := g.judge(list, func(q *request) (string, bool) { return g.base + r.template(strings.TrimPrefix(q.path, g.base)), true })
+	s.claimed = s.wrong // they know one kind of evidence
+	return s
 }
 
 // nothingIsLost asks for an entry for every documented operation, and for each real

@@ -185,7 +185,9 @@ func denied(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
-// Commit writes the pairs, all or none, and returns when they are on the disk. A
+// Commit writes the pairs, all or none, and returns when they are on the disk; the
+// values are copied, and each pair's Value is the copy then. All of them, and every page
+// that they are on, are in memory meanwhile. A
 // panic within bbolt, which a file that changes under it can cause, is ErrDamaged.
 func (s *Store) Commit(pairs []Pair) error {
 	return s.update(func(tx *bbolt.Tx) error { return write(tx, pairs) })
@@ -261,7 +263,9 @@ func write(tx *bbolt.Tx, pairs []Pair) error {
 		if p.Value == nil {
 			err = bucket.Delete(p.Key)
 		} else {
-			err = bucket.Put(p.Key, seal(p.Key, p.Value))
+			sealed := seal(p.Key, p.Value)
+			p.Value = sealed[checksumSize:] // one of the two is enough
+			err = bucket.Put(p.Key, sealed)
 		}
 		if err != nil {
 			return err
