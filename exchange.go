@@ -40,6 +40,7 @@ type exchange struct {
 	sampling sampling
 	logged   bool // the server has an access log
 	others   behaviour
+	carries  policy.Fields // in its header
 	// what was passed on, see judgedBefore
 	passed struct{ method, uri, host string }
 	// the request has its canonical target already

@@ -141,8 +141,11 @@ func (x *exchange) match() {
 	r, q := x.r, &x.request
 	in := target.Input{Method: q.Method, Raw: r.RequestURI, Host: r.Host, TLS: r.TLS != nil}
 	q.Target, q.Problem = target.Canonical(in)
+	x.carries = policy.FieldsOf(r.Header)
 	if q.Problem == "" {
-		q.Problem = target.HeaderProblem(r.Header, r.Trailer)
+		if x.carries&policy.FieldsFraming != 0 || len(r.Trailer) != 0 {
+			q.Problem = target.HeaderProblem(r.Header, r.Trailer)
+		}
 	} else {
 		// In monitor it goes on as it came: its limits and version must be found
 		// all the same.
@@ -244,6 +247,9 @@ func (x *exchange) write() {
 
 // strip removes the header fields that the policy does not let pass.
 func (x *exchange) strip() {
+	if x.carries&policy.FieldsStripped == 0 {
+		return
+	}
 	x.removed, x.wouldRemove = x.verdict.Strip(x.r.Header, x.request.Trusted)
 }
 

@@ -37,7 +37,14 @@ func FuzzHeaders(f *testing.F) {
 	f.Fuzz(func(t *testing.T, block string, upgrades bool) {
 		raw := "GET /v2/orders HTTP/1.1\r\nHost: api.example\r\n" + block + "\r\n\r\n"
 		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
-		if err != nil || target.HeaderProblem(r.Header, r.Trailer) != "" {
+		if err != nil {
+			return
+		}
+		has := FieldsOf(r.Header)
+		if problem := target.HeaderProblem(r.Header, r.Trailer); problem != "" {
+			if has&FieldsFraming == 0 && len(r.Trailer) == 0 {
+				t.Fatalf("%q: %s, and no field that would be judged is seen", block, problem)
+			}
 			return
 		}
 		line := "GET api.example /v2/orders"
@@ -47,6 +54,9 @@ func FuzzHeaders(f *testing.F) {
 		v := fix.ask(t, call{line: line, header: r.Header})
 		came := r.Header.Clone()
 		removed, would := v.Strip(r.Header, never)
+		if len(removed) > 0 && has&FieldsStripped == 0 {
+			t.Fatalf("%q: %v was removed, and no such field is seen", block, removed)
+		}
 		if len(would) != 0 {
 			t.Fatalf("%q: would remove %v although all is enforced", block, would)
 		}

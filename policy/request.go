@@ -84,7 +84,10 @@ func (v *Verdict) TooManyBodies() {
 func (v *Verdict) Release() {
 	v.reset()
 	v.clean = true
-	v.scope, v.excepted = nil, scope{}
+	if v.scope == &v.excepted {
+		v.excepted = scope{}
+	}
+	v.scope = nil
 }
 
 // judge turns a conformance result into the verdict.

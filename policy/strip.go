@@ -27,6 +27,36 @@ var stripped = []string{
 	"Proxy",
 }
 
+// Fields says of a request's header what is in it that hardly any request has, so that
+// what is about these is not looked for one by one.
+type Fields uint8
+
+const (
+	// FieldsFraming: Connection, Content-Length, Expect or Trailer, which
+	// target.HeaderProblem judges.
+	FieldsFraming Fields = 1 << iota
+	// FieldsStripped: what Strip judges, Upgrade or one of StrippedHeaders.
+	FieldsStripped
+)
+
+// FieldsOf looks through a header once. Its keys are in net/http's canonical form,
+// but those of StrippedHeaders may come in any spelling.
+func FieldsOf(h http.Header) (has Fields) {
+	for key := range h {
+		switch key {
+		case "Connection", "Content-Length", "Expect", "Trailer":
+			has |= FieldsFraming
+		case "Upgrade":
+			has |= FieldsStripped
+		default:
+			if has&FieldsStripped == 0 && overriding(key) != "" {
+				has |= FieldsStripped
+			}
+		}
+	}
+	return has
+}
+
 // strippedOf are the names of a length.
 var strippedOf = func() (of [32][]string) {
 	for _, name := range stripped {
