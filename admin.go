@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -38,11 +39,35 @@ func (a *Admin) Routes() []caddy.AdminRoute {
 // serve answers a request under the prefix. Methods are looked at here, so that
 // a wrong one gets an error in Caddy's own form.
 func (a *Admin) serve(w http.ResponseWriter, r *http.Request) error {
+	err := a.serveRunning(w, r)
+	if wrong := (methodError{}); errors.As(err, &wrong) {
+		w.Header().Set("Allow", wrong.allow)
+		return apiError(http.StatusMethodNotAllowed, wrong.message)
+	}
+	return err
+}
+
+// methodError is a 405, which must name the methods that there are (RFC 9110,
+// section 15.5.6).
+type methodError struct{ allow, message string }
+
+func (e methodError) Error() string { return e.message }
+
+// getOnly says that only GET, and HEAD with it, is there.
+func getOnly(name string) error {
+	return methodError{"GET, HEAD", adminPrefix + name + " takes GET only"}
+}
+
+func (a *Admin) serveRunning(w http.ResponseWriter, r *http.Request) error {
 	app := runningApp()
 	if app == nil {
 		return apiError(http.StatusServiceUnavailable, "the running configuration has no api_guard app: add the global option api_guard")
 	}
 	name := strings.TrimPrefix(r.URL.Path, adminPrefix)
+	// [url.URL.Query] leaves out what it cannot read: a filter would not filter.
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+		return apiError(http.StatusBadRequest, "reading query: "+err.Error()+": percent-encode what is no letter, digit or one of - . _ ~")
+	}
 	view := app.shared.inventory
 	view.AwaitStore(r.Context(), storePatience)
 	if name == "feed" {
@@ -89,7 +114,7 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, routes/{id}/review, routes/{id}/template, consumers, findings, flows, feed, coverage, plan, openapi, limits, override and health", adminPrefix, name))
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return nil, apiError(http.StatusMethodNotAllowed, fmt.Sprintf("%s%s takes GET only", adminPrefix, name))
+		return nil, getOnly(name)
 	}
 	query := r.URL.Query()
 	switch name {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -30,7 +31,7 @@ var followers atomic.Int32
 // feed answers with the changes after a cursor, as JSON lines, or follows them.
 func (app *App) feed(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return apiError(http.StatusMethodNotAllowed, adminPrefix+"feed takes GET only")
+		return getOnly("feed")
 	}
 	query := r.URL.Query()
 	for parameter, values := range query {
@@ -158,13 +159,17 @@ func (f *feedWriter) put(text []byte) error {
 	return nil
 }
 
+// unwanted are the parameters of a media type that has no weight (RFC 9110, section
+// 12.4.2).
+var unwanted = regexp.MustCompile(`(?i)(^|;)[ \t]*q=0(\.0*)?[ \t]*(;|$)`)
+
 // accepts reports whether the request names the media type in Accept.
 func accepts(r *http.Request, mediaType string) bool {
 	for _, line := range r.Header.Values("Accept") {
 		for part := range strings.SplitSeq(line, ",") {
-			name, _, _ := strings.Cut(part, ";")
+			name, parameters, _ := strings.Cut(part, ";")
 			if strings.EqualFold(strings.TrimSpace(name), mediaType) {
-				return true
+				return !unwanted.MatchString(parameters)
 			}
 		}
 	}

@@ -58,7 +58,7 @@ func (app *App) limits(r *http.Request) (any, error) {
 			Forgotten int `json:"forgotten"`
 		}{forgotten}, limitError(err)
 	default:
-		return nil, apiError(http.StatusMethodNotAllowed, adminPrefix+"limits takes GET and DELETE only")
+		return nil, methodError{"GET, HEAD, DELETE", adminPrefix + "limits takes GET and DELETE only"}
 	}
 }
 

@@ -1,12 +1,8 @@
 package apiguard
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"slices"
 
@@ -43,16 +39,12 @@ func (app *App) override(r *http.Request) (any, error) {
 		}
 		return inventory.ListOf(app.shared.inventory, all.list()), nil
 	default:
-		return nil, apiError(http.StatusMethodNotAllowed, "override takes GET, POST and DELETE")
+		return nil, methodError{"GET, HEAD, POST, DELETE", adminPrefix + "override takes GET, POST and DELETE only"}
 	}
 }
 
-// addOverride reads an override. The media type is asked for because a browser
-// cannot send it to another origin without asking first.
+// addOverride reads an override.
 func (app *App) addOverride(r *http.Request) (any, error) {
-	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
-		return nil, apiError(http.StatusUnsupportedMediaType, "an override is JSON: send Content-Type: application/json")
-	}
 	var in struct {
 		Rule    string `json:"rule"`
 		Mode    string `json:"mode"`
@@ -62,20 +54,9 @@ func (app *App) addOverride(r *http.Request) (any, error) {
 		Version string `json:"version"`
 		Limit   string `json:"limit"`
 	}
-	text, err := io.ReadAll(io.LimitReader(r.Body, maxOverrideBody+1))
-	if err != nil {
-		return nil, apiError(http.StatusBadRequest, "reading the override: "+err.Error())
-	}
-	if len(text) > maxOverrideBody {
-		return nil, apiError(http.StatusRequestEntityTooLarge, fmt.Sprintf("an override has at most %d bytes", maxOverrideBody))
-	}
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&in); err != nil {
-		return nil, apiError(http.StatusBadRequest, `reading the override: `+err.Error()+`: write {"rule":"request","mode":"monitor","ttl":"15m","reason":"why"}`)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, apiError(http.StatusBadRequest, "reading the override: something follows the object: send one")
+	const example = `{"rule":"request","mode":"monitor","ttl":"15m","reason":"why"}`
+	if err := readStatement(r, "an override", example, maxOverrideBody, &in); err != nil {
+		return nil, err
 	}
 	ttl, err := caddy.ParseDuration(in.TTL)
 	if err != nil {

@@ -2,6 +2,7 @@ package apiguard
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +31,7 @@ func reviewed(name string) (id string, ok bool) {
 // review records what an operator says of a route, and answers with its entry.
 func (app *App) review(id string, r *http.Request) (any, error) {
 	var review inventory.Review
-	if err := readStatement(r, "a review", `{"review":"accepted","note":"why"}`, &review); err != nil {
+	if err := readStatement(r, "a review", `{"review":"accepted","note":"why"}`, maxStatement, &review); err != nil {
 		return nil, err
 	}
 	entry, err := app.shared.inventory.Review(id, review)
@@ -46,13 +47,13 @@ func (app *App) review(id string, r *http.Request) (any, error) {
 	}
 }
 
-// readStatement reads what an operator says of a route: what is its name, such as "a
-// review", and example how to write it. The media type is asked for because a
+// readStatement reads what an operator says: what is its name, such as "a review",
+// example how to write it, and most how many bytes it may have. The media type is asked for because a
 // browser cannot send it to another origin without asking first.
-func readStatement(r *http.Request, what, example string, into any) error {
+func readStatement(r *http.Request, what, example string, most int64, into any) error {
 	_, name, _ := strings.Cut(what, " ")
 	if r.Method != http.MethodPost {
-		return apiError(http.StatusMethodNotAllowed, what+" takes POST only; GET the route to read it")
+		return methodError{http.MethodPost, what + " takes POST only; GET the route to read it"}
 	}
 	if r.URL.RawQuery != "" {
 		return apiError(http.StatusBadRequest, what+" takes no query parameters")
@@ -60,17 +61,21 @@ func readStatement(r *http.Request, what, example string, into any) error {
 	if mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mediaType != "application/json" {
 		return apiError(http.StatusUnsupportedMediaType, what+" is JSON: send Content-Type: application/json")
 	}
-	text, err := io.ReadAll(io.LimitReader(r.Body, maxStatement+1))
+	text, err := io.ReadAll(io.LimitReader(r.Body, most+1))
 	if err != nil {
 		return apiError(http.StatusBadRequest, "reading the "+name+": "+err.Error())
 	}
-	if len(text) > maxStatement {
-		return apiError(http.StatusRequestEntityTooLarge, fmt.Sprintf("%s has at most %d bytes", what, maxStatement))
+	if int64(len(text)) > most {
+		return apiError(http.StatusRequestEntityTooLarge, fmt.Sprintf("%s has at most %d bytes", what, most))
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
-		return apiError(http.StatusBadRequest, "reading the "+name+": "+err.Error()+": write "+example)
+		said := err.Error()
+		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+			said = fmt.Sprintf("%s cannot be a JSON %s", cmp.Or(wrong.Field, "it"), wrong.Value)
+		}
+		return apiError(http.StatusBadRequest, "reading the "+name+": "+said+": write "+example)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return apiError(http.StatusBadRequest, "reading the "+name+": something follows the object: send one")

@@ -23,7 +23,7 @@ func templated(name string) (id string, ok bool) {
 // answers with the entry that it stands for.
 func (app *App) pin(id string, r *http.Request) (any, error) {
 	var pin inventory.Pin
-	if err := readStatement(r, "a template", `{"template":"/v2/users/{user}","pinned":true}`, &pin); err != nil {
+	if err := readStatement(r, "a template", `{"template":"/v2/users/{user}","pinned":true}`, maxStatement, &pin); err != nil {
 		return nil, err
 	}
 	entry, err := app.shared.inventory.Pin(id, pin)

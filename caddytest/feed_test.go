@@ -185,6 +185,9 @@ func TestListsAreTablesForThoseWhoAskForOne(t *testing.T) {
 		if n := strings.Count(body, "\n"); resp.StatusCode != 200 || n != len(whole.Items) {
 			t.Errorf("%s as lines is %d with %d lines for %d items", list, resp.StatusCode, n, len(whole.Items))
 		}
+		if resp, _ := ask(t, caddy, "/api_guard/"+list, "text/csv; q=0, application/json"); resp.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s for one who wants no CSV is %v", list, resp.Header)
+		}
 		_, body = ask(t, caddy, "/api_guard/"+list+"?limit=1", "application/x-ndjson")
 		if n := strings.Count(body, "\n"); n != 1 {
 			t.Errorf("one of %s is %d lines", list, n)
