@@ -47,17 +47,33 @@ Commands write to standard output, as a table, or with --json as the admin API
 answers. They exit with 0, with 1 on errors, and with --strict also with 1 when
 what they found is not as it should be.`,
 		CobraFunc: func(cmd *cobra.Command) {
+			// What comes here names none of the commands, so its flags are nobody's.
+			cmd.DisableFlagParsing = true
 			cmd.RunE = func(cmd *cobra.Command, args []string) error {
-				if len(args) > 0 {
-					return fmt.Errorf("there is no command %q: see caddy api-guard --help", args[0])
+				switch {
+				case len(args) == 0 || args[0] == "--help" || args[0] == "-h":
+					return cmd.Help()
+				case strings.HasPrefix(args[0], "-"):
+					return fmt.Errorf("%s: write the command first, such as caddy api-guard routes %[1]s; see caddy api-guard --help", args[0])
+				default:
+					return fmt.Errorf("there is no command %q%s: see caddy api-guard --help", args[0], meant(cmd, args[0]))
 				}
-				return cmd.Help()
 			}
 			for _, make := range commands {
 				cmd.AddCommand(make())
 			}
 		},
 	})
+}
+
+// meant names the commands that a mistyped one is near to.
+func meant(cmd *cobra.Command, typed string) string {
+	cmd.SuggestionsMinimumDistance = 2
+	near := cmd.SuggestionsFor(typed)
+	if len(near) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(near, ", ") + "?)"
 }
 
 // errFound ends a command that found what it looks for: with --strict that is no

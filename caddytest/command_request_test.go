@@ -26,6 +26,10 @@ func TestACommandThatCannotAskSaysWhatToDo(t *testing.T) {
 		"a site":                {empty, []string{"routes", "--address", bare.HTTP}, "and not a site"},
 		"a site, feed":          {empty, []string{"feed", "--address", bare.HTTP}, "and not a site"},
 		"remote administration": {empty, []string{"plan", "--address", "https://127.0.0.1:2021"}, "run it on the server itself"},
+		"no such command":       {empty, []string{"routs"}, "there is no command \"routs\" (routes"},
+		"nor with flags":        {empty, []string{"nothing", "--address", "127.0.0.1:1"}, "there is no command \"nothing\":"},
+		"flags alone":           {empty, []string{"--address", "127.0.0.1:1"}, "write the command first"},
+		"flags first":           {empty, []string{"--strict", "findings"}, "write the command first"},
 		"no such file":          {empty, []string{"lint", "--config", "none.Caddyfile"}, "none.Caddyfile"},
 		"a file without guard":  {empty, []string{"lint", "--config", "CADDYFILE", "--adapter", "caddyfile"}, "add the global option api_guard"},
 	} {
