@@ -71,6 +71,15 @@ func (b *builder) audience(v *Version, at string) ([]policy.Audience, error) {
 	var out []policy.Audience
 	for i, name := range v.Audience {
 		a, ok := b.byAudience[name]
+		if !ok && slices.Contains(publicAudiences, name) {
+			if len(v.Audience) > 1 {
+				return nil, wrong(at+".audience", v.Source, "audience %s is everybody: name it alone, or leave it out", name)
+			}
+			return nil, nil
+		}
+		if _, err := policy.ParseMode(name); err == nil && !ok {
+			return nil, wrong(at+".audience", v.Source, "audience %s: in a version it names audiences; the mode of the rule stands in policy or in the api", name)
+		}
 		if !ok {
 			return nil, wrong(at+".audience", v.Source, "audience %q is not declared: add a line `audience %s <network>...` to api_guard", name, name)
 		}

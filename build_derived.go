@@ -131,7 +131,8 @@ func (b *builder) unusable(api *API, v *Version, documents []*spec.Document) {
 	}
 }
 
-// publicAudiences are words of x-audience for everybody.
+// publicAudiences are words for everybody, where no audience of that name is
+// declared.
 var publicAudiences = []string{"public", "external-public"}
 
 // deriveAudience takes x-audience for the name of a declared audience. One that
@@ -139,7 +140,7 @@ var publicAudiences = []string{"public", "external-public"}
 func (b *builder) deriveAudience(api *API, v *Version, declared *catalogue.Version, out *policy.Version, origin func(string, bool, bool)) {
 	said := firstSaid(declared.Documents, func(d *spec.Document) string { return infoSays(d, "x-audience") })
 	audience, ok := b.byAudience[said]
-	if len(v.Audience) > 0 || said == "" || slices.Contains(publicAudiences, said) {
+	if len(v.Audience) > 0 || said == "" || !ok && slices.Contains(publicAudiences, said) {
 		origin("audience", len(v.Audience) > 0, said != "")
 		return
 	}

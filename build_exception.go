@@ -1,6 +1,7 @@
 package apiguard
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -76,6 +77,11 @@ func parseUntil(s string) (time.Time, error) {
 	return t, err
 }
 
+func sumOf(credential string) []byte {
+	sum := sha256.Sum256([]byte(credential))
+	return sum[:]
+}
+
 // integrations checks the declared integrations and the places of credentials.
 func (b *builder) integrations(cfg *policy.Config) error {
 	for i, text := range b.app.Consumers {
@@ -105,6 +111,9 @@ func (b *builder) integrations(cfg *policy.Config) error {
 		for j, text := range in.Consumer {
 			digits, ok := strings.CutPrefix(text, "sha256:")
 			sum, err := hex.DecodeString(digits)
+			if ok && (bytes.Equal(sum, sumOf("")) || bytes.Equal(sum, sumOf("\n"))) {
+				return wrong(fmt.Sprintf("%s.consumer[%d]", at, j), in.Source, "consumer of integration %q: that is the SHA-256 of nothing, which nobody presents: was the variable empty?", in.Name)
+			}
 			if !ok || err != nil || len(sum) != sha256.Size {
 				// Not quoted: it may be the credential itself.
 				return wrong(fmt.Sprintf("%s.consumer[%d]", at, j), in.Source, "consumer of integration %q: write sha256: and 64 hex digits, the SHA-256 of its credential", in.Name)
@@ -154,6 +163,9 @@ func (b *builder) exceptions(v *Version, limits []policy.Limit, at string) ([]po
 		at := fmt.Sprintf("%s.exception[%d]", at, i)
 		if err := checkName(e.Name, "exception", at, e.Source, seen); err != nil {
 			return nil, err
+		}
+		if e.Consumer == "" {
+			return nil, wrong(at+".consumer", e.Source, "exception %q has no consumer: write the name of an integration", e.Name)
 		}
 		if !slices.ContainsFunc(b.app.Integration, func(in *Integration) bool { return in.Name == e.Consumer }) {
 			return nil, wrong(at+".consumer", e.Source, "exception %q: consumer %q is no declared integration", e.Name, e.Consumer)

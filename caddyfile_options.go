@@ -22,7 +22,7 @@ func (p *parser) app(app *App) error {
 		"refusals":    p.one(&app.Refusals),
 		"type_base":   p.one(&app.TypeBase),
 		"lax_proxies": p.flag(&app.LaxProxies),
-		"table_slots": p.number(&app.TableSlots),
+		"table_slots": p.positive(&app.TableSlots),
 		"body_memory": p.size(&app.BodyMemory),
 
 		"max_document": p.size(&app.MaxDocument),
@@ -84,7 +84,7 @@ func (p *parser) inventory(app *App) error {
 		"file":      p.one(&app.Inventory.File),
 		"sample":    func() error { return p.sample(app) },
 		"retention": p.duration(&app.Inventory.Retention),
-		"page_size": p.number(&app.Inventory.PageSize),
+		"page_size": p.positive(&app.Inventory.PageSize),
 	})
 }
 
@@ -168,7 +168,7 @@ func (p *parser) limit(l *Limit, at string) error {
 		},
 		"rate":      p.one(&l.Rate),
 		"algorithm": p.one(&l.Algorithm),
-		"burst":     p.number(&l.Burst),
+		"burst":     p.positive(&l.Burst),
 		"count":     func() error { return p.count(l, at) },
 		"penalty":   p.one(&l.Penalty),
 		"cost":      p.positive(&l.Cost),

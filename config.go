@@ -233,7 +233,8 @@ type Passthrough struct {
 	// path of its hosts.
 	Path []string `json:"path,omitempty"`
 
-	// The methods; GET includes HEAD. Default: every method.
+	// The methods; GET includes HEAD. Others than the standard ones pass when they are
+	// named here. Default: every standard method.
 	Methods []string `json:"methods,omitempty"`
 
 	// Why it is no API, for those who read the inventory. It must be given.
@@ -333,7 +334,9 @@ type Version struct {
 	Successor string `json:"successor,omitempty"`
 	// Where people read about it: a URL, sent in the Link field.
 	Docs string `json:"docs,omitempty"`
-	// Who may reach it: names of declared audiences. Default: everybody.
+	// Who may reach it: names of declared audiences; "public", unless one of that name
+	// is declared, is everybody, whatever the documents say. Default: what the
+	// documents say, else everybody.
 	Audience []string `json:"audience,omitempty"`
 	// Rules that do not hold for some integrations, for a while.
 	Exception []*Exception `json:"exception,omitempty"`

@@ -70,6 +70,31 @@ func TestDocumentsSayWhatTheConfigurationDoesNot(t *testing.T) {
 	}
 }
 
+// A version says "public" where its document says otherwise; what is declared under
+// that name is meant by both.
+func TestPublicIsEverybodyUnlessItIsDeclared(t *testing.T) {
+	public := strings.Replace(sayingDocument, "x-audience: internal", "x-audience: public", 1)
+	for name, c := range map[string]struct {
+		guard, lines, document string
+		status                 int
+		origin                 string
+	}{
+		"the version over its document":        {"audience internal 10.0.0.0/8\n", "audience public\n", sayingDocument, 200, fromConfiguration},
+		"the document":                         {"", "", public, 200, fromDocument},
+		"the version, declared":                {"audience public 10.0.0.0/8\n", "audience public\n", sayingDocument, 403, fromConfiguration},
+		"the document, declared":               {"audience public 10.0.0.0/8\n", "", public, 403, fromDocument},
+		"the document over nothing, elsewhere": {"audience internal 10.0.0.0/8\n", "", sayingDocument, 403, fromDocument},
+	} {
+		app := derivedApp(t, c.guard+"api orders {\nversion v2 {\nspec orders.yaml\n"+c.lines+"}\n}", c.document)
+		if w := through(app, "api.example.com", "/v2/orders", nil, nil); w.Code != c.status {
+			t.Errorf("%s: %d, want %d", name, w.Code, c.status)
+		}
+		if v := onlyVersion(t, app); v.Origins["audience"] != c.origin {
+			t.Errorf("%s: the audience is from the %s", name, v.Origins["audience"])
+		}
+	}
+}
+
 func TestAnOperationsRateLimitHoldsAtEveryVersion(t *testing.T) {
 	app := derivedApp(t, "api orders {\nowner team\nversion v2 {\nspec orders.yaml\n}\nversion v1 {\nhosts old.example.com\npath /v1\n}\n}", strings.Replace(sayingDocument, "x-audience: internal", "x-audience: public", 1))
 	for i, door := range [][2]string{{"api.example.com", "/v2/orders"}, {"old.example.com", "/v1/orders"}, {"api.example.com", "/v2/orders"}, {"old.example.com", "/v1/orders"}} {

@@ -18,6 +18,11 @@ passthrough probes {
 	methods GET
 	reason "the load balancer asks each address"
 }
+passthrough cache {
+	path    /cache/*
+	methods PURGE
+	reason  "the cache is emptied by address"
+}
 passthrough site {
 	hosts www.example.com [::1]
 	path / /assets/*
@@ -74,6 +79,8 @@ func TestWhatIsNoAPIPassesWithoutLimitsAndIsListed(t *testing.T) {
 		{"an upgrade in its way", get("www.example.com", "/assets/x").With("X-Forwarded-Host", "a").With("X-Original-URL", "/b"), 200, passed},
 		{"within an audience", get("next.example.com", "/healthz"), 200, passed},
 
+		{"a method that only the passthrough has", harness.Call{Method: "PURGE", Host: "127.0.0.1", Target: "/cache/a"}, 200, passed},
+		{"that method elsewhere", harness.Call{Method: "PURGE", Host: "127.0.0.1", Target: "/healthz"}, 400, "malformed-target"},
 		{"another method", post, 421, "unknown-host"},
 		{"another path of an address", get("127.0.0.1", "/metrics"), 421, "unknown-host"},
 		{"another path of a host of files", get("www.example.com", "/admin"), 421, "unknown-host"},
@@ -115,7 +122,7 @@ func TestWhatIsNoAPIPassesWithoutLimitsAndIsListed(t *testing.T) {
 					return "it counts other requests", false
 				}
 			}
-			want := []string{"site * ::1/", "site * www.example.com/", "site * ::1/assets/*", "site * www.example.com/assets/*", "probes GET */healthz"}
+			want := []string{"site * ::1/", "site * www.example.com/", "site * ::1/assets/*", "site * www.example.com/assets/*", "cache PURGE */cache/*", "probes GET */healthz"}
 			return strings.Join(all, "\n"), slices.Equal(all, want)
 		})
 		var list listing[map[string]any]

@@ -34,11 +34,11 @@ func spanParams(r *catalogue.Route) []spanParam {
 
 // malformed reports whether the target can be read in two ways: it is not
 // canonical, it has something that only a matched operation could justify and
-// does not, its query names another method, or its method is no standard one and
-// in no document.
+// does not, its query names another method, or its method is no standard one, in no
+// document and in no passthrough.
 func (p *Policy) malformed(r *Request) bool {
 	m := &r.Match
-	if r.Problem != "" || p.overridden(r) || m.Outcome != catalogue.Found && !target.StandardMethod(r.Method) {
+	if r.Problem != "" || p.overridden(r) || m.Outcome != catalogue.Found && !target.StandardMethod(r.Method) && !passes(m, r.Method) {
 		return true
 	}
 	if r.Target.Conditional == "" {
@@ -54,6 +54,11 @@ func (p *Policy) malformed(r *Request) bool {
 		}
 	}
 	return r.Target.Settle(spans[:n]...) != ""
+}
+
+// passes reports whether a passthrough names the method.
+func passes(m *catalogue.Match, method string) bool {
+	return m.Outcome == catalogue.Passed && slices.Contains(m.Pass.Passthrough.Methods, method)
 }
 
 // targetMode is the mode for a malformed target: the stricter of what holds for

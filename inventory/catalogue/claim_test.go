@@ -49,6 +49,12 @@ func TestAPrefixIsClaimedByWholeSegmentsTheLongestFirst(t *testing.T) {
 	}
 }
 
+func TestTheHeaderHostSelectsNoVersion(t *testing.T) {
+	newError(t, Config{APIs: []*API{{Name: "a", Versions: []*Version{
+		picked("1", true, Selector{Kind: SelectHeader, Name: "host", Value: "b.example.com"}),
+	}}}}, "Host", "write hosts")
+}
+
 func TestHostsAreExactThenWildcardsThenPatterns(t *testing.T) {
 	v := func(name, host string) *Version { return &Version{Name: name, Hosts: []string{host}} }
 	c := compile(t, &API{Name: "a", Versions: []*Version{
@@ -82,7 +88,7 @@ func TestHostsAreExactThenWildcardsThenPatterns(t *testing.T) {
 	if c.HostOf("nowhere") != nil {
 		t.Error("HostOf an unknown name is not nil")
 	}
-	for _, bad := range []string{"", "a b", "https://h/v1", "h:0", "h:x", "a..b", "*a.example.com", "häuser.example"} {
+	for _, bad := range []string{"", "a b", "https://h/v1", "h:0", "h:x", "a..b", "*a.example.com", "ä*.example"} {
 		newError(t, Config{APIs: []*API{{Name: "a", Versions: []*Version{v("v1", bad)}}}}, `version "v1"`, `API "a"`, "host")
 	}
 }

@@ -82,6 +82,9 @@ func canonicalSelector(s *Selector, version string) (Selector, error) {
 			return Selector{}, fmt.Errorf("the selector's header %q is no field name", s.Name)
 		}
 		out.Name = textproto.CanonicalMIMEHeaderKey(s.Name)
+		if out.Name == "Host" {
+			return Selector{}, errors.New("a version is not selected by the header Host: write hosts in the version")
+		}
 		if s.Kind == SelectDate {
 			day, ok := dayOf(version)
 			if !ok {

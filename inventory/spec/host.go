@@ -6,11 +6,15 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 )
 
 // CanonicalHost is a declared host name as requests are compared with it: lower
-// case, without scheme, port, brackets and final dot. A label may be "*". An
-// invalid name is an error that says what is wrong with it.
+// case, without scheme, port, brackets and final dot. A label may be "*". Labels that
+// are not ASCII become what browsers send of them (UTS 46): "bücher" is
+// "xn--bcher-kva". An invalid name is an error that says what is wrong with it.
 func CanonicalHost(declared string) (string, error) {
 	name := declared
 	if _, after, ok := strings.Cut(name, "://"); ok {
@@ -25,6 +29,9 @@ func CanonicalHost(declared string) (string, error) {
 			return "", fmt.Errorf("reading host %q: an address with a zone is no host of a public request", declared)
 		}
 		return addr.String(), nil
+	}
+	if name, err = asciiName(name); err != nil {
+		return "", fmt.Errorf("reading host %q: %w", declared, err)
 	}
 	name = strings.TrimSuffix(strings.ToLower(name), ".")
 	if err := checkName(name); err != nil {
@@ -60,6 +67,26 @@ func stripPort(name string) (string, error) {
 	return name, nil
 }
 
+// asciiName writes the labels that are not ASCII in their xn-- form. The others are
+// left to [checkName], which lets more pass than IDNA does.
+func asciiName(name string) (string, error) {
+	labels := strings.Split(name, ".")
+	for i, label := range labels {
+		if strings.IndexFunc(label, func(r rune) bool { return r >= 0x80 }) < 0 {
+			continue
+		}
+		ascii, err := idna.Lookup.ToASCII(label)
+		if !utf8.ValidString(label) {
+			err = errors.New("it is not UTF-8")
+		}
+		if err != nil {
+			return "", fmt.Errorf("%q is no label of an international name (%w); write the xn-- form", label, err)
+		}
+		labels[i] = ascii
+	}
+	return strings.Join(labels, "."), nil
+}
+
 // checkName applies the limits of RFC 1035 2.3.4. Underscores pass: they are no
 // host name of RFC 952, but people use them.
 func checkName(name string) error {
@@ -82,9 +109,6 @@ func checkName(name string) error {
 			c := label[i]
 			if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' {
 				continue
-			}
-			if c >= 0x80 {
-				return errors.New("it is not ASCII; write the xn-- form")
 			}
 			return fmt.Errorf("%q is not allowed in a host name (a wildcard stands for a whole label)", string(rune(c)))
 		}

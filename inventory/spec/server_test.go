@@ -85,12 +85,17 @@ func TestHostsAreReadStrictly(t *testing.T) {
 		"127.0.0.1:80":             "127.0.0.1",
 		"under_score.h":            "under_score.h",
 		"xn--hser-moa.example":     "xn--hser-moa.example",
+		"häuser.example":           "xn--huser-gra.example",
+		"https://*.HÄUSER.example": "*.xn--huser-gra.example",
+		"ha\u0308user.example.:80": "xn--huser-gra.example",
+		"straße.example":           "xn--strae-oqa.example",
+		"例え.テスト":                   "xn--r8jz45g.xn--zckzah",
 	} {
 		if got, err := CanonicalHost(declared); err != nil || got != want {
 			t.Errorf("%q: %q, %v", declared, got, err)
 		}
 	}
-	for _, bad := range []string{"", ".", ":80", "h:", "h:0", "h:65536", "h:x", "a..b", "a b", "a/b", "a*.h", "h?", "[::1", "[::1]x", "[h]", "fe80::1%eth0", "häuser", "h\x00", "a:b:c"} {
+	for _, bad := range []string{"", ".", ":80", "h:", "h:0", "h:65536", "h:x", "a..b", "a b", "a/b", "a*.h", "h?", "[::1", "[::1]x", "[h]", "fe80::1%eth0", "hä user", "ä\u200d.h", "\xff.h", "ä*.h", "h\x00", "a:b:c"} {
 		if got, err := CanonicalHost(bad); err == nil {
 			t.Errorf("%q became %q", bad, got)
 		}
