@@ -13,7 +13,7 @@ import (
 
 // Request is what Decide judges: the head of a request, matched.
 type Request struct {
-	Now    time.Time   // when it arrived: dates are compared with it
+	Now    time.Time   // when it arrived: dates are compared with it, and limits go by it where it is of time.Now
 	Method string      // letter case counts (RFC 9110, section 9.1)
 	Header http.Header // keys in net/http's form
 	// Tunnel is the protocol of an extended CONNECT, whose Method is the GET that

@@ -75,6 +75,7 @@ type bound struct {
 	failures []int
 	cost     uint32 // 0: the operation's
 	byBody   bool   // a part of the key stands in the body
+	waits    bool   // to read the key may take time
 
 	// shown is its member of a RateLimit-Policy field, which never changes, and named
 	// the part of it that a RateLimit field has too.
@@ -87,6 +88,7 @@ func newBounds(l *Limit, mask uint64, scope ...string) ([]bound, error) {
 	out, err := countedApart(l, mask, scope...)
 	for i := range out {
 		out[i].byBody = slices.ContainsFunc(out[i].key, KeyPart.Body)
+		out[i].waits = slices.ContainsFunc(out[i].key, KeyPart.waits)
 		one := []*ratelimit.Limit{&out[i].arithmetic}
 		out[i].shown = string(ratelimit.AppendPolicy(nil, one))
 		out[i].named = strings.TrimSuffix(string(ratelimit.AppendLimit(nil, one, make([]ratelimit.Decision, 1))), ";r=0")
@@ -200,6 +202,7 @@ func (p *Policy) charge(s *scope, r *Request, v *Verdict) (admitted bool) {
 	n := 0
 	var kb ratelimit.KeyBuilder
 	built := false // whether kb is the key of limits[i]
+	at := r.Now
 	for i := range limits {
 		l := &limits[i]
 		built = built && l.sameKey
@@ -215,7 +218,9 @@ func (p *Policy) charge(s *scope, r *Request, v *Verdict) (admitted bool) {
 			for _, part := range l.key {
 				part.add(&kb, r)
 			}
-			built = true
+			if built = true; l.waits {
+				at = time.Time{} // it is later now: a client may send a body as slowly as he likes
+			}
 		}
 		v.limits[n] = l
 		v.charges[n] = ratelimit.Charge{
@@ -227,7 +232,7 @@ func (p *Policy) charge(s *scope, r *Request, v *Verdict) (admitted bool) {
 	if n == 0 {
 		return true
 	}
-	if !p.table.Take(v.charges[:n], v.decisions[:n]) {
+	if !p.table.TakeAt(at, v.charges[:n], v.decisions[:n]) {
 		return false
 	}
 	v.table = p.table

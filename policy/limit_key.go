@@ -31,6 +31,10 @@ func parseBodyKey(s string) (KeyPart, error) {
 // Body reports whether the part stands in the request's body.
 func (k KeyPart) Body() bool { return k.kind == keyBody }
 
+// waits reports whether reading the part may wait for somebody: the client who sends
+// the body, or whatever a placeholder of Caddy's or another module's asks.
+func (k KeyPart) waits() bool { return k.kind == keyBody || k.kind == keyPlaceholder }
+
 // String is the part as a configuration has it.
 func (k KeyPart) String() string {
 	switch k.kind {

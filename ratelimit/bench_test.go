@@ -40,10 +40,14 @@ func (c *clients) key(i, limit int) Key {
 	return Key(x * 0xc4ceb9fe1a85ec53)
 }
 
-func (c *clients) take(i, limits int, charges []Charge, out []Decision) bool {
+func (c *clients) charge(i, limits int, charges []Charge) {
 	for j := range limits {
 		charges[j] = Charge{Limit: c.limits[j], Key: c.key(i, j), Cost: 1}
 	}
+}
+
+func (c *clients) take(i, limits int, charges []Charge, out []Decision) bool {
+	c.charge(i, limits, charges)
 	return c.table.Take(charges[:limits], out[:limits])
 }
 
@@ -74,6 +78,25 @@ func BenchmarkTake(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkTakeAt is BenchmarkTake for three limits and a caller who has read the clock
+// for other reasons, as policies have.
+func BenchmarkTakeAt(b *testing.B) {
+	for _, n := range []int{1, 1_000_000} {
+		for _, alg := range []Algorithm{Window, Bucket} {
+			b.Run("keys="+name(n)+"/"+alg.String(), func(b *testing.B) {
+				c := newClients(b, n, MaxRate, alg)
+				warm(c)
+				at := time.Now()
+				b.ResetTimer()
+				run(b, 1, func(r *rand.PCG, charges []Charge, out []Decision) {
+					c.charge(int(r.Uint64()%uint64(n)), 3, charges)
+					c.table.TakeAt(at, charges, out)
+				})
+			})
+		}
 	}
 }
 

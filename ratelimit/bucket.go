@@ -33,15 +33,22 @@ func span(n, window, rate uint64) (int64, uint64) {
 	return int64(min(whole, 1<<62-1)), rest
 }
 
-func (i instant) plus(n, window, rate uint64) instant {
-	ns, frac := span(n, window, rate)
-	i.ns += ns
-	i.frac += frac
+// plus adds a time of the same rate.
+func (i instant) plus(o instant, rate uint64) instant {
+	i.ns += o.ns
+	i.frac += o.frac
 	if i.frac >= rate {
 		i.frac -= rate
 		i.ns++
 	}
 	return i
+}
+
+// tokens adds the time that n tokens take.
+func (i instant) tokens(n, window, rate uint64) instant {
+	var o instant
+	o.ns, o.frac = span(n, window, rate)
+	return i.plus(o, rate)
 }
 
 // since is how long the instant lies after another, in whole nanoseconds rounded
@@ -56,6 +63,21 @@ func (i instant) since(o instant) time.Duration {
 
 func (i instant) after(o instant) bool {
 	return i.ns > o.ns || i.ns == o.ns && i.frac > o.frac
+}
+
+// A bucket's cell: epoch is the rate, data[0] the theoretical arrival time in ns, total
+// the fraction of it, data[1] W in ns. The rest is kept so that it is divided once, not
+// at each decision: data[2] and data[3] are how long one token and the whole capacity
+// take, data[4] the fractions of both, data[5] the capacity that they were computed for.
+
+// terms is how long one token and the whole of a limit's capacity take.
+func (c *slot) terms(rate, window, capacity uint64) (token, full instant) {
+	if c != nil && uint64(c.epoch) == rate && c.data[1] == window && c.data[5] == capacity {
+		return instant{int64(c.data[2]), uint64(uint32(c.data[4]))}, instant{int64(c.data[3]), c.data[4] >> 32}
+	}
+	token.ns, token.frac = span(1, window, rate)
+	full.ns, full.frac = span(capacity, window, rate)
+	return token, full
 }
 
 // arrival is the bucket's theoretical arrival time, not before now: now is a
@@ -75,56 +97,76 @@ func (c *slot) arrival(rate uint64, now int64) instant {
 	return i
 }
 
-// checkBucket judges a cost, read only, as window.check does.
-func checkBucket(d *Decision, c *slot, l *Limit, capacity, pending, cost uint64, now int64) {
+// checkBucket judges a cost, read only, as window.check does. Of a charge that is
+// admitted it returns the arrival time that it leads to.
+func checkBucket(d *Decision, c *slot, l *Limit, capacity, pending, cost uint64, now int64) (then instant) {
 	rate, window := uint64(l.Rate), uint64(l.Window)
-	*d = Decision{RetryAfter: Never}
 	if pending > capacity {
-		return
+		*d = Decision{RetryAfter: Never}
+		return then
 	}
-	tat := c.arrival(rate, now).plus(pending, window, rate)
-	empty := instant{ns: now}.plus(capacity, window, rate) // the arrival time of an empty bucket
+	token, full := c.terms(rate, window, capacity)
+	tat := c.arrival(rate, now)
+	if pending != 0 {
+		tat = tat.tokens(pending, window, rate)
+	}
+	empty := instant{ns: now}.plus(full, rate) // the arrival time of an empty bucket
+	retry := Never
 	if cost <= capacity {
-		then := tat.plus(cost, window, rate)
+		if then = tat.plus(token, rate); cost != 1 {
+			then = tat.tokens(cost, window, rate)
+		}
 		if !then.after(empty) {
 			*d = Decision{Admitted: true}
-			d.Remaining, d.Reset = tokens(then, empty, capacity, window, rate, now)
-			return
+			d.Remaining, d.Reset = remaining(then, empty, capacity, window, rate, now)
+			return then
 		}
 		if pending+cost <= capacity {
-			d.RetryAfter = then.since(empty)
+			retry = then.since(empty)
 		}
 	}
-	d.Remaining, d.Reset = tokens(tat, empty, capacity, window, rate, now)
+	*d = Decision{RetryAfter: retry}
+	d.Remaining, d.Reset = remaining(tat, empty, capacity, window, rate, now)
+	return then
 }
 
-// tokens is how many whole tokens are in a bucket, and how long until there is
+// remaining is how many whole tokens are in a bucket, and how long until there is
 // one more, 0 for a full one.
-func tokens(tat, empty instant, capacity, window, rate uint64, now int64) (int, time.Duration) {
-	var n uint64
-	if empty.after(tat) {
-		ns, frac := uint64(empty.ns-tat.ns), empty.frac
-		if frac < tat.frac {
-			ns, frac = ns-1, frac+rate
-		}
-		hi, lo := bits.Mul64(ns, rate)
-		lo, carry := bits.Add64(lo, frac-tat.frac, 0)
-		// ns is at most capacity tokens long, so the quotient fits.
-		n, _ = bits.Div64(hi+carry, lo, window)
+func remaining(tat, empty instant, capacity, window, rate uint64, now int64) (int, time.Duration) {
+	if tat.after(empty) {
+		return 0, tat.since(instant{ns: now}.tokens(capacity-1, window, rate))
 	}
+	ns, frac := uint64(empty.ns-tat.ns), empty.frac
+	if frac < tat.frac {
+		ns, frac = ns-1, frac+rate
+	}
+	hi, lo := bits.Mul64(ns, rate)
+	lo, carry := bits.Add64(lo, frac-tat.frac, 0)
+	// ns is at most capacity tokens long, so the quotient fits.
+	n, part := bits.Div64(hi+carry, lo, window)
 	if n >= capacity {
 		return int(capacity), 0
 	}
-	more := instant{ns: now}.plus(capacity-n-1, window, rate)
-	return int(n), tat.since(more)
+	// A token is a window in 1/rate, and part of one is there.
+	return int(n), time.Duration((window - part + rate - 1) / rate)
 }
 
 // chargeBucket adds a cost that was admitted.
 func (c *slot) chargeBucket(l *Limit, cost uint64, now int64) {
 	rate, window := uint64(l.Rate), uint64(l.Window)
-	tat := c.arrival(rate, now).plus(cost, window, rate)
-	c.data[0], c.total = uint64(tat.ns), uint32(tat.frac)
-	c.epoch, c.data[1] = uint32(rate), window
+	c.arrive(l, c.arrival(rate, now).tokens(cost, window, rate))
+}
+
+// arrive writes an arrival time, and what is kept beside it.
+func (c *slot) arrive(l *Limit, then instant) {
+	rate, window, capacity := uint64(l.Rate), uint64(l.Window), l.capacity()
+	c.data[0], c.total = uint64(then.ns), uint32(then.frac)
+	if uint64(c.epoch) == rate && c.data[1] == window && c.data[5] == capacity {
+		return
+	}
+	token, full := (*slot)(nil).terms(rate, window, capacity)
+	c.epoch, c.data[1], c.data[5] = uint32(rate), window, capacity
+	c.data[2], c.data[3], c.data[4] = uint64(token.ns), uint64(full.ns), token.frac|full.frac<<32
 }
 
 // bucketDebt is what is owed, in tokens rounded up.

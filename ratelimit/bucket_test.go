@@ -39,6 +39,12 @@ func (b *exactBucket) take(now int64, cost int64) bool {
 	return true
 }
 
+func (b *exactBucket) clone() *exactBucket {
+	c := *b
+	c.tokens = new(big.Rat).Set(b.tokens)
+	return &c
+}
+
 func (b *exactBucket) whole() int {
 	return int(new(big.Int).Quo(b.tokens.Num(), b.tokens.Denom()).Int64())
 }
@@ -157,4 +163,35 @@ func TestAFractionOfAnotherRateIsRoundedUp(t *testing.T) {
 	if got, want := c.arrival(7, 0), (instant{333_333_334, 0}); got != want {
 		t.Errorf("at another rate %+v, want %+v", got, want)
 	}
+}
+
+// What a cell keeps so that it is not divided again is of the limit that charged it. A
+// limit of other numbers, after a reload, computes its own.
+func TestWhatABucketKeepsIsWhatItWouldCompute(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var c slot
+		now := rapid.Int64Range(0, 1<<50).Draw(rt, "start")
+		for range rapid.IntRange(2, 40).Draw(rt, "charges") {
+			l := &Limit{
+				Name: "b", Algorithm: Bucket,
+				Rate:   rapid.SampledFrom([]int{3, 7, MaxRate}).Draw(rt, "rate"),
+				Window: rapid.SampledFrom([]time.Duration{time.Second, 1001 * time.Millisecond}).Draw(rt, "window"),
+				Burst:  rapid.SampledFrom([]int{0, 1, 5}).Draw(rt, "burst"),
+			}
+			now += rapid.Int64Range(0, int64(time.Second)).Draw(rt, "step")
+			pending, cost := rapid.Uint64Range(0, 2).Draw(rt, "pending"), rapid.Uint64Range(1, 3).Draw(rt, "cost")
+			computes := c
+			clear(computes.data[2:])
+			var kept, computed Decision
+			then := checkBucket(&kept, &c, l, l.capacity(), pending, cost, now)
+			if at := checkBucket(&computed, &computes, l, l.capacity(), pending, cost, now); kept != computed || at != then {
+				rt.Fatalf("%+v at %+v, computed afresh %+v at %+v", kept, then, computed, at)
+			}
+			if pending == 0 && kept.Admitted {
+				c.arrive(l, then)
+			} else {
+				c.chargeBucket(l, cost, now)
+			}
+		}
+	})
 }

@@ -1,5 +1,7 @@
 package ratelimit
 
+import "time"
+
 // Limiter decides about charges: a [Table] alone, or one that shares its limits with
 // other processes.
 type Limiter interface {
@@ -8,6 +10,8 @@ type Limiter interface {
 	// Take asks all limits and charges all of them or none; see [Table.Take]. It may
 	// set the Ticket of a charge, which Settle needs.
 	Take(charges []Charge, out []Decision) (admitted bool)
+	// TakeAt is Take for a caller who has read the clock; see [Table.TakeAt].
+	TakeAt(at time.Time, charges []Charge, out []Decision) (admitted bool)
 	// Settle ends what an admitted Take has left open; see [Table.Settle].
 	Settle(c *Charge, counts bool)
 	// Peek looks at a client's cell without charging it; see [Table.Peek].

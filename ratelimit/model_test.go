@@ -2,7 +2,6 @@ package ratelimit
 
 import (
 	"fmt"
-	"math/big"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -146,9 +145,7 @@ func deserved(limits []*Limit, events [][]event, buckets []*exactBucket, a attem
 	for _, i := range a.limits {
 		l := limits[i]
 		if l.Algorithm == Bucket {
-			left := *buckets[i]
-			left.tokens = new(big.Rat).Set(left.tokens)
-			if !left.take(a.at, int64(a.cost)) {
+			if !buckets[i].clone().take(a.at, int64(a.cost)) {
 				return true
 			}
 			continue

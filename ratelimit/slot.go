@@ -26,6 +26,12 @@ const (
 	kindMask   kind = 15
 )
 
+// algorithms is how many there are.
+const algorithms = 4
+
+// kinds is what the cells of limits hold. That of a limit on concurrency is never made.
+var kinds = [algorithms]kind{Window: kindWindow, Bucket: kindBucket, Concurrency: kindWindow, Quota: kindQuota}
+
 // slot is one client's debt to one limit: a cache line. It says all that is
 // needed to judge it without knowing the limit, since whoever looks for a victim
 // knows only his own.
@@ -43,9 +49,8 @@ type slot struct {
 	// fraction of a nanosecond of its arrival time, in 1/rate.
 	total uint32
 	// data: for a window 16 counters, the low 16 bits of each in words 0-3, the
-	// high 8 in words 4-5. A counter that is not in use is not zeroed. For a
-	// bucket word 0 is the theoretical arrival time in ns, word 1 W in ns; for a
-	// block word 0 is when it ends; for a quota see there.
+	// high 8 in words 4-5. A counter that is not in use is not zeroed. For a block
+	// word 0 is when it ends; for a bucket and a quota see there.
 	data [6]uint64
 }
 

@@ -32,7 +32,7 @@ type TableConfig struct {
 	ProtectedSlots int
 
 	// Now is a clock in nanoseconds from any beginning; nil is the process's
-	// monotonic clock. It is called while sets are locked, so it must not call
+	// monotonic clock. It may be called while sets are locked, so it must not call
 	// the table. A clock that steps back reads as one that stands still.
 	Now func() int64
 
@@ -110,9 +110,16 @@ func (t *Table) Bytes() int64 {
 	return int64(len(t.sets))*int64(unsafe.Sizeof(set{})) + int64(len(t.shared))*int64(unsafe.Sizeof(slot{}))
 }
 
-// clock reads the time once for a call. It is read under the locks: so readings
-// come in the order in which calls get to a set, and nobody judges a cell by a
-// time before the one at which it was found free.
+// clock reads the time once for a call, before that locks: a call that was held up in
+// between comes to cells that others have judged by later times. A cell then stands
+// where those have left it, as if the time were the latest of theirs: a window counts in
+// its latest sub-window, a bucket from its arrival time. What was forgotten by then was
+// rightly forgotten, for that time has passed too, and whoever was given a cell in the
+// meantime took it from somebody who owed nothing. So each charge counts at a moment
+// between the reading and the decision, and by these moments the bounds hold without
+// exception. That is all that anybody can observe: a call may as well be held up once it
+// has let go of its locks. It errs towards refusing, where it was held up for longer
+// than its limit takes to give something back.
 func (t *Table) clock() int64 {
 	if t.now == nil {
 		return int64(time.Since(t.base))
@@ -142,12 +149,7 @@ func (t *Table) place(l *Limit, k Key, shadow bool) (index, tag, mark uint32) {
 	at, _ := bits.Mul64(uint64(k), sets)
 	index = uint32(first + at)
 	tag = max(uint32(k), 1) // 0 is an empty way
-	holds := kindWindow
-	if l.Algorithm == Bucket {
-		holds = kindBucket
-	} else if l.Algorithm == Quota {
-		holds = kindQuota
-	}
+	holds := kinds[l.Algorithm%algorithms]
 	if shadow {
 		holds |= kindShadow
 	}

@@ -1,6 +1,9 @@
 package ratelimit
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // inShared is the way of a charge that goes to its set's shared cell.
 const inShared int8 = ways
@@ -12,7 +15,7 @@ type step struct {
 	cell      *slot // nil: not there
 	sub       int64 // of a window, 0 for a bucket
 	pending   uint64
-	seen      window
+	seen      window // or of a bucket the arrival time that the charge leads to
 	index     uint32 // of set
 	tag, mark uint32
 	ms        uint32
@@ -38,6 +41,22 @@ func (s *step) same(o *step) bool {
 // length, are a mistake of the caller's and are refused, as is a charge to a
 // limit that [Limit.Validate] would reject. Take allocates nothing.
 func (t *Table) Take(charges []Charge, out []Decision) (admitted bool) {
+	return t.takeAt(t.clock(), charges, out)
+}
+
+// TakeAt is Take for a caller who knows what time it is: at is what time.Now has told him
+// of late, with nothing in between that waits for anybody. What he waited for since
+// would count as made before it, and leave the limit as much earlier. Without a reading
+// of the monotonic clock, or for a table with a clock of its own, it is Take.
+func (t *Table) TakeAt(at time.Time, charges []Charge, out []Decision) (admitted bool) {
+	if t.now != nil || at == at.Round(0) {
+		return t.Take(charges, out)
+	}
+	return t.takeAt(max(0, int64(at.Sub(t.base))), charges, out)
+}
+
+// takeAt is Take by a reading of the clock that has been made.
+func (t *Table) takeAt(now int64, charges []Charge, out []Decision) bool {
 	if len(charges) > MaxCharges || len(out) != len(charges) {
 		for i := range out {
 			out[i] = Decision{RetryAfter: Never}
@@ -46,13 +65,13 @@ func (t *Table) Take(charges []Charge, out []Decision) (admitted bool) {
 	}
 	if len(charges) <= 4 { // clearing 16 steps takes longer than deciding 3
 		var plan [4]step
-		return t.take(charges, out, plan[:len(charges)])
+		return t.take(now, charges, out, plan[:len(charges)])
 	}
 	var plan [MaxCharges]step
-	return t.take(charges, out, plan[:len(charges)])
+	return t.take(now, charges, out, plan[:len(charges)])
 }
 
-func (t *Table) take(charges []Charge, out []Decision, plan []step) bool {
+func (t *Table) take(now int64, charges []Charge, out []Decision, plan []step) bool {
 	charges, out = charges[:len(plan)], out[:len(plan)] // no bounds to check below
 	var locks [MaxCharges]uint32
 	var warm uint32
@@ -89,7 +108,6 @@ func (t *Table) take(charges []Charge, out []Decision, plan []step) bool {
 	for _, i := range locks[:n] {
 		t.sets[i].mu.Lock()
 	}
-	now := t.clock()
 	for i := range plan {
 		s := &plan[i]
 		if s.set == nil {
@@ -104,8 +122,16 @@ func (t *Table) take(charges []Charge, out []Decision, plan []step) bool {
 	}
 	admitted := true
 	for i := range plan {
-		t.check(charges, out, plan, i, now)
-		admitted = admitted && (out[i].Admitted || charges[i].Shadow)
+		s, c, d := &plan[i], &charges[i], &out[i]
+		if s.plain(c) {
+			if n < len(plan) { // two are in one set, if not in one cell
+				s.pending = pending(charges, out, plan, i)
+			}
+			s.check(d, c.Limit, c.cost(), now)
+		} else {
+			t.checkRare(charges, out, plan, i, now)
+		}
+		admitted = admitted && (d.Admitted || c.Shadow)
 	}
 	if admitted {
 		for i := range plan {
@@ -128,28 +154,31 @@ func (t *Table) take(charges []Charge, out []Decision, plan []step) bool {
 	return admitted
 }
 
-// check judges one charge, read only, on top of what the earlier ones of the
-// call will add to its cell.
-func (t *Table) check(charges []Charge, out []Decision, plan []step, i int, now int64) {
-	s := &plan[i]
-	c := s.cell
-	if c == nil || s.sub == 0 || c.window != s.ms || charges[i].When != Now || charges[i].Limit.Penalty != 0 {
-		t.checkRare(charges, out, plan, i, now)
-		return
-	}
-	if i > 0 {
-		s.pending = pending(charges, out, plan, i)
-	}
-	s.read = s.pending == 0
-	if c.running(now, s.sub) { // windowAt without the call
-		s.seen = c.latest()
-	} else {
-		s.seen = c.laterAt(now, s.sub)
-	}
-	s.seen.check(&out[i], c, s.sub, uint64(s.capacity), s.pending, charges[i].cost(), now)
+// plain tells whether a charge is one of nearly all: its cell is there and as its limit
+// keeps it, it is charged now, and no penalty can be on it.
+func (s *step) plain(c *Charge) bool {
+	return s.cell != nil && c.When == Now && c.Limit.Penalty == 0 &&
+		(s.sub != 0 && s.cell.window == s.ms || c.Limit.Algorithm == Bucket)
 }
 
-// checkRare is check for all but a window's cell that is there and is charged now.
+// check judges a plain charge, read only, on top of what the earlier ones of the call
+// will add to its cell. What it reads of the cell is what is charged if none do.
+func (s *step) check(d *Decision, l *Limit, cost uint64, now int64) {
+	s.read = s.pending == 0
+	if s.sub == 0 {
+		then := checkBucket(d, s.cell, l, uint64(s.capacity), s.pending, cost, now)
+		s.seen.epoch, s.seen.total = then.ns, uint32(then.frac)
+		return
+	}
+	if s.cell.running(now, s.sub) { // windowAt without the call
+		s.seen = s.cell.latest()
+	} else {
+		s.seen = s.cell.laterAt(now, s.sub)
+	}
+	s.seen.check(d, s.cell, s.sub, uint64(s.capacity), s.pending, cost, now)
+}
+
+// checkRare judges a charge that is not plain.
 func (t *Table) checkRare(charges []Charge, out []Decision, plan []step, i int, now int64) {
 	s, d, c := &plan[i], &out[i], &charges[i]
 	if s.set == nil {
@@ -245,6 +274,8 @@ func (t *Table) charge(c *Charge, plan []step, i int, now int64) {
 		}
 	}
 	switch {
+	case l.Algorithm == Bucket && s.read:
+		cell.arrive(l, instant{s.seen.epoch, uint64(s.seen.total)})
 	case l.Algorithm == Bucket:
 		cell.chargeBucket(l, cost, now)
 	case l.Algorithm == Quota:

@@ -47,19 +47,25 @@ func cost(c *ratelimit.Charge) int64 { return int64(max(c.Cost, 1)) }
 // Take implements ratelimit.Limiter. It waits for Redis at most as long as Config.Patience says, and only
 // when this node has no lease of one of the limits.
 func (s *Store) Take(charges []ratelimit.Charge, out []ratelimit.Decision) (admitted bool) {
+	return s.TakeAt(time.Time{}, charges, out)
+}
+
+// TakeAt implements ratelimit.Limiter. Limits that are shared go by this node's clock
+// when it decides, since it may have waited for Redis.
+func (s *Store) TakeAt(at time.Time, charges []ratelimit.Charge, out []ratelimit.Decision) (admitted bool) {
 	if len(charges) > ratelimit.MaxCharges || len(out) != len(charges) {
-		return s.table.Take(charges, out) // which refuses it
+		return s.table.TakeAt(at, charges, out) // which refuses it
 	}
 	any := false
 	for i := range charges {
 		charges[i].Ticket = 0
 		if !charges[i].Limit.Usable() {
-			return s.table.Take(charges, out)
+			return s.table.TakeAt(at, charges, out)
 		}
 		any = any || sharedLimit(&charges[i])
 	}
 	if !any {
-		return s.table.Take(charges, out)
+		return s.table.TakeAt(at, charges, out)
 	}
 	if !s.up.Load() {
 		return s.alone(charges, out)
