@@ -1,12 +1,9 @@
 package apiguard
 
 import (
-	"bytes"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
-	"sync"
 
 	"github.com/apiguard/caddy-api-guard/policy"
 	"github.com/apiguard/caddy-api-guard/policy/conformance"
@@ -26,19 +23,13 @@ func (x *exchange) hasBody() bool {
 	if x.verdict.Rules().Mode(policy.RuleRequest) != policy.Enforce || isGRPC(r.Header) {
 		return true
 	}
-	var first [1]byte
-	n, err := io.ReadFull(x.time(r.Body), first[:])
+	b := x.holding()
+	from := x.time(b.from)
+	for b.read.n == 0 && !b.whole && b.err == nil && x.roomFor(&b.read, leastBuffer) {
+		x.readOn(b, from, leastBuffer)
+	}
 	x.untime()
-	if n == 0 && errors.Is(err, io.EOF) {
-		r.Body = replay{Reader: http.NoBody, Closer: r.Body}
-		return false
-	}
-	rest := io.Reader(r.Body)
-	if err != nil {
-		rest = failing{err}
-	}
-	r.Body = replay{Reader: io.MultiReader(bytes.NewReader(first[:n]), rest), Closer: r.Body}
-	return true
+	return b.read.n > 0 || !b.whole
 }
 
 func isGRPC(h http.Header) bool {
@@ -57,18 +48,18 @@ func (x *exchange) judgeBody() {
 		return
 	}
 	if v.Rules().Mode(policy.RuleRequest) != policy.Enforce {
-		x.tee = &teeBody{ReadCloser: r.Body, limit: int(limit), memory: &x.app.shared.bodies, ceiling: x.app.bodyCeiling()}
-		r.Body = x.tee
+		x.tee = x.teeTo(limit)
 		return
 	}
 	if r.ContentLength > limit {
 		v.JudgeResult(conformance.Result{Reason: conformance.BodyTooLarge})
 		return
 	}
-	body, err := x.keyBody.bytes, error(nil)
-	if !x.keyBody.whole {
-		body, err = x.readWhole(x.time(r.Body), r.ContentLength, limit)
+	b := x.kept
+	if b == nil || !b.whole {
+		b = x.holding()
 	}
+	err := x.readWhole(b, x.time(b.from), limit)
 	if errors.Is(err, errNoRoom) {
 		// The deadline stays, as for a body that was late.
 		x.refuseFull()
@@ -91,74 +82,13 @@ func (x *exchange) judgeBody() {
 		// What it decodes to needs room of its own while it is judged.
 		x.refuseFull()
 	default:
-		v.JudgeBody(body)
+		v.JudgeBody(b.read.bytes())
 		if isCoded(r.Header) {
 			x.letGo(limit)
 		}
-		r.Body = replay{Reader: bytes.NewReader(body), Closer: r.Body}
+		b.again()
+		r.Body = b
 	}
-}
-
-// replay gives back bytes that were read, and closes the body they came from.
-type replay struct {
-	io.Reader
-	io.Closer
-}
-
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
-
-// teeBody keeps what passes through it, up to a limit, to judge it afterwards. A
-// transport may still read from it when upstream has answered already.
-type teeBody struct {
-	io.ReadCloser
-	limit   int
-	memory  *bodyMemory
-	ceiling int64
-
-	mu       sync.Mutex
-	kept     []byte
-	over     string // why it keeps no more: an unchecked reason
-	complete bool
-	ended    bool // what comes now is not kept
-}
-
-// Read implements io.Reader.
-func (t *teeBody) Read(p []byte) (int, error) {
-	n, err := t.ReadCloser.Read(p)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	size := int64(len(t.kept) + n)
-	switch {
-	case t.over != "" || t.ended:
-	case size > int64(t.limit):
-		t.drop(policy.UncheckedTooLarge)
-	case !t.memory.take(int64(n), roomFor(size, t.ceiling)):
-		t.drop(policy.UncheckedNoRoom)
-	default:
-		t.kept = append(t.kept, p[:n]...)
-	}
-	t.complete = t.complete || errors.Is(err, io.EOF)
-	return n, err
-}
-
-func (t *teeBody) drop(why string) {
-	t.memory.give(int64(len(t.kept)))
-	t.over, t.kept = why, nil
-}
-
-// end stops keeping and calls judge with what was kept: body, whether it ended, and
-// why it was not kept.
-func (t *teeBody) end(judge func(kept []byte, complete bool, over string)) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.ended {
-		return
-	}
-	t.ended = true
-	defer t.drop(t.over)
-	judge(t.kept, t.complete, t.over)
 }
 
 // judging reports whether the body is judged while it passes.

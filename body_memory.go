@@ -13,12 +13,8 @@ const (
 	leastBodyMemory   = 2 << 20
 )
 
-const (
-	// firstRead is how much memory a body gets before any of it came, whatever
-	// length it announces; smallBody how much when that is full.
-	firstRead = 4 << 10
-	smallBody = 64 << 10
-)
+// smallBody is how much memory a body gets when the first buffer is full.
+const smallBody = 64 << 10
 
 // bodyMemory counts the bytes of bodies that the guard holds at this moment, of all
 // sites and configurations of the process.
@@ -32,10 +28,10 @@ func (app *App) bodyCeiling() int64 {
 	return defaultBodyMemory
 }
 
-// roomFor is the part of a ceiling that a body of size bytes may fill. The last
+// shareOf is the part of a ceiling that a body of size bytes may fill. The last
 // quarter is for small ones: many clients that send large bodies slowly keep out
 // each other, not the rest.
-func roomFor(size, ceiling int64) int64 {
+func shareOf(size, ceiling int64) int64 {
 	if size > smallBody {
 		return ceiling - ceiling/4
 	}
@@ -61,7 +57,7 @@ func (m *bodyMemory) give(n int64) { m.held.Add(-n) }
 // hold takes n more bytes for this exchange, or says that there is no room. They
 // are given back when the exchange ends: upstream is sent what is held.
 func (x *exchange) hold(n int64) bool {
-	if !x.app.shared.bodies.take(n, roomFor(x.held+n, x.app.bodyCeiling())) {
+	if !x.app.shared.bodies.take(n, shareOf(x.held+n, x.app.bodyCeiling())) {
 		return false
 	}
 	x.held += n
@@ -79,44 +75,62 @@ var (
 	errNoRoom   = errors.New("bodies over the ceiling")
 )
 
-// readWhole reads a whole body of length bytes (-1: unknown) and at most limit.
+// readWhole reads on until all of a body is there, which may have limit bytes.
+// from is b.from, or what reads it on a clock.
 // Memory follows what arrives: many clients that announce a lot and send nothing
-// must not hold the limit each. What was read is returned with an error too.
-func (x *exchange) readWhole(body io.Reader, length, limit int64) ([]byte, error) {
+// must not hold the limit each. What was read stays in the body with an error too.
+func (x *exchange) readWhole(b *heldBody, from io.Reader, limit int64) error {
+	length := x.r.ContentLength
 	most := length
 	if most < 0 {
 		most = limit + 1
 	}
-	size := min(most, firstRead)
-	if !x.hold(size) {
-		return nil, errNoRoom
-	}
-	buf, read := make([]byte, size), 0
-	for {
-		n, err := body.Read(buf[read:])
-		read += n
+	for !b.whole && b.err == nil {
+		read := int64(b.read.n)
 		switch {
-		case int64(read) == length:
-			return buf, nil
-		case errors.Is(err, io.EOF) && length < 0:
-			return buf[:read], nil
-		case errors.Is(err, io.EOF):
-			return buf[:read], io.ErrUnexpectedEOF
-		case err != nil:
-			return buf[:read], err
-		case read < len(buf):
-			continue
-		case int64(read) == most:
-			return buf, errTooLarge
+		case read >= most && length < 0:
+			return errTooLarge
+		case read >= most:
+			b.whole = true
+		case !x.roomFor(&b.read, most):
+			return errNoRoom
+		default:
+			x.readOn(b, from, most)
 		}
-		size := min(most, max(smallBody, 2*int64(read)))
-		if !x.hold(size - int64(read)) {
-			return buf, errNoRoom
-		}
-		grown := make([]byte, size)
-		copy(grown, buf)
-		buf = grown
 	}
+	return b.err
+}
+
+// readOn reads what comes next, at most up to most bytes in all.
+func (x *exchange) readOn(b *heldBody, from io.Reader, most int64) {
+	free := b.read.free()
+	n, err := from.Read(free[:min(int64(len(free)), most-int64(b.read.n))])
+	b.read.n += n
+	switch {
+	case int64(b.read.n) == x.r.ContentLength:
+		b.whole = true
+	case errors.Is(err, io.EOF) && x.r.ContentLength < 0:
+		b.whole = true
+	case errors.Is(err, io.EOF):
+		b.err = io.ErrUnexpectedEOF
+	default:
+		b.err = err
+	}
+}
+
+// roomFor makes room for a body that may have most bytes. It does so before the
+// buffer is full: what is left of it would take a read of its own.
+func (x *exchange) roomFor(g *pieces, most int64) bool {
+	have := g.size()
+	left := have - int64(g.n)
+	if have >= most || left > have/4 {
+		return true
+	}
+	size := int64(leastBuffer)
+	if have > 0 {
+		size = max(smallBody, 2*have)
+	}
+	return g.grow(min(size, most), x) || left > 0
 }
 
 // refuseFull refuses a request whose body found no room.

@@ -12,10 +12,17 @@ import (
 )
 
 // holder is an exchange that holds bodies under a ceiling.
-func holder(t *testing.T, ceiling int64) *exchange {
-	t.Helper()
+func holder(ceiling int64) *exchange {
 	app := &App{BodyMemory: Size(ceiling), shared: new(shared)}
 	return &exchange{app: &inForce{App: app}}
+}
+
+// readAll reads a body that announces length bytes.
+func (x *exchange) readAll(body io.Reader, length, limit int64) (pieces, error) {
+	x.r = &http.Request{Body: io.NopCloser(body), ContentLength: length}
+	b := x.holding()
+	err := x.readWhole(b, b.from, limit)
+	return b.read, err
 }
 
 func TestABodyIsReadWholeOrNotAtAll(t *testing.T) {
@@ -39,25 +46,25 @@ func TestABodyIsReadWholeOrNotAtAll(t *testing.T) {
 		{"fewer bytes than announced", strings.NewReader("{"), 2, 1, io.ErrUnexpectedEOF},
 		{"chunks that stop", cut, -1, 2, io.ErrUnexpectedEOF},
 	} {
-		x := holder(t, defaultBodyMemory)
-		got, err := x.readWhole(row.body, row.length, limit)
-		if len(got) != row.read || !errors.Is(err, row.want) {
-			t.Errorf("%s: %d bytes, %v, want %d, %v", row.name, len(got), err, row.read, row.want)
+		x := holder(defaultBodyMemory)
+		got, err := x.readAll(row.body, row.length, limit)
+		if got.n != row.read || !errors.Is(err, row.want) || strings.Trim(string(got.bytes()), "x{}") != "" {
+			t.Errorf("%s: %d bytes, %v, want %d, %v", row.name, got.n, err, row.read, row.want)
 		}
-		if int64(cap(got)) > x.held || x.held > max(firstRead, 2*int64(row.read), smallBody) {
-			t.Errorf("%s: %d bytes of memory, %d counted", row.name, cap(got), x.held)
+		if got.size() != x.held || x.held > max(leastBuffer, 2*int64(row.read), smallBody) {
+			t.Errorf("%s: %d bytes of memory, %d counted", row.name, got.size(), x.held)
 		}
 	}
 }
 
 func TestLargeBodiesLeaveRoomForSmallOnes(t *testing.T) {
 	const ceiling = 4 << 20
-	all := holder(t, ceiling)
+	all := holder(ceiling)
 	next := func() *exchange { return &exchange{app: all.app} }
 	var large []*exchange
 	for {
 		x := next()
-		if _, err := x.readWhole(strings.NewReader(strings.Repeat("x", 1<<20)), 1<<20, 1<<20); err != nil {
+		if _, err := x.readAll(strings.NewReader(strings.Repeat("x", 1<<20)), 1<<20, 1<<20); err != nil {
 			if !errors.Is(err, errNoRoom) {
 				t.Fatal(err)
 			}
@@ -69,15 +76,15 @@ func TestLargeBodiesLeaveRoomForSmallOnes(t *testing.T) {
 	if len(large) != 3 {
 		t.Errorf("%d large bodies found room, want 3 in three quarters of 4 MiB", len(large))
 	}
-	for _, size := range []int{2, firstRead + 1, smallBody} {
+	for _, size := range []int{2, leastBuffer + 1, smallBody} {
 		small := next()
-		if _, err := small.readWhole(strings.NewReader(strings.Repeat("x", size)), int64(size), 1<<20); err != nil {
+		if _, err := small.readAll(strings.NewReader(strings.Repeat("x", size)), int64(size), 1<<20); err != nil {
 			t.Errorf("a body of %d bytes beside the large ones: %v", size, err)
 		}
 		small.letGo(small.held)
 	}
 	large[0].letGo(large[0].held)
-	if _, err := next().readWhole(strings.NewReader(strings.Repeat("x", 1<<20)), 1<<20, 1<<20); err != nil {
+	if _, err := next().readAll(strings.NewReader(strings.Repeat("x", 1<<20)), 1<<20, 1<<20); err != nil {
 		t.Errorf("when a large one is gone: %v", err)
 	}
 }
@@ -122,8 +129,8 @@ func TestAStreamedBodyThatIsReadTooLateIsNotKept(t *testing.T) {
 	reading.Go(func() { _, _ = io.ReadAll(tee) })
 	tee.end(func([]byte, bool, string) {})
 	reading.Wait()
-	if held := memory.held.Load(); held != 0 || len(tee.kept) != 0 {
-		t.Errorf("%d bytes are held, %d kept", held, len(tee.kept))
+	if held := memory.held.Load(); held != 0 || tee.kept.n != 0 {
+		t.Errorf("%d bytes are held, %d kept", held, tee.kept.n)
 	}
 }
 

@@ -30,12 +30,15 @@ type watchedBody struct {
 // passed on. It reports false when the body is to be read.
 func (x *exchange) watch(limit int64) bool {
 	r, v := x.r, &x.verdict
-	counted := v.Body.Action == conformance.Count
-	if !v.Body.Watches() || !counted && r.ContentLength >= 0 && r.ContentLength <= limit || x.keyBody.whole {
+	counted, length := v.Body.Action == conformance.Count, r.ContentLength
+	if x.kept != nil && x.kept.whole {
+		length = int64(x.kept.read.n)
+	}
+	if !v.Body.Watches() || !counted && length >= 0 && length <= limit {
 		return false
 	}
-	if counted && r.ContentLength >= 0 {
-		if r.ContentLength > v.Body.MaxBody {
+	if counted && length >= 0 {
+		if length > v.Body.MaxBody {
 			v.JudgeResult(conformance.Result{Reason: conformance.BodyTooLarge})
 		}
 		return true

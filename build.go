@@ -134,7 +134,7 @@ func (app *App) checkOptions() error {
 		return wrong("max_document", "", "%d bytes: write a size from 1KiB to 1GiB, such as 64MiB", app.MaxDocument)
 	}
 	if p := app.Policy; p != nil && p.Request != nil {
-		if size, ceiling := int64(p.Request.MaxBody), app.bodyCeiling(); size > roomFor(size, ceiling) {
+		if size, ceiling := int64(p.Request.MaxBody), app.bodyCeiling(); size > shareOf(size, ceiling) {
 			return wrong("policy.request.max_body", "", "%d bytes never find room in three quarters of body_memory, which is %d: lower the one or raise the other", size, ceiling)
 		}
 	}

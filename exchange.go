@@ -31,8 +31,9 @@ type exchange struct {
 	response response
 	tee      *teeBody
 	watched  *watchedBody
-	keyBody  keyBody
-	keyTee   *teeBody // what a limit in monitor counts by, while it passes
+	kept     *heldBody // the request's body, as far as the guard has read it
+	sent     *heldBody // the same, when it was passed on
+	keyTee   *teeBody  // what a limit in monitor counts by, while it passes
 	body     timedBody
 	held     int64 // bytes of bodies, counted in shared.bodies
 	facts    *facts
@@ -41,6 +42,8 @@ type exchange struct {
 	logged   bool // the server has an access log
 	others   behaviour
 	carries  policy.Fields // in its header
+	// a limit has asked for the body, or nobody may any more
+	askedBody bool
 	// what was passed on, see judgedBefore
 	passed struct{ method, uri, host string }
 	// the request has its canonical target already
@@ -73,9 +76,14 @@ func (x *exchange) release() {
 	x.response.abandon()
 	x.trace()
 	x.verdict.Close()
+	x.response.tap.kept.drop(x)
 	if x.held != 0 {
 		x.letGo(x.held)
 	}
+	if x.sent != nil {
+		x.sent.settle()
+	}
+	x.kept, x.sent = nil, nil
 	if x.keyTee != nil {
 		x.keyTee.end(func([]byte, bool, string) {}) // unless it was charged by
 		x.keyTee = nil
@@ -95,7 +103,7 @@ func (x *exchange) release() {
 	x.body = timedBody{}
 	x.query = catalogue.Query{}
 	x.request = policy.Request{Expand: expand, HasBody: hasBody, Trusted: trusted, ReadBody: readBody}
-	x.keyBody = keyBody{}
+	x.askedBody = false
 	x.caller = inventory.Caller{}
 	x.response.reset(x)
 	x.verdict.Release()

@@ -173,6 +173,7 @@ func (x *exchange) forward(next caddyhttp.Handler) error {
 	x.strip()
 	x.publish()
 	x.sample()
+	x.passOn()
 	x.response.begin(x.w)
 	x.passed.method, x.passed.uri, x.passed.host = x.r.Method, x.r.RequestURI, x.r.Host
 	err := next.ServeHTTP(&x.response, x.r)

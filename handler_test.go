@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -73,11 +74,11 @@ func TestBodyThatEndsEarlyOrIsTooLargeNeverReachesTheNextHandler(t *testing.T) {
 		status int
 	}{
 		{"shorter than announced", strings.NewReader(`{"n":1}`), 9, 400},
-		{"a read that fails", io.MultiReader(strings.NewReader(`{"n"`), failing{errors.New("bad chunk")}), -1, 400},
+		{"a read that fails", io.MultiReader(strings.NewReader(`{"n"`), iotest.ErrReader(errors.New("bad chunk"))), -1, 400},
 		{"announced too large", strings.NewReader(""), 17, 413},
 		{"too large without announcement", strings.NewReader(`{"n":1         }`), -1, 200},
 		{"one byte more", strings.NewReader(`{"n":1          }`), -1, 413},
-		{"limited by request_body before us", failing{&http.MaxBytesError{Limit: 4}}, -1, 413},
+		{"limited by request_body before us", iotest.ErrReader(&http.MaxBytesError{Limit: 4}), -1, 413},
 	} {
 		r := put("/v1/things/7", "")
 		r.Body, r.ContentLength = io.NopCloser(c.body), c.length

@@ -1,9 +1,6 @@
 package apiguard
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"net/http"
 
 	"github.com/apiguard/caddy-api-guard/policy"
@@ -34,37 +31,23 @@ func (x *exchange) settleUnanswered(status int) {
 	x.verdict.Answered(status)
 }
 
-// keyBody is the body as a limit's key has read it.
-type keyBody struct {
-	asked, whole bool
-	bytes        []byte
-}
-
 // readBody reads the body, at most limit bytes of it, for a limit that counts by
-// what is in it, and puts back what it read, errors included: who reads it next
-// finds it as it came.
+// what is in it. Who reads the body next finds it as it came, errors included.
 func (x *exchange) readBody(limit int64) ([]byte, bool) {
-	k, r := &x.keyBody, x.r
-	if k.asked {
-		return k.bytes, k.whole
+	r := x.r
+	if !x.askedBody {
+		x.askedBody = true
+		if x.request.Tunnel != "" || r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || r.ContentLength > limit || isGRPC(r.Header) {
+			return nil, false
+		}
+		b := x.holding()
+		_ = x.readWhole(b, x.time(b.from), limit) // b.whole says what came of it
+		x.untime()
 	}
-	k.asked = true
-	if x.request.Tunnel != "" || r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || r.ContentLength > limit || isGRPC(r.Header) {
-		return nil, false
+	if b := x.kept; b != nil && b.whole && int64(b.read.n) <= limit {
+		return b.read.bytes(), true
 	}
-	read, err := x.readWhole(x.time(r.Body), r.ContentLength, limit)
-	x.untime()
-	rest := io.Reader(http.NoBody)
-	switch {
-	case errors.Is(err, errTooLarge) || errors.Is(err, errNoRoom):
-		rest = r.Body
-	case err != nil:
-		rest = failing{err}
-	default:
-		k.bytes, k.whole = read, true
-	}
-	r.Body = replay{Reader: io.MultiReader(bytes.NewReader(read), rest), Closer: r.Body}
-	return k.bytes, k.whole
+	return nil, false
 }
 
 // keepForKeys keeps the body while it passes, for limits in monitor that count by
@@ -74,8 +57,7 @@ func (x *exchange) keepForKeys() {
 	if x.verdict.Outcome == policy.Refuse || x.request.Tunnel != "" || r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || isGRPC(r.Header) {
 		return
 	}
-	x.keyTee = &teeBody{ReadCloser: r.Body, limit: int(x.verdict.Rules().MaxBody), memory: &x.app.shared.bodies, ceiling: x.app.bodyCeiling()}
-	r.Body = x.keyTee
+	x.keyTee = x.teeTo(x.verdict.Rules().MaxBody)
 }
 
 // chargePassed asks those limits when the body has passed and upstream has answered.

@@ -27,7 +27,7 @@ type response struct {
 }
 
 func (w *response) reset(x *exchange) {
-	*w = response{exchange: x, tap: w.tap.reset()}
+	*w = response{exchange: x}
 }
 
 // WriteHeader implements http.ResponseWriter. Informational answers pass as they
@@ -96,7 +96,7 @@ func (w *response) ReadFrom(r io.Reader) (int64, error) {
 		// One byte more than is kept, so that the tap notices.
 		all := int64(math.MaxInt64)
 		if t.state != tapSwallow {
-			all = int64(t.limit-len(t.kept)) + 1
+			all = t.limit - int64(t.kept.n) + 1
 		}
 		var err error
 		n, err = io.Copy(struct{ io.Writer }{w}, io.LimitReader(r, all))

@@ -13,11 +13,11 @@ import (
 // tap is where an answer's body is looked at: the one place that keeps any of it.
 type tap struct {
 	state  tapState
-	limit  int   // how much it keeps at most
+	limit  int64 // how much it keeps at most
 	length int64 // what the answer announces, -1 for nothing
 	passed int64 // what of the body the next handler has written
 	coded  bool
-	kept   []byte
+	kept   pieces
 	answer policy.Answer
 	// before is the header before the next handler had it, head what it was when
 	// the answer began. Both are for answers that may be held.
@@ -37,22 +37,10 @@ const (
 	tapSwallow
 )
 
-const (
-	// keptBuffer is how large a buffer an exchange takes along to the next one.
-	keptBuffer = 64 << 10
-	// flushBefore is the size from which an answer is sent out before it is judged.
-	// Smaller ones are judged in a few microseconds, and net/http still has them in
-	// its buffer, to find out their length.
-	flushBefore = 2 << 10
-)
-
-// reset is an empty tap that may have the old one's buffer.
-func (t *tap) reset() tap {
-	if cap(t.kept) > keptBuffer {
-		return tap{}
-	}
-	return tap{kept: t.kept[:0]}
-}
+// flushBefore is the size from which an answer is sent out before it is judged.
+// Smaller ones are judged in a few microseconds, and net/http still has them in
+// its buffer, to find out their length.
+const flushBefore = 2 << 10
 
 // holds reports whether the client sees nothing of the answer for now.
 func (t *tap) holds() bool { return t.state == tapHold || t.state == tapSwallow }
@@ -93,9 +81,9 @@ func (w *response) open() {
 	case t.length > t.answer.Plan.MaxBody:
 		v.UncheckedAnswer = policy.UncheckedAnswerTooLarge
 	case mode == policy.Enforce:
-		t.state, t.limit, t.head = tapHold, int(t.answer.Plan.MaxBody), h.Clone()
+		t.state, t.limit, t.head = tapHold, t.answer.Plan.MaxBody, h.Clone()
 	default:
-		t.state, t.limit = tapWatch, int(t.answer.Plan.MaxBody)
+		t.state, t.limit = tapWatch, t.answer.Plan.MaxBody
 	}
 	if t.state == tapOff && (v.UncheckedAnswer != "" || v.Rule == policy.RuleResponse) {
 		x.amend()
@@ -119,9 +107,9 @@ func (w *response) tapped(p []byte) (int, error) {
 	switch {
 	case t.state == tapSwallow:
 		return len(p), nil
-	case len(t.kept)+len(p) > t.limit:
+	case int64(t.kept.n+len(p)) > t.limit:
 		why = policy.UncheckedAnswerTooLarge
-	case !x.hold(int64(len(p))):
+	case !t.kept.add(p, t.room(), x):
 		why = policy.UncheckedNoRoom
 	}
 	if why != "" {
@@ -131,11 +119,18 @@ func (w *response) tapped(p []byte) (int, error) {
 		}
 		return w.pass(p)
 	}
-	t.kept = append(t.kept, p...)
 	if t.state == tapHold {
 		return len(p), nil
 	}
 	return w.pass(p)
+}
+
+// room is how much the body has at most.
+func (t *tap) room() int64 {
+	if t.length >= 0 {
+		return t.length // no more than the limit, or the tap were closed
+	}
+	return t.limit
 }
 
 // letGo closes the tap: the verdict is final, and what was held goes out as it
@@ -155,13 +150,13 @@ func (w *response) letGo() (err error) {
 		maps.Copy(h, t.head)
 		x.decorate(h)
 		w.ResponseWriter.WriteHeader(w.status)
-		if len(t.kept) > 0 {
-			_, err = w.pass(t.kept)
+		if t.kept.n > 0 {
+			_, err = w.pass(t.kept.bytes()) // who takes it makes a copy, as every io.Writer
 		}
 	}
 	x.amend()
 	x.observe(w.status)
-	t.kept = t.kept[:0]
+	t.kept.drop(x)
 	return err
 }
 
@@ -180,14 +175,14 @@ func (w *response) end(err error) error {
 	switch {
 	case err != nil || w.cut || t.length >= 0 && t.passed != t.length:
 		v.UncheckedAnswer = policy.UncheckedAnswerCut
-	case t.coded && !x.hold(int64(t.limit)):
+	case t.coded && !x.hold(t.limit):
 		// What it decodes to needs room of its own while it is judged.
 		v.UncheckedAnswer = policy.UncheckedNoRoom
 	default:
 		if t.state == tapWatch && t.passed > flushBefore {
 			_ = http.NewResponseController(w.ResponseWriter).Flush() // a client that is gone is no error of ours
 		}
-		if v.JudgeAnswer(&t.answer, t.kept) {
+		if v.JudgeAnswer(&t.answer, t.kept.bytes()) {
 			return w.refuse()
 		}
 	}
