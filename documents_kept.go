@@ -42,7 +42,5 @@ func (app *App) keepCopies(now time.Time) {
 				zap.String("spec", d.Name), zap.Error(err))
 		}
 	}
-	if len(inForce) > 0 {
-		store.Forget(inForce, now.Add(-copiesKept))
-	}
+	store.Forget(inForce, now.Add(-copiesKept))
 }

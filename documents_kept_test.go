@@ -15,19 +15,30 @@ import (
 // nowhere is a URL that nobody answers.
 const nowhere = "https://127.0.0.1:1/specs/things.json"
 
-// keptApp is smallApp with its document at a URL that nobody answers, of which there
-// is a copy in a data directory of the test's own.
-func keptApp(t *testing.T, text string) *App {
+// pinNowhere puts a version's document at a URL that nobody answers, with a copy in a
+// data directory of the test's own.
+func pinNowhere(t testing.TB, v *Version) {
 	t.Helper()
 	t.Setenv("XDG_DATA_HOME", t.TempDir())
-	sum := sha256.Sum256([]byte(text))
-	store := remote.Store{Dir: copiesDir()}
-	if err := store.Keep(sum, []byte(text), time.Now()); err != nil {
+	text, err := os.ReadFile(v.Spec[0])
+	if err != nil {
 		t.Fatal(err)
 	}
+	sum := sha256.Sum256(text)
+	store := remote.Store{Dir: copiesDir()}
+	if err := store.Keep(sum, text, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	v.Spec[0] = nowhere + " sha256:" + hex.EncodeToString(sum[:])
+}
+
+// keptApp is smallApp with such a document.
+func keptApp(t *testing.T, text string) *App {
+	t.Helper()
 	config := smallApp(t)
 	config.API[0].UnknownRoute = "enforce"
-	config.API[0].Version[0].Spec = []string{nowhere + " sha256:" + hex.EncodeToString(sum[:])}
+	config.API[0].Version[0].Spec[0] = writeDocument(t, text)
+	pinNowhere(t, config.API[0].Version[0])
 	return config
 }
 
@@ -47,11 +58,10 @@ func TestADocumentByURLIsSharedOverAReloadThatHasNeitherHostNorCopy(t *testing.T
 	if text, err := os.ReadFile(copiesDir() + "/" + hex.EncodeToString(documentOf(after).Hash[:])); err != nil || string(text) != smallDocument {
 		t.Errorf("the start did not keep a copy again: %v", err)
 	}
-	small := copyOf(t, config)
-	small.MaxDocument = 1 << 10
-	small.API[0].Version[0].Spec = []string{writeDocument(t, smallDocument+strings.Repeat(" ", 1<<10))}
-	if _, err := provision(t, small); err == nil || !strings.Contains(err.Error(), "max_document") {
-		t.Errorf("a file above max_document: %v", err)
+	other := copyOf(t, config)
+	other.API[0].Version[0].Spec[0] = nowhere + " sha256:" + strings.Repeat("0", 64)
+	if _, err := provision(t, other); err == nil || !strings.Contains(err.Error(), "no copy") || references(after) != 2 {
+		t.Errorf("what runs was taken for another hash: %v", err)
 	}
 }
 
@@ -71,6 +81,17 @@ func TestALowerMaxDocumentIsAskedOfWhatRunsToo(t *testing.T) {
 		if documentOf(mustProvision(t, lower)) != documentOf(running) {
 			t.Errorf("%s: one that fits was parsed again", name)
 		}
+	}
+}
+
+func TestATokenInAURLIsShownAsItsPlaceholder(t *testing.T) {
+	config := keptApp(t, smallDocument)
+	t.Setenv("TOKEN", "s3cret-token")
+	v := config.API[0].Version[0]
+	v.Spec[0] = strings.Replace(v.Spec[0], "things.json ", "things.json?token={env.TOKEN} ", 1)
+	app := mustProvision(t, config)
+	if name := documentOf(app).Name; name != nowhere+"?token={env.TOKEN}" || references(app) != 1 {
+		t.Errorf("it is called %s; %d references", name, references(app))
 	}
 }
 

@@ -126,13 +126,14 @@ func githubApp(t testing.TB) *App {
 // its policy being in force, with the one before it running: at most 50 ms. On a
 // machine that does other work, cpu-ms/op says what of it is ours.
 func BenchmarkReloadWithGitHubUnchanged(b *testing.B) {
-	for name, spanning := range map[string]map[string][]string{
-		"plain":         nil,
-		"multi_segment": {"repos/get-content": {"path"}},
+	for name, change := range map[string]func(testing.TB, *Version){
+		"plain":         func(testing.TB, *Version) {},
+		"multi_segment": func(_ testing.TB, v *Version) { v.MultiSegment = map[string][]string{"repos/get-content": {"path"}} },
+		"by URL":        pinNowhere,
 	} {
 		b.Run(name, func(b *testing.B) {
 			config := githubApp(b)
-			config.API[0].Version[0].MultiSegment = spanning
+			change(b, config.API[0].Version[0])
 			mustProvision(b, config)
 			text, err := json.Marshal(config)
 			if err != nil {

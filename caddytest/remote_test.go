@@ -4,10 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/pem"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -307,5 +310,64 @@ func TestInitReadsADocumentByURLAndLargerOnesWhenTold(t *testing.T) {
 		if text, ok := harness.Command(t, cfg, args...); ok || !strings.Contains(text, row.says) {
 			t.Errorf("%q: %v, %s", row.args, ok, text)
 		}
+	}
+}
+
+// connectProxy is a proxy that leads every CONNECT to one address, and what it was
+// asked for.
+func connectProxy(t *testing.T, to string) (proxy *httptest.Server, asked func() []string) {
+	t.Helper()
+	var mu sync.Mutex
+	var list []string
+	proxy = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		list = append(list, r.Method+" "+r.RequestURI)
+		mu.Unlock()
+		upstream, err := net.Dial("tcp", to)
+		if err != nil {
+			http.Error(w, "no upstream", http.StatusBadGateway)
+			return
+		}
+		defer upstream.Close()
+		w.WriteHeader(http.StatusOK)
+		client, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer client.Close()
+		go func() { _, _ = io.Copy(upstream, client) }()
+		_, _ = io.Copy(client, upstream)
+	}))
+	t.Cleanup(proxy.Close)
+	return proxy, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(list)
+	}
+}
+
+func TestAProxyOfTheEnvironmentCarriesTheFetchingAndSeesTheHostAlone(t *testing.T) {
+	t.Parallel()
+	host := newDocumentHost(t)
+	_, hash, _ := strings.Cut(host.put("/orders.yaml", ordersDocument), " ")
+	proxy, asked := connectProxy(t, host.Listener.Addr().String())
+	cfg := harness.Config{
+		Guard: "api orders {\nversion v1 {\nhosts api.example.com\nspec https://example.com/orders.yaml?token=1 " + hash + "\n}\n}\n",
+		Sites: everyHost, Upstream: harness.NewUpstream(t),
+	}
+	// The machine of the test may have proxies of its own.
+	validate := func(env ...string) (string, bool) {
+		cfg.Env = append([]string{host.trust, "https_proxy=", "NO_PROXY=", "no_proxy="}, env...)
+		return harness.Command(t, cfg, "validate", "--config", "CADDYFILE", "--adapter", "caddyfile")
+	}
+	if text, ok := validate("HTTPS_PROXY=" + proxy.URL); !ok {
+		t.Errorf("by the proxy: %s", text)
+	}
+	if got := asked(); len(got) != 1 || got[0] != "CONNECT example.com:443" || host.requests() != 1 {
+		t.Errorf("the proxy was asked for %q, the host %d times", got, host.requests())
+	}
+	proxy.Close()
+	if text, ok := validate("HTTPS_PROXY=" + proxy.URL); ok || !strings.Contains(text, "proxyconnect") {
+		t.Errorf("without the proxy: %v: %s", ok, text)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -66,6 +67,18 @@ func (s *Store) copyOf(sum [sha256.Size]byte, limit int64) ([]byte, error) {
 	return data, err
 }
 
+// has tells whether there is a copy that is not damaged.
+func (s *Store) has(sum [sha256.Size]byte) bool {
+	f, err := os.Open(s.file(sum))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return err == nil && [sha256.Size]byte(h.Sum(nil)) == sum
+}
+
 func (s *Store) file(sum [sha256.Size]byte) string {
 	return filepath.Join(s.Dir, hex.EncodeToString(sum[:]))
 }
@@ -73,7 +86,7 @@ func (s *Store) file(sum [sha256.Size]byte) string {
 // Keep sees that there is a copy of a document, and notes that it is in use now.
 func (s *Store) Keep(sum [sha256.Size]byte, data []byte, now time.Time) error {
 	file := s.file(sum)
-	if _, err := s.copyOf(sum, int64(len(data))); err == nil {
+	if s.has(sum) {
 		// Where it cannot be noted the copy only goes earlier.
 		_ = os.Chtimes(file, now, now)
 		return nil

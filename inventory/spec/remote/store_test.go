@@ -118,6 +118,14 @@ func TestWhatAHostCanDoIsBoundedAndSaid(t *testing.T) {
 		"a body that says that it is too large": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(bytes.Repeat([]byte("x"), limit+1))
 		}, "max_document"},
+		"a header that says that it is too large": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "1025")
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, "max_document"},
+		"another document": {func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte("another"))
+		}, "changed"},
 		"a body without end": {func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				if _, err := w.Write(bytes.Repeat([]byte("x"), limit)); err != nil {
@@ -166,25 +174,32 @@ func TestWhatAHostCanDoIsBoundedAndSaid(t *testing.T) {
 				t.Errorf("%.50q, the error %v, want one that says %q", data, err, tt.want)
 			} else if len(err.Error()) > 700 || strings.Contains(err.Error(), "secret") {
 				t.Errorf("it says too much: %v", err)
+			} else if strings.Contains(err.Error(), "no copy") == (tt.want == "max_document" || tt.want == "changed") {
+				t.Errorf("a copy would help, or not, and it says otherwise: %v", err)
 			}
 		})
 	}
 }
 
 func TestRedirectsWithinHTTPSAreFollowedWithoutTellingTheURL(t *testing.T) {
+	redirects := maxRedirects
 	server, store := host(t, func(w http.ResponseWriter, r *http.Request) {
 		if referer := r.Header.Get("Referer"); referer != "" {
 			t.Errorf("the next host was told %s", referer)
 		}
-		if n := len(r.URL.Path); n <= maxRedirects {
+		if n := len(r.URL.Path); n <= redirects {
 			http.Redirect(w, r, "/"+strings.Repeat("x", n), http.StatusFound)
 			return
 		}
 		_, _ = w.Write(document)
 	})
-	data, _, err := store.Get(t.Context(), pinOf(server.URL+"/?token=secret", document), limit)
-	if err != nil || !bytes.Equal(data, document) {
+	pin := pinOf(server.URL+"/?token=secret", document)
+	if data, _, err := store.Get(t.Context(), pin, limit); err != nil || !bytes.Equal(data, document) {
 		t.Errorf("%q, %v", data, err)
+	}
+	redirects++
+	if data, _, err := store.Get(t.Context(), pin, limit); err == nil {
+		t.Errorf("%d redirects were followed to %q", redirects, data)
 	}
 }
 
