@@ -49,7 +49,7 @@ func evaluateSet(set []module, host string) (tests []test, possible bool) {
 		m := &set[i]
 		switch m.id {
 		case "http.matchers.host":
-			names := m.strings()
+			names := m.hosts()
 			if slices.ContainsFunc(names, func(p string) bool { return strings.Contains(p, "{") }) {
 				tests = append(tests, newTest(m))
 			} else if !slices.ContainsFunc(names, func(p string) bool { return covers(p, host) }) {

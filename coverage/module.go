@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"golang.org/x/net/idna"
 )
 
 // module is a handler or matcher: its ID and its value, nil when it is not
@@ -118,6 +119,19 @@ func (m *module) text() (string, bool) {
 		return "", false
 	}
 	return string(b), true
+}
+
+// hosts are the names and patterns of a host matcher, as Caddy compares them: it
+// writes international ones in their xn-- form when it provisions them.
+func (m *module) hosts() []string {
+	names := m.strings()
+	for i, name := range names {
+		if ascii, err := idna.ToASCII(name); err == nil {
+			name = ascii
+		}
+		names[i] = strings.ToLower(name)
+	}
+	return names
 }
 
 // strings of a matcher that is a list of them.

@@ -69,9 +69,9 @@ func collectHosts(s *caddyhttp.Server, names map[string]bool) {
 				m := &set[i]
 				switch m.id {
 				case "http.matchers.host":
-					for _, name := range m.strings() {
+					for _, name := range m.hosts() {
 						if name != "" && !strings.Contains(name, "{") {
-							names[strings.ToLower(name)] = true
+							names[name] = true
 						}
 					}
 				case "http.matchers.not":
