@@ -68,6 +68,12 @@ const floorPolicy = `
 				cost 2
 				concurrency 4
 			}
+			limit strict {
+				key {client_ip}
+				rate 1000/1m
+				quota 10000/day
+				on_store_failure deny
+			}
 		}
 		audience internal 10.0.0.0/8
 `
@@ -131,6 +137,12 @@ var loosened = func() []struct{ name, looser, twin string } {
 	add("a shorter penalty", "limit fair {\npenalty 4m\n}", "limit fair {\npenalty 6m\n}")
 	add("a lower cost", "limit fair {\ncost 1\n}", "limit fair {\ncost 3\n}")
 	add("more at a time", "limit fair {\nconcurrency 5\n}", "limit fair {\nconcurrency 3\n}")
+	add("a bucket where a window is", "limit strict {\nalgorithm bucket\n}", "limit strict {\nalgorithm window\n}")
+	add("a higher quota", "limit strict {\nquota 10001/day\n}", "limit strict {\nquota 9999/day\n}")
+	add("a quota of another period", "limit strict {\nquota 9999/month\n}", "limit strict {\nquota 10000/day\n}")
+	for _, answer := range []string{"local", "allow"} {
+		add(answer+" while the store cannot be asked", "limit strict {\non_store_failure "+answer+"\n}", "limit strict {\non_store_failure deny\n}")
+	}
 	add("another count", "limit fair {\ncount unknown\n}", "limit fair {\ncount requests\n}")
 	return all
 }()

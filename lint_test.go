@@ -86,6 +86,8 @@ func TestLintSaysWhatIsProbablyNotMeant(t *testing.T) {
 		{"an integration on its last day", strings.Replace(acme, "%s", "until 2027-01-01", 1) + one(""), nil, nil, ""},
 
 		{"a limit in one version", two("limit a {\nrate 5/1m\n}", ""), nil, []string{lintNarrowLimit}, "v2"},
+		{"a limit in the later version", two("", "limit a {\nrate 5/1m\n}"), nil, []string{lintNarrowLimit}, "v1"},
+		{"a limit that is tighter in one than in the policy", "policy {\nlimit a {\nrate 50/1m\n}\n}\n" + two("limit a {\nrate 5/1m\n}", ""), nil, nil, ""},
 		{"a limit of one name in each", two("limit a {\nrate 5/1m\n}", "limit a {\nrate 5/1m\n}"), nil, nil, ""},
 		{"a limit that is tighter in one", strings.Replace(two("limit a {\nrate 5/1m\n}", ""), "owner team", "owner team\nlimit a {\nrate 50/1m\n}", 1), nil, nil, ""},
 		{"a limit of the only version", one("limit a {\nrate 5/1m\n}"), nil, nil, ""},
