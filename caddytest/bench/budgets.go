@@ -36,6 +36,7 @@ type budget struct {
 // TestARedisThatStandsStillHoldsUpNobody).
 var parts = []budget{
 	{what: "GET hit, added to Caddy's chain", in: "./caddytest", bench: "Chain", of: "Chain/GET/guard", less: "Chain/GET/idle", unit: "ns/op", most: 2000},
+	{what: "the same with cold caches", in: "./caddytest", bench: "Chain", of: "ColdChain/guard", less: "ColdChain/idle", unit: "ns/request"},
 	{what: "GET hit, allocations added", in: "./caddytest", bench: "Chain", of: "Chain/GET/guard", less: "Chain/GET/idle", unit: "allocs/op", most: 0},
 	{what: "1 KB POST, added to Caddy's chain", in: "./caddytest", bench: "Chain", of: "Chain/POST_1_KB/guard", less: "Chain/POST_1_KB/idle", unit: "ns/op", most: 5000},
 	{what: "refused against passed, whole chain", in: "./caddytest", bench: "Chain", of: "Chain/GET_refused/guard", over: "Chain/GET/guard", unit: "ns/op", most: 1},
