@@ -10,6 +10,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/apiguard/caddy-api-guard/policy"
 )
 
 // Whatever stands in the global option is an app whose JSON is read again, or an
@@ -54,7 +56,7 @@ func FuzzGlobalOption(f *testing.F) {
 
 // A value is taken within its bounds or not at all.
 func FuzzValues(f *testing.F) {
-	for _, s := range []string{"5/1m", "600/m", "1/366d", "5/9999999999h", "1MiB", "0", "1e99", "2027-03-31", "2027-03-31T14:00Z", "2027-02-30", "1000/day", "9/month", "15m", "+5/1m", "5/+1m"} {
+	for _, s := range []string{"5/1m", "600/m", "1/366d", "5/9999999999h", "1MiB", "0", "1e99", "2027-03-31", "2027-03-31T14:00Z", "2027-02-30", "1000/day", "9/month", "15m", "+5/1m", "5/+1m", "10.0.0.0/8", "::1", "fd00::/129", "{client_ip}", "{http.api_guard.body./a~1b/0}", "{http.request.header.X}"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -71,6 +73,15 @@ func FuzzValues(f *testing.F) {
 		if n, err := parseSize(s); err == nil && (n < 1 || n > 1<<40) {
 			t.Errorf("the size %q is %d", s, n)
 		}
+		if until, err := parseUntil(s); err == nil {
+			if day, err := parseDate(s); err != nil || until.Before(day) {
+				t.Errorf("until %q is %v, before it begins: %v, %v", s, until, day, err)
+			}
+		}
+		if p, err := parseNetwork(s); err == nil && !p.IsValid() {
+			t.Errorf("the network %q is %v", s, p)
+		}
+		_, _ = policy.ParseKeyPart(s)
 		if d, err := parseDate(s); err == nil {
 			if again, err := parseDate(d.Format(time.RFC3339Nano)); err != nil || !again.Equal(d) || d.Location() != time.UTC {
 				t.Errorf("the date %q is %v, and that %v, %v", s, d, again, err)

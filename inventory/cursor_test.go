@@ -179,9 +179,19 @@ func TestParseRouteQuery(t *testing.T) {
 	}
 }
 
-func FuzzParseRouteQuery(f *testing.F) {
-	f.Add("state=shadow&sort=-count&limit=3", "")
+// A question of the admin API that is taken is answered.
+func FuzzQueries(f *testing.F) {
+	for _, query := range []string{
+		"state=shadow&sort=-count&limit=3", "kind=shadow-answers&severity=high", "direction=to&class=email", "unknown=1&api=orders&version=v2",
+		"documented=true&since=2026-11-22T12:00:00Z", "since=24h", "limit=0", "limit=99999999999999999999", "sort=nothing", "host=*&path=%00", "integration=acme",
+	} {
+		f.Add(query, "")
+	}
 	f.Add("", "EAAA")
+	f.Add(strings.Repeat("\x13", 5000), "@") // it was told again in full
+	f.Add("since="+strings.Repeat("x", 5000)+"&limit="+strings.Repeat("9", 5000), "")
+	s := newScene(f, Options{}, orders())
+	s.hit("legacy.example.com", "GET", "/v1/orders", refused(410, "lifecycle", "version-retired"))
 	f.Fuzz(func(t *testing.T, query, cursor string) {
 		v, err := url.ParseQuery(query)
 		if err != nil {
@@ -190,17 +200,24 @@ func FuzzParseRouteQuery(f *testing.F) {
 		if cursor != "" {
 			v.Set("cursor", cursor)
 		}
-		q, err := ParseRouteQuery(v)
-		if err != nil {
-			return
-		}
-		if _, err := New(Options{}).Routes(q); err != nil {
-			t.Errorf("%q was parsed but not answered: %v", query, err)
-		}
-		h, err := ParseHostQuery(v)
-		if err == nil {
-			if _, err := New(Options{}).Hosts(h); err != nil {
-				t.Error(err)
+		for name, ask := range map[string]func() (taken, answered error){
+			"routes":    func() (_, _ error) { q, err := ParseRouteQuery(v); _, no := s.Routes(q); return err, no },
+			"hosts":     func() (_, _ error) { q, err := ParseHostQuery(v); _, no := s.Hosts(q); return err, no },
+			"consumers": func() (_, _ error) { q, err := ParseConsumerQuery(v); _, no := s.Consumers(q); return err, no },
+			"findings":  func() (_, _ error) { q, err := ParseFindingQuery(v); _, no := s.Findings(q); return err, no },
+			"flows":     func() (_, _ error) { q, err := ParseFlowQuery(v); _, no := s.Flows(q); return err, no },
+			"openapi": func() (_, _ error) {
+				q, err := ParseOpenAPIQuery(v)
+				if err == nil && q.Unknown {
+					s.Draft(q.Draft)
+				}
+				return err, nil
+			},
+		} {
+			if err, no := ask(); err == nil && no != nil {
+				t.Errorf("%s: %q was parsed but not answered: %v", name, query, no)
+			} else if err != nil && len(err.Error()) > 2000 {
+				t.Errorf("%s: an error of %d bytes", name, len(err.Error()))
 			}
 		}
 	})

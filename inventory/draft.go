@@ -270,7 +270,7 @@ func ParseOpenAPIQuery(v url.Values) (q OpenAPIQuery, err error) {
 		return q, nil
 	case "", "0", "false":
 	default:
-		return q, fmt.Errorf("reading parameter unknown: unrecognized value %q: write 1, or leave it out", v.Get("unknown"))
+		return q, fmt.Errorf("reading parameter unknown: unrecognized value %.100q: write 1, or leave it out", v.Get("unknown"))
 	}
 	if len(v["api"]) != 1 || len(v["version"]) != 1 || v.Has("host") {
 		return q, fmt.Errorf("reading query: write api and version, once each, for the document in force, or unknown=1 for a draft of what has none")

@@ -104,11 +104,11 @@ func (q *RouteQuery) check() (position, error) {
 		return position{}, err
 	}
 	if q.Sort != "" && !slices.Contains(allSorts, strings.TrimPrefix(q.Sort, "-")) {
-		return position{}, fmt.Errorf("reading parameter sort: unrecognized order %q: write %s, with - before it for descending", q.Sort, strings.Join(allSorts, " or "))
+		return position{}, fmt.Errorf("reading parameter sort: unrecognized order %.100q: write %s, with - before it for descending", q.Sort, strings.Join(allSorts, " or "))
 	}
 	for _, path := range q.Path {
 		if path != "" && path[0] != '/' {
-			return position{}, fmt.Errorf("reading parameter path: %q is no path prefix: begin with a slash", path)
+			return position{}, fmt.Errorf("reading parameter path: %.100q is no path prefix: begin with a slash", path)
 		}
 	}
 	if q.Limit < 0 || q.Limit > maxLimit {
@@ -222,7 +222,7 @@ func texts[T ~string](list []T) []string {
 func checkNames(v url.Values, known []string, single ...string) error {
 	for name, values := range v {
 		if !slices.Contains(known, name) {
-			return fmt.Errorf("reading query: unrecognized parameter %q: there are %s", name, strings.Join(known, ", "))
+			return fmt.Errorf("reading query: unrecognized parameter %.100q: there are %s", name, strings.Join(known, ", "))
 		}
 		if len(values) > 1 && slices.Contains(single, name) {
 			return fmt.Errorf("reading parameter %s: given %d times: give it once", name, len(values))
@@ -234,7 +234,7 @@ func checkNames(v url.Values, known []string, single ...string) error {
 func checkValues[T ~string](name string, values, allowed []T) error {
 	for _, s := range values {
 		if !slices.Contains(allowed, s) {
-			return fmt.Errorf("reading parameter %s: unrecognized value %q: write %s", name, s, strings.Join(texts(allowed), ", "))
+			return fmt.Errorf("reading parameter %s: unrecognized value %.100q: write %s", name, s, strings.Join(texts(allowed), ", "))
 		}
 	}
 	return nil
@@ -244,7 +244,7 @@ func parseBools(name string, values []string) ([]bool, error) {
 	var out []bool
 	for _, s := range values {
 		if s != "true" && s != "false" {
-			return nil, fmt.Errorf("reading parameter %s: unrecognized value %q: write true or false", name, s)
+			return nil, fmt.Errorf("reading parameter %s: unrecognized value %.100q: write true or false", name, s)
 		}
 		out = append(out, s == "true")
 	}
@@ -260,7 +260,7 @@ func parseSince(s string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("reading parameter since: %q is no time: write 2026-01-31 or 2026-01-31T09:00:00Z", s)
+	return time.Time{}, fmt.Errorf("reading parameter since: %.100q is no time: write 2026-01-31 or 2026-01-31T09:00:00Z", s)
 }
 
 func parseLimit(v url.Values) (int, error) {
@@ -270,7 +270,7 @@ func parseLimit(v url.Values) (int, error) {
 	s := v.Get("limit")
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 || n > maxLimit {
-		return 0, fmt.Errorf("reading parameter limit: %q is not between 1 and %d", s, maxLimit)
+		return 0, fmt.Errorf("reading parameter limit: %.100q is not between 1 and %d", s, maxLimit)
 	}
 	return n, nil
 }

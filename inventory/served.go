@@ -56,6 +56,7 @@ func (inv *Inventory) Served(api, version, name string, extend func(*catalogue.R
 	paths, _ := root["paths"].(map[string]any)
 	servers := make(map[string]bool)
 	served := make(map[*spec.Operation]bool)
+	abouts := make(map[*spec.Operation]map[string]any) // a document that was a draft has x-api-guard of its own
 	for i := range active.slots {
 		s := &active.slots[i]
 		op := s.route.Operation
@@ -72,9 +73,10 @@ func (inv *Inventory) Served(api, version, name string, extend func(*catalogue.R
 		}
 		v := l.look(s.entry)
 		seen := l.routeEntry(&v)
-		about, _ := target["x-api-guard"].(map[string]any)
+		about := abouts[op]
 		if about == nil {
 			about = extend(s.route)
+			abouts[op] = about
 			about["lifecycle"], about["deprecated"], about["sunset"] = v.lifecycle, seen.Deprecated, seen.Sunset
 			if !op.Sunset.IsZero() {
 				about["sunset"] = date(op.Sunset)

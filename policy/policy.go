@@ -258,7 +258,7 @@ func (p *Policy) addRoutes() {
 		s := p.versions[r.Version]
 		p.routes[i] = route{
 			scope:     s,
-			protocols: slices.Concat(s.protocols, upgradesOf(r.Operation)),
+			protocols: slices.Concat(s.protocols, r.Operation.Upgrades),
 			spans:     spanParams(r),
 			method:    declaresMethod(r),
 			life:      newOperationLife(r.Version, r.Operation, successorURI(r.API, r.Version)),

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/apiguard/caddy-api-guard/inventory/spec"
 )
 
 // stripped are the header fields by which frameworks, and proxies behind this one,
@@ -136,21 +134,4 @@ func sameName(name, key string) bool {
 		}
 	}
 	return true
-}
-
-// upgradesOf reads x-api-guard-upgrade, a protocol or a list of them.
-func upgradesOf(op *spec.Operation) []string {
-	switch value := op.Op.Extensions["x-api-guard-upgrade"].(type) {
-	case string:
-		return strings.Fields(value)
-	case []any:
-		var out []string
-		for _, v := range value {
-			if s, ok := v.(string); ok {
-				out = append(out, s)
-			}
-		}
-		return out
-	}
-	return nil
 }

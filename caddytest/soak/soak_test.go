@@ -32,6 +32,7 @@ func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 	up, redis := startUpstream(t), needs.Redis(t)
 	run := setting{upstream: up, redis: redis.Addr, ends: time.Now().Add(time.Hour)}
 	caddy := harness.Start(t, run.config(false))
+	t.Cleanup(func() { tellErrors(t, caddy) })
 	awaitHealth(t, caddy)
 
 	// Once with everything, so that what is made at the first use is there.
@@ -99,6 +100,20 @@ func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 	caddy.Again(t)
 	wantCount(t, caddy, "/v2/orders/{id}", first["valid"], sums["valid"])
 	wantCount(t, caddy, "/v2/password-reset", first["guesses"], sums["guesses"])
+}
+
+// tellErrors shows of a run that failed what Caddy logged of its 5xx last.
+func tellErrors(t *testing.T, caddy *harness.Caddy) {
+	if !t.Failed() {
+		return
+	}
+	var lines []string
+	for line := range strings.Lines(caddy.Log()) {
+		if strings.Contains(line, `"status":5`) || strings.Contains(line, `"status": 5`) {
+			lines = append(lines, line)
+		}
+	}
+	t.Logf("%d answers of Caddy's were 5xx, the last of them:\n%s", len(lines), strings.Join(lines[max(len(lines)-10, 0):], ""))
 }
 
 // reload takes over a configuration that differs from every other one.

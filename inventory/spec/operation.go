@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
@@ -36,6 +35,7 @@ func (d *Document) collectPath(template string, item *openapi3.PathItem) {
 		d.problem(where, err.Error())
 		return
 	}
+	d.checkMultiSegment(where, item.Parameters)
 	servers := d.serversOf(where, item.Servers, d.Servers)
 	for _, method := range slices.Sorted(maps.Keys(operations)) {
 		op := operations[method]
@@ -49,6 +49,7 @@ func (d *Document) collectPath(template string, item *openapi3.PathItem) {
 			d.problem(at, err.Error())
 			continue
 		}
+		d.checkMultiSegment(at, op.Parameters)
 		own := servers
 		if op.Servers != nil {
 			own = d.serversOf(where+"/"+strings.ToLower(method), *op.Servers, servers)
@@ -61,6 +62,7 @@ func (d *Document) collectPath(template string, item *openapi3.PathItem) {
 			Deprecated:   op.Deprecated,
 			Sunset:       d.sunsetOf(at, op),
 			Servers:      own,
+			Upgrades:     d.upgradesOf(at, op),
 			MultiSegment: multi,
 			Path:         item,
 			Op:           op,
@@ -84,50 +86,6 @@ func (d *Document) serversOf(where string, entries openapi3.Servers, inherited [
 
 func (d *Document) problem(where, reason string) {
 	d.Problems = append(d.Problems, Problem{Where: where, Reason: reason})
-}
-
-// sunsetOf reads x-sunset: a day, which begins at 00:00 UTC, or a time by RFC
-// 3339 whose seconds may be left out, from 1970 on. One that is neither is a problem of the operation, not an end.
-func (d *Document) sunsetOf(at string, op *openapi3.Operation) time.Time {
-	var text string
-	switch value := op.Extensions["x-sunset"].(type) {
-	case nil:
-		return time.Time{}
-	case time.Time:
-		return value.UTC()
-	case string:
-		text = value
-	}
-	for _, layout := range []string{time.DateOnly, time.RFC3339, "2006-01-02T15:04Z07:00"} {
-		if t, err := time.Parse(layout, text); err == nil && t.Year() >= 1970 {
-			return t.UTC()
-		}
-	}
-	d.problem(at, fmt.Sprintf("x-sunset %q is no date: write a day such as 2027-03-31, or a time such as 2027-03-31T14:00:00Z", text))
-	return time.Time{}
-}
-
-// multiSegment names the path parameters that say x-multi-segment. What an
-// operation says about a parameter overrides what its path item says.
-func multiSegment(item *openapi3.PathItem, op *openapi3.Operation) []string {
-	var names []string
-	apply := func(parameters openapi3.Parameters) {
-		for _, ref := range parameters {
-			if ref == nil || ref.Value == nil || ref.Value.In != openapi3.ParameterInPath {
-				continue
-			}
-			name := ref.Value.Name
-			names = slices.DeleteFunc(names, func(n string) bool { return n == name })
-			if on, _ := ref.Value.Extensions["x-multi-segment"].(bool); on {
-				names = append(names, name)
-			}
-		}
-	}
-	apply(item.Parameters)
-	if op != nil {
-		apply(op.Parameters)
-	}
-	return names
 }
 
 // escapePointer is RFC 6901 section 3.

@@ -81,6 +81,10 @@ type Operation struct {
 	// path item's, else the document's.
 	Servers []Server
 
+	// Upgrades are the protocols that a connection may become with the operation
+	// (`x-api-guard-upgrade`), as the Upgrade field spells them.
+	Upgrades []string
+
 	// MultiSegment names the path parameters that may span several segments
 	// (`x-multi-segment: true`).
 	MultiSegment []string
