@@ -67,7 +67,7 @@ func (u *rude) serve(conn *net.TCPConn) {
 		}
 		schedule, trace := r.Header.Get("X-Schedule"), r.Header.Get("X-Trace")
 		answer := func() bool {
-			_, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			_, err := io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 			return err == nil
 		}
 		from := io.Reader(r.Body)
@@ -190,6 +190,20 @@ paths:
 					t.Errorf("%s, %s: %v, %v", trace, proto, resp, err)
 				}
 				cancel()
+			}
+		})
+	}
+	working.Wait()
+	// Answers that are there while the body is still being written to upstream.
+	for worker := range 8 {
+		working.Go(func() {
+			for i := range 40 {
+				n := 3 + 4*(1000+worker*100+i) // the largest
+				req, _ := http.NewRequestWithContext(t.Context(), "POST", base("HTTP/1.1")+"/orders", bytes.NewReader(bodyOf(strconv.Itoa(n))))
+				req.Header = http.Header{"Content-Type": {"application/json"}, "X-Schedule": {"early"}, "X-Trace": {strconv.Itoa(n)}}
+				if resp, err := clients["HTTP/1.1"].Do(req); err == nil {
+					_ = resp.Body.Close()
+				}
 			}
 		})
 	}

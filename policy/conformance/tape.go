@@ -78,10 +78,24 @@ func (t *tape) keep() bool {
 	return true
 }
 
-// grow makes room for twice the tokens: all copies together are then no more than
-// the last one.
+// foreseen is from how many tokens on the tape's room is foreseen.
+const foreseen = 4 << 10
+
+// grow makes room for twice the tokens, or, where there are many, for as many as
+// the rest of the text has if it goes on as it began, and an eighth more, but never
+// for more than it can have: a megabyte of the shortest values took 21 MiB in
+// copies of twice the size each, and takes half of that so.
 func (t *tape) grow() {
-	toks := make([]token, len(t.toks), max(64, 2*cap(t.toks)))
+	n := len(t.toks)
+	room := max(64, 2*n)
+	if n >= foreseen {
+		if read := int(t.toks[n-1].start); read > 0 {
+			likely := int(float64(n) / float64(read) * float64(len(t.src)) * 9 / 8)
+			// A value and its comma take two bytes at least.
+			room = min(max(room, likely), n+(len(t.src)-read)/2+1)
+		}
+	}
+	toks := make([]token, n, room)
 	copy(toks, t.toks)
 	t.toks = toks
 }
