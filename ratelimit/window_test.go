@@ -227,3 +227,26 @@ func TestAChangedWindowForgetsNothingThatBothRemember(t *testing.T) {
 		}
 	})
 }
+
+// Of an event the old window knows only in which of its fifteenths it was: it may be as
+// young as the end of that one, and counts as such.
+func TestAShorterWindowForgetsNothingThatMayBeYoungEnough(t *testing.T) {
+	const late = 4*time.Minute - 100*time.Millisecond // in the first fifteenth of an hour
+	for at, admitted := range map[time.Duration]bool{
+		late:                           false,
+		late + 59*time.Second:          false, // in the last of the fifteenths that count
+		late + 60*time.Second:          false,
+		late + 60_099*time.Millisecond: false, // it may have been that much later
+		late + 60_100*time.Millisecond: true,
+	} {
+		m := &manual{ns: int64(late)}
+		table := tiny(m)
+		for range 5 {
+			ask(table, valid(t, Limit{Rate: 5, Window: time.Hour}), "client", 1)
+		}
+		m.ns = int64(at)
+		if d := ask(table, valid(t, Limit{Rate: 5, Window: time.Minute}), "client", 1); d.Admitted != admitted {
+			t.Errorf("%s after the charges: %+v, want admitted %v", at-late, d, admitted)
+		}
+	}
+}
