@@ -19,7 +19,7 @@ const (
 	EvidenceProbable Evidence = "probable"
 	// EvidenceUnproven: it answered as a confirmed one does, but only ever to one
 	// consumer, within one hour, and there are more of those than routes use to have:
-	// over 32 of one consumer on a host, or over 1,000 of all. A scan that is answered
+	// over 400 of one consumer on a host, or over 2,000 of all. A scan that is answered
 	// well looks like that.
 	EvidenceUnproven Evidence = "unproven"
 	// EvidenceConfirmed: 1xx (an upgrade), 2xx, 304, or a real redirect.

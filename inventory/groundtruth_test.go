@@ -83,7 +83,7 @@ func TestTemplatesAgainstTheTruth(t *testing.T) {
 				if placed := float64(s.placed) / float64(s.requests); placed < c.placed {
 					t.Errorf("%v scans: %.3f of the requests are in the right entry, want %.2f", mix, placed, c.placed)
 				}
-				// Three scanners confirm 32 of their own each, and what two of them asked for.
+				// Three scanners confirm 400 of their own each, and what two of them asked for.
 				if most := clean.claimed + 3*maxLone + len(scanWords); s.claimed > most {
 					t.Errorf("%v scans: %d false entries are said to be confirmed, want %d at most", mix, s.claimed, most)
 				}

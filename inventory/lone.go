@@ -12,8 +12,8 @@ const (
 	loneSpan = int64(time.Hour)
 	// maxLone is how many such routes of one host a consumer confirms, and maxLoneHost
 	// how many all of its consumers do.
-	maxLone     = 32
-	maxLoneHost = 1000
+	maxLone     = 400
+	maxLoneHost = 2000
 )
 
 // isLone reports whether one consumer alone called an undocumented route that

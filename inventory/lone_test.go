@@ -27,7 +27,7 @@ func (s *scene) look() {
 
 // quiet lets the feed tell what waits, and forgets it.
 func (s *scene) quiet() {
-	for range 10 {
+	for range 200 {
 		s.clock.advance(time.Second)
 		s.tick()
 	}
@@ -40,7 +40,7 @@ func (s *scene) with(evidence Evidence) int {
 }
 
 func TestWhatOnlyAScanCalledIsMarkedAndNotLost(t *testing.T) {
-	t.Run("a consumer confirms 32 routes of its own, and whatever others call too", func(t *testing.T) {
+	t.Run("a consumer confirms 400 routes of its own, and whatever others call too", func(t *testing.T) {
 		s := newScene(t, Options{}, orders())
 		s.asked(1, "/v2/real")
 		for i := range maxLone {
@@ -112,7 +112,7 @@ func TestWhatOnlyAScanCalledIsMarkedAndNotLost(t *testing.T) {
 			t.Errorf("after another consumer %d and %d", answers, scans)
 		}
 	})
-	t.Run("a host confirms 1,000 that one consumer alone called, whoever they are", func(t *testing.T) {
+	t.Run("a host confirms 2,000 that one consumer alone called, whoever they are", func(t *testing.T) {
 		s := newScene(t, Options{}, orders())
 		for i := range maxLoneHost + 1 {
 			s.asked(i, "/v2/"+fmt.Sprintf("%s/x%s", word(i%200), word(i/200)))
@@ -123,9 +123,9 @@ func TestWhatOnlyAScanCalledIsMarkedAndNotLost(t *testing.T) {
 		}
 	})
 	t.Run("routes that a scan made give way to one that is called", func(t *testing.T) {
-		s := newScene(t, Options{MaxRoutes: 200}, orders())
+		s := newScene(t, Options{MaxRoutes: 2 * maxLone}, orders())
 		s.asked(1, "/v2/real/before")
-		for i := range 300 {
+		for i := range 3 * maxLone {
 			s.asked(2, "/v2/"+word(i))
 			if i%50 == 49 {
 				s.look()
@@ -137,7 +137,7 @@ func TestWhatOnlyAScanCalledIsMarkedAndNotLost(t *testing.T) {
 		}
 		s.one("/v2/real/before")
 		s.one(rest)
-		if s.known.entries > 200 {
+		if s.known.entries > 2*maxLone {
 			t.Errorf("%d entries", s.known.entries)
 		}
 		n := 0
