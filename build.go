@@ -236,9 +236,9 @@ func checkSuccessors(api *API, at string) error {
 		if v.Successor == "" || names[v.Successor] && v.Successor != v.Name {
 			continue
 		}
-		if u, err := url.Parse(v.Successor); err != nil || u.Scheme == "" || strings.ContainsAny(v.Successor, "<>\" ") {
+		if !isPage(v.Successor) {
 			return wrong(fmt.Sprintf("%s.version[%d].successor", at, i), v.Source,
-				"%q is no other version of api %q and no URL", v.Successor, api.Name)
+				"%q is no other version of api %q and no URL with http or https", v.Successor, api.Name)
 		}
 	}
 	return nil

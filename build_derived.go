@@ -266,9 +266,6 @@ func (b *builder) saidLimit(value any, name, operation string) (policy.Limit, er
 		return policy.Limit{}, fmt.Errorf("x-ratelimit needs a rate such as 5/1m, and has neither name nor operations")
 	}
 	l.Name, l.Operations = name, []string{operation}
-	for i, key := range l.Key {
-		l.Key[i] = expandShorthands(key)
-	}
 	return b.limit(l, nil, nil, "x-ratelimit", "")
 }
 

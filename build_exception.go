@@ -85,14 +85,15 @@ func sumOf(credential string) []byte {
 // integrations checks the declared integrations and the places of credentials.
 func (b *builder) integrations(cfg *policy.Config) error {
 	for i, text := range b.app.Consumers {
+		text = expandShorthands(text)
 		if !strings.HasPrefix(text, "{") || !strings.HasSuffix(text, "}") || strings.Contains(text, "client_ip") {
 			return wrong(fmt.Sprintf("consumers[%d]", i), "", "%q: write a placeholder that a credential or a user stands in, such as {http.auth.user.id}", text)
 		}
+		cfg.Consumers = append(cfg.Consumers, text)
 	}
 	if len(b.app.Consumers) > 0 && len(b.app.Integration) == 0 {
 		return wrong("consumers", "", "no integration is declared that could be recognised by them: add an integration, or leave consumers out")
 	}
-	cfg.Consumers = b.app.Consumers
 	seen, credentials := map[string]bool{}, map[[sha256.Size]byte]string{}
 	for i, in := range b.app.Integration {
 		at := fmt.Sprintf("integration[%d]", i)

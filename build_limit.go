@@ -205,7 +205,7 @@ func setKey(l *Limit, out, _ *policy.Limit, at, source string) error {
 	}
 	for i, key := range l.Key {
 		field := fmt.Sprintf("%s.key[%d]", at, i)
-		part, err := policy.ParseKeyPart(key)
+		part, err := policy.ParseKeyPart(expandShorthands(key))
 		if err != nil {
 			return wrong(field, source, "%w", err)
 		}

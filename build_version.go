@@ -3,7 +3,6 @@ package apiguard
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -29,8 +28,8 @@ func (b *builder) version(v *Version, at string) (*catalogue.Version, error) {
 	if err := dates(v, at, out); err != nil {
 		return nil, err
 	}
-	if u, err := url.Parse(v.Docs); err != nil || v.Docs != "" && u.Scheme == "" || strings.ContainsAny(v.Docs, "<>\" ") {
-		return nil, wrong(at+".docs", v.Source, "%q is no absolute URL", v.Docs)
+	if v.Docs != "" && !isPage(v.Docs) {
+		return nil, wrong(at+".docs", v.Source, "%q is no URL of a page: write one with http or https, such as https://docs.example.com/orders", v.Docs)
 	}
 	for i, file := range v.Spec {
 		at := fmt.Sprintf("%s.spec[%d]", at, i)

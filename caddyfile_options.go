@@ -231,7 +231,9 @@ func (p *parser) operations(l *Limit) error {
 }
 
 // expandShorthands writes a placeholder in its long form, as the Caddyfile
-// adapter does within sites but not within global options.
+// adapter does within sites but not within global options. A long form stays as it is.
+// In JSON nobody else does it, and a short form has no value there: all requests would
+// share one bucket.
 func expandShorthands(s string) string {
 	segment := caddyfile.Segment{{Text: s}}
 	httpcaddyfile.NewShorthandReplacer().ApplyToSegment(&segment)

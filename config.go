@@ -142,7 +142,8 @@ type Limit struct {
 	// Caddyfile: `operations <operationId> | <METHOD> </template> ...`.
 	Operations []string `json:"operations,omitempty"`
 
-	// What requests are counted by: placeholders, which together make one key.
+	// What requests are counted by: placeholders, which together make one key; the
+	// short forms of a Caddyfile, such as {remote_host}, may stand in JSON too.
 	// IPv6 addresses count by their /64. A part that is missing from a request is
 	// one shared bucket. {http.api_guard.body./pointer} is a value of the JSON body,
 	// which is read before anything is passed on; it needs operations.
@@ -329,10 +330,10 @@ type Version struct {
 	// callers notice before: 410. Caddyfile: `brownout <date> <duration>`.
 	Brownout []*Brownout `json:"brownout,omitempty"`
 
-	// The version of this API that takes its place, or a URL. Caddyfile:
+	// The version of this API that takes its place, or a URL with http or https. Caddyfile:
 	// `successor <version>|<url>`.
 	Successor string `json:"successor,omitempty"`
-	// Where people read about it: a URL, sent in the Link field.
+	// Where people read about it: a URL with http or https, sent in the Link field.
 	Docs string `json:"docs,omitempty"`
 	// Who may reach it: names of declared audiences; "public", unless one of that name
 	// is declared, is everybody, whatever the documents say. Default: what the

@@ -209,3 +209,21 @@ func TestTheAdminAnswersForABucketAndListsNoKeys(t *testing.T) {
 		}
 	}
 }
+
+// In JSON as in a Caddyfile: nobody else would expand it, and all clients would share
+// one bucket.
+func TestAShortPlaceholderInAKeyIsEachClientsOwn(t *testing.T) {
+	for i, key := range []string{"{remote_host}", "{http.request.remote.host}", "{header.X-Tenant}", "{query.tenant}", "a{cookie.tenant}"} {
+		app := limitedApp(t, &Limit{Name: fmt.Sprint("each", i), Rate: "1/1h", Key: []string{key}})
+		ask := func(client, tenant string) int {
+			r, w := get("/v1/things/7?tenant="+tenant), httptest.NewRecorder()
+			r.RemoteAddr = client + ":1234"
+			r.Header = http.Header{"X-Tenant": {tenant}, "Cookie": {"tenant=" + tenant}}
+			_ = serve(app, w, r, func(w http.ResponseWriter, _ *http.Request) error { w.WriteHeader(200); return nil })
+			return w.Code
+		}
+		if first, other, again := ask("192.0.2.1", "one"), ask("192.0.2.2", "two"), ask("192.0.2.1", "one"); first != 200 || other != 200 || again != 429 {
+			t.Errorf("%s: the first client got %d, another one %d, the first one again %d", key, first, other, again)
+		}
+	}
+}

@@ -67,6 +67,8 @@ func TestLintSaysWhatIsProbablyNotMeant(t *testing.T) {
 		{"an owner of the version", "api orders {\nversion v1 {\nowner team\nhosts a.example.com\nspec orders.yaml\n}\n}", nil, nil, ""},
 		{"a key that Caddy does not have", one("limit a {\nkey {client_ipp}\nrate 5/1m\n}"), nil, []string{lintUnknownKey}, "{client_ipp}"},
 		{"a part of a key that Caddy does not have", one("limit a {\nkey {client_ip} {tenant}\nrate 5/1m\n}"), nil, []string{lintUnknownKey}, "{tenant}"},
+		{"a key that no request has", one("limit a {\nkey {http.request.remote_host}\nrate 5/1m\n}"), nil, []string{lintUnknownKey}, "{http.request.remote_host}"},
+		{"keys that requests have", one("limit a {\nkey {remote_host} {http.request.remote.host/24,48} {http.request.local} {hostport} {orig_path} {query.a} {cookie.a} {path.3} {labels.7} {tls_client_subject} {http.request.proto}\nrate 5/1m\n}"), nil, nil, ""},
 		{"a key that is no placeholder", one("limit a {\nkey client_ip\nrate 5/1m\n}"), nil, []string{lintUnknownKey}, "every request"},
 		{"a key that the guard sets later", one("limit a {\nkey {http.api_guard.version}\nrate 5/1m\n}"), nil, []string{lintUnknownKey}, "not known yet"},
 		{"keys that the guard knows", one("limit a {\nkey {http.api_guard.consumer}\nrate 5/1m\n}"), nil, nil, ""},

@@ -127,6 +127,15 @@ func TestConfigurationErrorsNameTheField(t *testing.T) {
 			a.API[0].Version[0].Deprecated, a.API[0].Version[0].Sunset = "2027-01-01", "2026-01-01"
 		}, "api[0].version[0].sunset: sunset 2026-01-01 is before"},
 		{"a successor that is nobody", func(a *App) { a.API[0].Version[0].Successor = "v9" }, "api[0].version[0].successor"},
+		{"a successor that runs code", func(a *App) { a.API[0].Version[0].Successor = "javascript:alert(1)" }, "api[0].version[0].successor"},
+		{"docs that run code", func(a *App) { a.API[0].Version[0].Docs = "javascript:alert(1)" }, "api[0].version[0].docs"},
+		{"docs that run code after a comment", func(a *App) { a.API[0].Version[0].Docs = "javascript://docs.example.com/%0aalert(1)" }, "api[0].version[0].docs"},
+		{"docs without host", func(a *App) { a.API[0].Version[0].Docs = "https:///orders" }, "api[0].version[0].docs"},
+		{"docs that end their link", func(a *App) { a.API[0].Version[0].Docs = "https://docs.example.com/>;rel=x" }, "api[0].version[0].docs"},
+		{"consumers by an address in short form", func(a *App) { a.Consumers = []string{"{client_ip}"} }, "consumers[0]"},
+		{"a key with an address within text, in short form", func(a *App) {
+			a.API[0].Limit = []*Limit{{Name: "l", Rate: "1/m", Key: []string{"x{remote_host}"}}}
+		}, "api[0].limit[0].key[0]"},
 		{"a limit without rate", func(a *App) { a.API[0].Limit = []*Limit{{Name: "l"}} }, "api[0].limit[0].rate"},
 		{"a bad rate", func(a *App) { a.API[0].Limit = []*Limit{{Name: "l", Rate: "many"}} }, "api[0].limit[0].rate"},
 		{"an operation that nobody has", func(a *App) {

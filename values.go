@@ -3,6 +3,7 @@ package apiguard
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,14 @@ func parseSize(s string) (Size, error) {
 		return 0, fmt.Errorf("reading size %q: write a positive number of bytes such as 65536, 512KiB or 1MiB", s)
 	}
 	return Size(n), nil
+}
+
+// isPage reports whether a URL may become a link: one with http or https and a host,
+// without what would end it within a Link field (RFC 8288 section 3). Other schemes,
+// javascript above all, do something to whoever follows them.
+func isPage(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && !strings.ContainsAny(s, "<>\" ")
 }
 
 // parseDate reads a day, which begins at 00:00 UTC, or a time by RFC 3339 whose

@@ -68,6 +68,7 @@ func cleanAddress(s string) string {
 	if err != nil {
 		return hostInvalid
 	}
-	// A zone is the name of an interface, which means nothing elsewhere.
-	return addr.WithZone("").Unmap().String()
+	// A zone is the name of an interface, which means nothing elsewhere. An IPv4 address
+	// within IPv6 stays one: the catalogue matches it as it is spelled.
+	return addr.WithZone("").String()
 }

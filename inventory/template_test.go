@@ -122,7 +122,7 @@ func TestCleanHost(t *testing.T) {
 		{"an IPv6 address", "[2001:DB8::1]:443", "2001:db8::1"},
 		{"an IPv6 address without brackets", "2001:db8::1", "2001:db8::1"},
 		{"its zone", "[fe80::1%eth0]", "fe80::1"},
-		{"IPv4 in IPv6", "[::ffff:192.0.2.1]", "192.0.2.1"},
+		{"IPv4 in IPv6", "[::FFFF:c000:201]:80", "::ffff:192.0.2.1"},
 		{"nothing", "", hostInvalid},
 		{"a port only", ":80", hostInvalid},
 		{"empty labels", "a..b", hostInvalid},
