@@ -112,6 +112,7 @@ func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request) {
 	}
 	x.request.Header = r.Header
 	x.request.Overrides = h.app.shared.overrides.inForce()
+	x.request.Early = r.ProtoMajor == 3 && r.TLS != nil && !r.TLS.HandshakeComplete
 	x.request.Certificate = r.TLS != nil && len(r.TLS.PeerCertificates) > 0
 }
 

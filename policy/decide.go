@@ -20,6 +20,8 @@ type Request struct {
 	// upstream gets; empty for every other request.
 	Tunnel string
 	Client netip.Addr // invalid when unknown
+	// Early says that it came in TLS early data, before the handshake was complete.
+	Early bool
 	// Certificate says that the client presented one on its TLS connection.
 	Certificate bool
 	// Expand replaces the placeholders in a limit's key; false when one is unknown.
@@ -143,7 +145,7 @@ func (v *Verdict) reset() {
 // it is refused. Of several rules in monitor the first one makes the verdict; all
 // of them are in Would, since any of them may be enforced next.
 func (v *Verdict) Object(rule Rule, mode Mode, reason Reason, status int) (refused bool) {
-	if mode != Off && (rule == RuleTarget || rule == RuleRequest && reason != ReasonInternalError && reason != ReasonTooManyBodies) {
+	if mode != Off && (rule == RuleTarget && reason != ReasonTooEarly || rule == RuleRequest && reason != ReasonInternalError && reason != ReasonTooManyBodies) {
 		v.violated = true
 	}
 	switch {
@@ -195,6 +197,12 @@ func (p *Policy) walk(r *Request, v *Verdict) {
 	}
 	if p.malformed(r) && v.Object(RuleTarget, p.targetMode(v, r), ReasonMalformedTarget, http.StatusBadRequest) {
 		p.chargeViolation(v.scope.limits, r)
+		return
+	}
+	// Early data may be played back by who recorded it, and the address that it comes
+	// from is not proven yet (RFC 8470 section 3, RFC 9001 section 9.2): neither limits nor
+	// audiences could rely on it. Clients send it again by themselves.
+	if r.Early && v.Object(RuleTarget, p.targetMode(v, r), ReasonTooEarly, http.StatusTooEarly) {
 		return
 	}
 	if m.Outcome == catalogue.Passed {

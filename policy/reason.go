@@ -11,6 +11,7 @@ const (
 	ReasonMalformedTarget      Reason = "malformed-target"
 	ReasonAmbiguousTarget      Reason = "ambiguous-target"
 	ReasonVersionAmbiguous     Reason = "version-ambiguous"
+	ReasonTooEarly             Reason = "too-early"
 	ReasonUnknownHost          Reason = "unknown-host"
 	ReasonUnknownRoute         Reason = "unknown-route"
 	ReasonMethodNotAllowed     Reason = "method-not-allowed"
@@ -41,6 +42,7 @@ var reasonText = map[Reason]struct {
 	ReasonMalformedTarget:      {http.StatusBadRequest, "Malformed request target", "The request target or its framing can be read in more than one way. Send it in the canonical form of RFC 3986."},
 	ReasonAmbiguousTarget:      {http.StatusBadRequest, "Ambiguous request target", "The path differs from a documented one by letter case or a trailing slash. Send it exactly as documented."},
 	ReasonVersionAmbiguous:     {http.StatusBadRequest, "Ambiguous API version", "The request names more than one version of the API. Name one."},
+	ReasonTooEarly:             {http.StatusTooEarly, "Too early", "The request came in TLS early data, which anybody may repeat and from any address. Send it again once the handshake is complete."},
 	ReasonUnknownHost:          {http.StatusMisdirectedRequest, "Unknown host", "No API is served under this host name."},
 	ReasonUnknownRoute:         {http.StatusNotFound, "Unknown route", "No version of this API documents this path."},
 	ReasonMethodNotAllowed:     {http.StatusMethodNotAllowed, "Method not allowed", "The path is documented, but not with this method. The Allow header lists those that are."},
