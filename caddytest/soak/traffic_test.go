@@ -42,7 +42,7 @@ var kinds = []kind{
 		return c.ask("GET", fmt.Sprintf("/v2/orders/%d", i), "", "192.0.2.1")
 	}, []int{200}},
 	{"valid body", func(c *caller, i int) (int, error) {
-		return c.ask("POST", "/v2/orders", fmt.Sprintf(`{"sku":"ABC-%04d","quantity":%d}`, i%10000, i%100+1), fmt.Sprintf("10.1.%d.%d", i>>8&255, i&255))
+		return c.ask("POST", "/v2/orders", fmt.Sprintf(`{"sku":"ABC-%04d","quantity":%d}`, i%10000, i%100+1), fmt.Sprintf("10.1.%d.%d", i>>8&15, i&255))
 	}, []int{200}},
 	{"invalid body", func(c *caller, i int) (int, error) {
 		return c.ask("POST", "/v2/orders", [...]string{`{"sku":1}`, `{`, `[[[[[[`, `{"sku":"ABC-1234","quantity":0}`, "\xff\xfe"}[i%5], "192.0.2.3")

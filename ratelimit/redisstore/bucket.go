@@ -12,6 +12,12 @@ import (
 // bucket is what this node knows of a client of one limit. All of it may be
 // forgotten: what a lease has left is lost then, and Redis is asked again.
 type bucket struct {
+	// doubted: it was forgotten while the client owed something here. If Redis loses
+	// that too nobody can tell it, so the node's own table has a say until it is paid.
+	doubted bool
+	// full is how much of the limit was used when Redis was last asked, in 1/255.
+	full uint8
+
 	mu     sync.Mutex
 	key    ratelimit.Key
 	limit  string // its key in Redis, with the kind that tells algorithms apart
@@ -37,6 +43,9 @@ type bucket struct {
 	floored int64
 }
 
+// candidates is of how many buckets the one is forgotten that owes the least.
+const candidates = 8
+
 type shard struct {
 	mu sync.Mutex
 	m  map[string]*bucket
@@ -58,14 +67,33 @@ func (s *Store) bucket(l *ratelimit.Limit, k ratelimit.Key) *bucket {
 		sh.m = make(map[string]*bucket)
 	}
 	if len(sh.m) >= maxBuckets/len(s.shards) {
-		for name := range sh.m { // whichever comes: Go's maps begin anywhere
-			delete(sh.m, name)
+		delete(sh.m, sh.victim(s.now()))
+	}
+	b := &bucket{key: k, limit: string(name), doubted: s.table.Peek(l, k).Used > 0}
+	sh.m[b.limit] = b
+	return b
+}
+
+// victim is of a few buckets, whichever come, the one that owes the least: a flood of
+// clients who were here once pushes out its own. sh.mu is held.
+func (sh *shard) victim(now int64) string {
+	name, least, seen := "", 1<<8, 0
+	for other, b := range sh.m { // Go's maps begin anywhere
+		owes := 1<<8 - 1 // it is being asked for
+		if b.mu.TryLock() {
+			if owes = 0; now < b.floored {
+				owes = 1 + int(b.full)
+			}
+			b.mu.Unlock()
+		}
+		if name == "" || owes < least {
+			name, least = other, owes
+		}
+		if seen++; seen == candidates || least == 0 {
 			break
 		}
 	}
-	b := &bucket{key: k, limit: string(name)}
-	sh.m[b.limit] = b
-	return b
+	return name
 }
 
 // redisKey has one hash slot of a cluster for each bucket.
@@ -77,6 +105,22 @@ func (b *bucket) fits(cost, now int64) (yes, no bool) {
 		return true, false
 	}
 	return false, now < b.refused && (b.blocked || cost >= b.cost)
+}
+
+// doubts refuses what this node's own table has no room for, until the client owes
+// nothing there any more. b.mu is held.
+func (s *Store) doubts(b *bucket, c *ratelimit.Charge, need, now int64) (refused bool) {
+	st := s.table.Peek(c.Limit, c.Key)
+	if st.Used == 0 {
+		b.doubted = false
+		return false
+	}
+	if int64(st.Remaining) >= need {
+		return false
+	}
+	b.refused, b.cost, b.blocked = now+min(int64(st.Reset), int64(LeaseTime)), need, false
+	b.retry, b.reset, b.remaining = now+int64(st.Reset), now+int64(st.Reset), 0
+	return true
 }
 
 // lease is how much a node may hold of a limit: the L of the package's bound.
@@ -119,6 +163,9 @@ func (b *bucket) learn(c *call, a *answer, now int64) {
 	b.floor, b.inc, b.cum = a.floor, a.inc, a.cum
 	b.floored = now + int64(a.ttl)
 	b.remaining, b.reset = a.remaining, now+int64(a.reset)
+	if capacity := int64(c.limit.Capacity()); capacity > 0 {
+		b.full = uint8((capacity - min(a.remaining, capacity)) * 255 / capacity)
+	}
 	switch {
 	case a.blocked > 0:
 		b.refused, b.cost, b.blocked, b.retry = now+int64(min(a.blocked, LeaseTime)), 0, true, now+int64(a.retry)

@@ -186,6 +186,9 @@ func (s *Store) decide(p *plan) verdict {
 		}
 		need, capacity := p.need(i), int64(c.Limit.Capacity())
 		fits, refused := b.fits(need, now)
+		if b.doubted && !refused && s.doubts(b, c, need, now) {
+			fits, refused = false, true
+		}
 		switch {
 		case c.When == ratelimit.Look:
 			fits = !refused
