@@ -219,7 +219,7 @@ func (p *Policy) walk(r *Request, v *Verdict) {
 		p.chargeViolation(v.scope.limits, r)
 		return
 	}
-	if !design && !r.Own && !p.admits(m, v.scope, r.Client) && v.object(RuleAudience, ReasonAudienceDenied) {
+	if !design && !r.Own && !p.admits(m, v.scope, r.proven()) && v.object(RuleAudience, r.notAdmitted()) {
 		return
 	}
 	r.bodyLimit = v.scope.rules.MaxBody

@@ -1,8 +1,6 @@
 package policy
 
 import (
-	"net/http"
-
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 )
 
@@ -41,7 +39,8 @@ func (p *Policy) pass(r *Request, v *Verdict) {
 	case m.Host != nil:
 		of = p.hosts[m.Host.Index]
 	}
-	if !p.admits(&m, of, r.Client) {
-		v.Object(RuleAudience, r.overridden(RuleAudience, of.rules.modes[RuleAudience]), ReasonAudienceDenied, http.StatusForbidden)
+	if !p.admits(&m, of, r.proven()) {
+		reason := r.notAdmitted()
+		v.Object(RuleAudience, r.overridden(RuleAudience, of.rules.modes[RuleAudience]), reason, reasonText[reason].status)
 	}
 }
