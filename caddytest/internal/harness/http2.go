@@ -134,6 +134,19 @@ func (h *HTTP2) SendHead(t testing.TB, fields []hpack.HeaderField, end bool) uin
 	return id
 }
 
+// Cut sends the beginning of a stream's body, if there is any, and resets the stream.
+func (h *HTTP2) Cut(t testing.TB, id uint32, begin []byte) {
+	t.Helper()
+	if len(begin) > 0 {
+		if err := h.framer.WriteData(id, false, begin); err != nil {
+			t.Fatalf("sending a body: %v", err)
+		}
+	}
+	if err := h.framer.WriteRSTStream(id, http2.ErrCodeCancel); err != nil {
+		t.Fatalf("resetting a stream: %v", err)
+	}
+}
+
 // sendBody sends what the peer's windows allow and waits for more of them. It
 // stops when the answer is complete or the stream reset: nobody wants the rest.
 func (h *HTTP2) sendBody(t testing.TB, id uint32, s *stream, body []byte) {
