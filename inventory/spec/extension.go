@@ -60,12 +60,9 @@ func (d *Document) checkMultiSegment(at string, parameters openapi3.Parameters) 
 			continue
 		}
 		value, ok := ref.Value.Extensions["x-multi-segment"]
-		switch _, isBool := value.(bool); {
-		case !ok || value == nil:
-		case !isBool:
+		// GitHub writes it at parameters of the query too, where it says nothing.
+		if _, isBool := value.(bool); ok && value != nil && !isBool {
 			d.problem(at, fmt.Sprintf("x-multi-segment of the parameter %q is not in force: write true or false", ref.Value.Name))
-		case ref.Value.In != openapi3.ParameterInPath:
-			d.problem(at, fmt.Sprintf("x-multi-segment of the parameter %q is not in force: it is for parameters in the path", ref.Value.Name))
 		}
 	}
 }

@@ -108,6 +108,12 @@ func load(name string, data []byte, opts Options) (*Document, error) {
 	}
 	root, err := parse(baseOf(name), text, refs)
 	if err != nil {
+		// kin-openapi looks into the document's text too, by its name, and then tells
+		// no more than the key that is not there. Where it may not it names the reference.
+		refs.sealed = true
+		if _, plain := parse(baseOf(name), text, refs); plain != nil {
+			err = plain
+		}
 		return nil, diagnose(data, err)
 	}
 	if err := checkVersion(root); err != nil {

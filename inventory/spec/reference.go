@@ -18,16 +18,21 @@ import (
 // references reads the files that a document refers to: only below its own
 // folder, each once, within what is left of the size limit.
 type references struct {
-	dir   string // empty: none may be read but the document, by its own name
-	name  string
-	text  []byte
-	left  int64
-	limit int64
-	files map[string][]byte // by slash-separated path relative to dir
+	dir  string // empty: none may be read but the document, by its own name
+	name string
+	text []byte
+	// sealed: the document itself may not be read again.
+	sealed bool
+	left   int64
+	limit  int64
+	files  map[string][]byte // by slash-separated path relative to dir
 }
 
 // read is kin-openapi's ReadFromURIFunc; it alone decides what may be read.
 func (r *references) read(_ *openapi3.Loader, location *url.URL) ([]byte, error) {
+	if r.sealed && location.Scheme == "" && location.Host == "" && location.Path == r.name {
+		return nil, errors.New("it is being read")
+	}
 	if r.dir == "" {
 		if location.Scheme == "" && location.Host == "" && location.Path == r.name {
 			return r.text, nil
