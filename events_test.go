@@ -17,13 +17,12 @@ func TestEventsThatNobodyTakesAreDroppedAndCounted(t *testing.T) {
 	app := mustProvision(t, smallApp(t))
 	before := gathered(t, app)["feed_dropped_total{}"]
 	synctest.Test(t, func(t *testing.T) {
-		waiting := app.shared.events
-		app.shared.events = make(chan inventory.Event, eventsWaiting)
-		defer func() { app.shared.events = waiting }()
+		// One that counts where the app does, and whose events nobody takes.
+		stuck := &shared{events: make(chan inventory.Event, eventsWaiting), metrics: app.shared.metrics}
 		for range eventsWaiting + 10 {
-			app.shared.queueEvent(inventory.Event{})
+			stuck.queueEvent(inventory.Event{})
 		}
-		if n := len(app.shared.events); n != eventsWaiting {
+		if n := len(stuck.events); n != eventsWaiting {
 			t.Errorf("%d wait", n)
 		}
 	})

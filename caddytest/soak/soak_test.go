@@ -91,8 +91,10 @@ func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 		r, f := guards(t, caddy), openFiles(t, caddy)
 		return fmt.Sprintf("%d goroutines of the guard, %d before; %d open files, %d before", r, routines, f, files), r <= routines && f <= files
 	})
-	if grown := caddy.Heap(t) - heap; grown > heapRoom {
-		t.Errorf("the heap grew by %d bytes", grown)
+	grown := caddy.Heap(t) - heap
+	t.Logf("the heap grew by %.1f MiB", float64(grown)/(1<<20))
+	if grown > heapRoom {
+		t.Errorf("the heap grew by %d bytes, %d may stay", grown, heapRoom)
 	}
 
 	// The next process has all of it from the disk.
