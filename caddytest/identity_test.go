@@ -128,7 +128,7 @@ func wantSame(t *testing.T, name string, with, without func() (string, []string)
 		Upstream []string
 	}
 	var diff string
-	for range 3 {
+	for range 10 {
 		var a, b wire
 		a.Client, a.Upstream = without()
 		b.Client, b.Upstream = with()
