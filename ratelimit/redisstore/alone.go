@@ -27,6 +27,7 @@ func (s *Store) alone(charges []ratelimit.Charge, out []ratelimit.Decision) (adm
 				out[i] = ratelimit.Decision{Admitted: true, Remaining: c.Limit.Capacity()}
 				continue
 			default:
+				s.doubt(&c)
 				c.Limit = s.share(c.Limit)
 			}
 		}
@@ -55,6 +56,15 @@ func (s *Store) alone(charges []ratelimit.Charge, out []ratelimit.Decision) (adm
 		}
 	}
 	return admitted
+}
+
+// doubt has the table judge too what Redis grants, from before the table decides alone:
+// until Redis has been told of that it would grant the same once more.
+func (s *Store) doubt(c *ratelimit.Charge) {
+	b := s.bucket(c.Limit, c.Key)
+	b.mu.Lock()
+	b.doubted = true
+	b.mu.Unlock()
 }
 
 // shareKey is a limit as one of so many nodes has it.

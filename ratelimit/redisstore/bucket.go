@@ -12,8 +12,9 @@ import (
 // bucket is what this node knows of a client of one limit. All of it may be
 // forgotten: what a lease has left is lost then, and Redis is asked again.
 type bucket struct {
-	// doubted: it was forgotten while the client owed something here. If Redis loses
-	// that too nobody can tell it, so the node's own table has a say until it is paid.
+	// doubted: Redis may not know what the client owes here, since this node has
+	// decided alone and not told it yet, or has forgotten the bucket and could not tell
+	// it what it has lost. The node's own table has a say until all of it is paid.
 	doubted bool
 	// full is how much of the limit was used when Redis was last asked, in 1/255.
 	full uint8

@@ -88,3 +88,36 @@ func TestAFloodPushesOutItsOwnBuckets(t *testing.T) {
 		t.Error("the bucket that is used up was forgotten")
 	}
 }
+
+// Between Redis's return and its being told what was decided without it, nothing is
+// granted twice.
+func TestWhatRedisWasNotToldYetIsNotGrantedAgain(t *testing.T) {
+	t.Parallel()
+	for name, l := range algorithms {
+		t.Run(name, func(t *testing.T) {
+			m := miniredis.RunT(t)
+			n := nodeAt(t, m.Addr())
+			l := limit(t, l)
+			if n.patient(t); !take(n, l, "client", 1).Admitted {
+				t.Fatal("the first is refused")
+			}
+			back := away(t, m, n)
+			for i := range 4 {
+				if !take(n, l, "client", 1).Admitted {
+					t.Fatalf("%d is refused within the limit", i)
+				}
+			}
+			n.isTelling.Store(true) // it is late
+			back()
+			for range 10 {
+				n.patient(t)
+				if take(n, l, "client", 1).Admitted {
+					t.Fatal("the sixth is admitted")
+				}
+			}
+			if n.patient(t); !take(n, l, "another", 1).Admitted {
+				t.Error("another client is refused")
+			}
+		})
+	}
+}
