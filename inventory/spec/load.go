@@ -111,7 +111,7 @@ func load(name string, data []byte, opts Options) (*Document, error) {
 		// kin-openapi looks into the document's text too, by its name, and then tells
 		// no more than the key that is not there. Where it may not it names the reference.
 		refs.sealed = true
-		if _, plain := parse(baseOf(name), text, refs); plain != nil {
+		if _, plain := parse(baseOf(name), text, refs); plain != nil && !errors.Is(plain, errSealed) {
 			err = plain
 		}
 		return nil, diagnose(data, err)

@@ -88,21 +88,22 @@ func TestWhatIsNoDocumentSaysSo(t *testing.T) {
 		bomb += fmt.Sprintf("%c: &%c [*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c]\n", c, c, c-1, c-1, c-1, c-1, c-1, c-1, c-1, c-1, c-1)
 	}
 	for name, tt := range map[string]struct{ text, want string }{
-		"empty":               {"", "empty"},
-		"white space":         {" \n\t\n", "empty"},
-		"swagger":             {"swagger: '2.0'\ninfo: {title: T, version: '1'}\npaths: {}\n", "convert it to OpenAPI 3"},
-		"swagger with refs":   {"swagger: '2.0'\npaths: {/a: {get: {responses: {'200': {schema: {$ref: '#/definitions/A'}}}, parameters: [{in: body, name: b, schema: {$ref: '#/definitions/A'}}]}}}\n", "Swagger"},
-		"swagger in JSON":     {`{"swagger":"2.0","paths":{"/a":{"get":{"parameters":[{"$ref":"#/parameters/x"}]}}}}`, "convert it"},
-		"another YAML":        {"services:\n  web:\n    image: x\n", `no "openapi" field`},
-		"a list":              {"- a\n- b\n", "YAML"},
-		"a scalar":            {"hello", "YAML"},
-		"an unquoted number":  {"openapi: 3.1\ninfo: {title: T, version: '1'}\npaths: {}\n", "in quotes"},
-		"a later version":     {"openapi: 4.0.0\ninfo: {title: T, version: '1'}\npaths: {}\n", "3.0, 3.1 and 3.2"},
-		"broken JSON":         {"{\n  \"openapi\": \"3.0.0\",\n  \"paths\": {\"a\": ]}\n", "line 3"},
-		"broken YAML":         {"openapi: 3.0.0\n  x: [\n", "YAML"},
-		"an alias bomb":       {bomb, ""},
-		"binary":              {"\x00\x01\x02\xff\xfe", ""},
-		"a missing component": {"openapi: 3.0.0\ninfo: {title: T, version: '1'}\npaths: {/a: {get: {parameters: [{$ref: '#/components/parameters/No'}]}}}\n", "No"},
+		"empty":              {"", "empty"},
+		"white space":        {" \n\t\n", "empty"},
+		"swagger":            {"swagger: '2.0'\ninfo: {title: T, version: '1'}\npaths: {}\n", "convert it to OpenAPI 3"},
+		"swagger with refs":  {"swagger: '2.0'\npaths: {/a: {get: {responses: {'200': {schema: {$ref: '#/definitions/A'}}}, parameters: [{in: body, name: b, schema: {$ref: '#/definitions/A'}}]}}}\n", "Swagger"},
+		"swagger in JSON":    {`{"swagger":"2.0","paths":{"/a":{"get":{"parameters":[{"$ref":"#/parameters/x"}]}}}}`, "convert it"},
+		"another YAML":       {"services:\n  web:\n    image: x\n", `no "openapi" field`},
+		"a list":             {"- a\n- b\n", "YAML"},
+		"a scalar":           {"hello", "YAML"},
+		"an unquoted number": {"openapi: 3.1\ninfo: {title: T, version: '1'}\npaths: {}\n", "in quotes"},
+		"a later version":    {"openapi: 4.0.0\ninfo: {title: T, version: '1'}\npaths: {}\n", "3.0, 3.1 and 3.2"},
+		"broken JSON":        {"{\n  \"openapi\": \"3.0.0\",\n  \"paths\": {\"a\": ]}\n", "line 3"},
+		"broken YAML":        {"openapi: 3.0.0\n  x: [\n", "YAML"},
+		"an alias bomb":      {bomb, ""},
+		"binary":             {"\x00\x01\x02\xff\xfe", ""},
+		"a missing component beside the document's own name": {"openapi: 3.0.0\ninfo: {title: T, version: '1'}\npaths: {/a: {get: {parameters: [{$ref: 'x.yaml#/components/parameters/P'}, {$ref: '#/components/parameters/No'}]}}}\ncomponents: {parameters: {P: {name: p, in: query, schema: {type: string}}}}\n", "No"},
+		"a missing component":                                {"openapi: 3.0.0\ninfo: {title: T, version: '1'}\npaths: {/a: {get: {parameters: [{$ref: '#/components/parameters/No'}]}}}\n", "No"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Load("specs/x.yaml", []byte(tt.text), Options{})

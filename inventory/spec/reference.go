@@ -28,18 +28,19 @@ type references struct {
 	files  map[string][]byte // by slash-separated path relative to dir
 }
 
+var errSealed = errors.New("the document itself is not to be read again")
+
 // read is kin-openapi's ReadFromURIFunc; it alone decides what may be read.
 func (r *references) read(_ *openapi3.Loader, location *url.URL) ([]byte, error) {
-	if r.sealed && location.Scheme == "" && location.Host == "" && location.Path == r.name {
-		return nil, errors.New("it is being read")
-	}
-	if r.dir == "" {
-		if location.Scheme == "" && location.Host == "" && location.Path == r.name {
-			return r.text, nil
-		}
+	own := location.Scheme == "" && location.Host == "" && location.Path == r.name
+	switch {
+	case own && r.sealed:
+		return nil, errSealed
+	case own && r.dir == "":
+		return r.text, nil
+	case r.dir == "":
 		return nil, fmt.Errorf("it refers to %q; a document in no folder, such as one by URL, must be whole, since its hash covers nothing else: bundle it into one file", location.Redacted())
-	}
-	if location.Scheme != "" || location.Host != "" {
+	case location.Scheme != "" || location.Host != "":
 		return nil, fmt.Errorf("it refers to %q; references lead to files in the document's folder only: copy it there", location.Redacted())
 	}
 	name := path.Clean(location.Path)
