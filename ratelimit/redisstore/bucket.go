@@ -12,13 +12,6 @@ import (
 // bucket is what this node knows of a client of one limit. All of it may be
 // forgotten: what a lease has left is lost then, and Redis is asked again.
 type bucket struct {
-	// doubted: Redis may not know what the client owes here, since this node has
-	// decided alone and not told it yet, or has forgotten the bucket and could not tell
-	// it what it has lost. The node's own table has a say until all of it is paid.
-	doubted bool
-	// full is how much of the limit was used when Redis was last asked, in 1/255.
-	full uint8
-
 	mu     sync.Mutex
 	key    ratelimit.Key
 	limit  string // its key in Redis, with the kind that tells algorithms apart
@@ -30,10 +23,16 @@ type bucket struct {
 	lead    *call // under way for the next lease
 	claimed int64 // of that, by requests that wait for it
 
+	// doubted: Redis may not know what the client owes here, since this node has
+	// decided alone and not told it yet, or has forgotten the bucket and could not tell
+	// it what it has lost. The node's own table has a say until all of it is paid.
+	doubted bool
+
 	refused   int64 // until then,
 	cost      int64 // what costs as much and more
 	blocked   bool  // by a penalty
 	remaining int64 // beside the lease, when Redis was last asked
+	full      uint8 // the part of the limit that was used then, in 1/255
 	reset     int64 // when that grows
 	retry     int64 // when the refused cost fits
 
