@@ -44,6 +44,16 @@ func wantKept(t *testing.T, file string, calls uint64) {
 	}
 }
 
+// keptOnce is a scene with one call, which is in the file.
+func keptOnce(t *testing.T, file string) *scene {
+	t.Helper()
+	s := newScene(t, Options{}, orders())
+	s.open(file)
+	s.called()
+	s.awaitStore(StoreOK, "")
+	return s
+}
+
 func TestAFileThatIsRemovedIsBegunAnewWithAllThereIs(t *testing.T) {
 	t.Parallel()
 	for name, remove := range map[string]func(file string) error{
@@ -53,10 +63,7 @@ func TestAFileThatIsRemovedIsBegunAnewWithAllThereIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			file := filepath.Join(t.TempDir(), "kept", "inventory.db")
-			s := newScene(t, Options{}, orders())
-			s.open(file)
-			s.called()
-			s.awaitStore(StoreOK, "")
+			s := keptOnce(t, file)
 			if err := remove(file); err != nil {
 				t.Fatal(err)
 			}
@@ -72,10 +79,7 @@ func TestAFileThatIsRemovedIsBegunAnewWithAllThereIs(t *testing.T) {
 func TestAFileThatIsRemovedJustBeforeTheEndIsWrittenAgain(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "kept", "inventory.db")
-	s := newScene(t, Options{}, orders())
-	s.open(file)
-	s.called()
-	s.awaitStore(StoreOK, "")
+	s := keptOnce(t, file)
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
@@ -88,10 +92,7 @@ func TestAFileThatIsRemovedJustBeforeTheEndIsWrittenAgain(t *testing.T) {
 func TestAFileThatIsReplacedIsLeftAloneUntilItsOwnerIsBack(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "inventory.db")
-	s := newScene(t, Options{}, orders())
-	s.open(file)
-	s.called()
-	s.awaitStore(StoreOK, "")
+	s := keptOnce(t, file)
 	if err := os.Rename(file, file+".own"); err != nil {
 		t.Fatal(err)
 	}

@@ -20,45 +20,50 @@ func (s *Store) known() (n int) {
 	return n
 }
 
+// eachAlgorithm runs a test with a Redis and a node of its own for each.
+func eachAlgorithm(t *testing.T, test func(t *testing.T, m *miniredis.Miniredis, n *Store, l *ratelimit.Limit)) {
+	for name, l := range algorithms {
+		t.Run(name, func(t *testing.T) {
+			m := miniredis.RunT(t)
+			test(t, m, nodeAt(t, m.Addr()), limit(t, l))
+		})
+	}
+}
+
 // A node that has forgotten a bucket, and a Redis that has too, still admit no more than
 // the limit says: what this node let in its table knows.
 func TestWhatANodeAndRedisForgotIsNotAdmittedAgain(t *testing.T) {
 	t.Parallel()
-	for name, l := range algorithms {
-		t.Run(name, func(t *testing.T) {
-			m := miniredis.RunT(t)
-			n := nodeAt(t, m.Addr())
-			l := limit(t, l)
-			l.OnStoreFailure = ratelimit.FailDeny
-			admitted := func(client string, calls int) (count int) {
-				for range calls {
-					n.patient(t)
-					if take(n, l, client, 1).Admitted {
-						count++
-					}
+	eachAlgorithm(t, func(t *testing.T, m *miniredis.Miniredis, n *Store, l *ratelimit.Limit) {
+		l.OnStoreFailure = ratelimit.FailDeny
+		admitted := func(client string, calls int) (count int) {
+			for range calls {
+				n.patient(t)
+				if take(n, l, client, 1).Admitted {
+					count++
 				}
-				return count
 			}
-			if got := admitted("client", 3); got != 3 {
-				t.Fatalf("%d of 3 admitted", got)
-			}
-			for i := range n.shards {
-				n.shards[i].m = nil
-			}
-			m.FlushAll()
-			if got := admitted("client", 20); got != 2 {
-				t.Errorf("%d admitted of the two that were left", got)
-			}
-			if got := admitted("another", 20); got != 5 {
-				t.Errorf("%d admitted of another's five", got)
-			}
-			// A refusal by the table returns what Redis had granted.
-			other := nodeAt(t, m.Addr())
-			await(t, "what was not used", func() bool {
-				return other.Peek(l, keyOf(other, l, "client")).Used <= 2
-			})
+			return count
+		}
+		if got := admitted("client", 3); got != 3 {
+			t.Fatalf("%d of 3 admitted", got)
+		}
+		for i := range n.shards {
+			n.shards[i].m = nil
+		}
+		m.FlushAll()
+		if got := admitted("client", 20); got != 2 {
+			t.Errorf("%d admitted of the two that were left", got)
+		}
+		if got := admitted("another", 20); got != 5 {
+			t.Errorf("%d admitted of another's five", got)
+		}
+		// A refusal by the table returns what Redis had granted.
+		other := nodeAt(t, m.Addr())
+		await(t, "what was not used", func() bool {
+			return other.Peek(l, keyOf(other, l, "client")).Used <= 2
 		})
-	}
+	})
 }
 
 // A flood of clients who were here once does not push out one who has used all.
@@ -93,31 +98,26 @@ func TestAFloodPushesOutItsOwnBuckets(t *testing.T) {
 // granted twice.
 func TestWhatRedisWasNotToldYetIsNotGrantedAgain(t *testing.T) {
 	t.Parallel()
-	for name, l := range algorithms {
-		t.Run(name, func(t *testing.T) {
-			m := miniredis.RunT(t)
-			n := nodeAt(t, m.Addr())
-			l := limit(t, l)
-			if n.patient(t); !take(n, l, "client", 1).Admitted {
-				t.Fatal("the first is refused")
+	eachAlgorithm(t, func(t *testing.T, m *miniredis.Miniredis, n *Store, l *ratelimit.Limit) {
+		if n.patient(t); !take(n, l, "client", 1).Admitted {
+			t.Fatal("the first is refused")
+		}
+		back := away(t, m, n)
+		for i := range 4 {
+			if !take(n, l, "client", 1).Admitted {
+				t.Fatalf("%d is refused within the limit", i)
 			}
-			back := away(t, m, n)
-			for i := range 4 {
-				if !take(n, l, "client", 1).Admitted {
-					t.Fatalf("%d is refused within the limit", i)
-				}
+		}
+		n.isTelling.Store(true) // it is late
+		back()
+		for range 10 {
+			n.patient(t)
+			if take(n, l, "client", 1).Admitted {
+				t.Fatal("the sixth is admitted")
 			}
-			n.isTelling.Store(true) // it is late
-			back()
-			for range 10 {
-				n.patient(t)
-				if take(n, l, "client", 1).Admitted {
-					t.Fatal("the sixth is admitted")
-				}
-			}
-			if n.patient(t); !take(n, l, "another", 1).Admitted {
-				t.Error("another client is refused")
-			}
-		})
-	}
+		}
+		if n.patient(t); !take(n, l, "another", 1).Admitted {
+			t.Error("another client is refused")
+		}
+	})
 }
