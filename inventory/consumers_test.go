@@ -182,7 +182,8 @@ func TestFloodOfConsumersIsBoundedAndPaged(t *testing.T) {
 		t.Errorf("a walk sees %d consumers, want 100,001", seen)
 	}
 	e := s.list(RouteQuery{Path: []string{"/v2/orders"}, Method: []string{"GET"}, Host: []string{"api.example.com"}}).Items[0]
-	if e.Consumers < 85_000 || e.Consumers > 125_000 {
+	// The hash has a key of its own in each run: six standard errors either way.
+	if e.Consumers < 64_000 || e.Consumers > 146_000 {
 		t.Errorf("the route says about %d consumers, of %d", e.Consumers, flood+5_001)
 	}
 }
