@@ -26,6 +26,10 @@ const patience = 90 * time.Second
 // heapRoom is how much more the heap may hold afterwards than after the warm-up.
 const heapRoom = 32 << 20
 
+// onTheWay is how long a request that was let in may take to the upstream, which is where
+// guesses are seen, on a machine that does much else.
+const onTheWay = 10 * time.Second
+
 func TestMain(m *testing.M) { harness.Main(m) }
 
 func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
@@ -43,7 +47,7 @@ func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 	reload(t, caddy, run.config(true), 0)
 	settle(t, caddy)
 	heap, routines, files := caddy.Heap(t), guards(t, caddy), openFiles(t, caddy)
-	began := time.Now()
+	began, tell := time.Now(), time.Minute
 
 	ctx, stop := context.WithTimeout(t.Context(), *length)
 	defer stop()
@@ -57,6 +61,10 @@ func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 			reloads++
 			broken.step(t, reloads)
 			reload(t, caddy, run.config(reloads%2 == 0), reloads)
+			if now := time.Since(began); now >= tell {
+				tell += time.Minute
+				t.Logf("after %s: %.1f MiB more heap, %d goroutines of the guard, %d guesses passed", now.Round(time.Second), mebibytes(caddy.Heap(t)-heap), guards(t, caddy), len(up.guessed()))
+			}
 		}
 	}
 	sums := done()
@@ -75,13 +83,7 @@ func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 		t.Errorf("v1 answered %v: its date did not pass and come back", n)
 	}
 
-	// Within any minute 5 at most, with reloads, without Redis, and when it is there
-	// again and has forgotten all; the first guess was in the warm-up.
-	minutes := int64(time.Since(began).Minutes()+2.0/60) + 2
-	t.Logf("%d guesses passed in %d begun minutes", up.guesses.Load(), minutes)
-	if got, most := up.guesses.Load(), guessRate*minutes; got > most || got < guessRate {
-		t.Errorf("%d guesses passed in %d begun minutes, at most %d may have", got, minutes, most)
-	}
+	wantFiveAMinute(t, up.guessed())
 
 	awaitHealth(t, caddy)
 	settle(t, caddy)
@@ -92,7 +94,7 @@ func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 		return fmt.Sprintf("%d goroutines of the guard, %d before; %d open files, %d before", r, routines, f, files), r <= routines && f <= files
 	})
 	grown := caddy.Heap(t) - heap
-	t.Logf("the heap grew by %.1f MiB", float64(grown)/(1<<20))
+	t.Logf("the heap grew by %.1f MiB; %d goroutines of the guard, %d before; %d open files, %d before", mebibytes(grown), guards(t, caddy), routines, openFiles(t, caddy), files)
 	if grown > heapRoom {
 		t.Errorf("the heap grew by %d bytes, %d may stay", grown, heapRoom)
 	}
@@ -102,6 +104,23 @@ func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 	caddy.Again(t)
 	wantCount(t, caddy, "/v2/orders/{id}", first["valid"], sums["valid"])
 	wantCount(t, caddy, "/v2/password-reset", first["guesses"], sums["guesses"])
+}
+
+func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
+
+// wantFiveAMinute holds that within any minute 5 guesses at most passed, with reloads,
+// without Redis, and when it was there again and had forgotten all.
+func wantFiveAMinute(t *testing.T, passed []time.Time) {
+	t.Helper()
+	if len(passed) < guessRate {
+		t.Fatalf("%d guesses passed, %d may", len(passed), guessRate)
+	}
+	t.Logf("%d guesses passed within %s", len(passed), passed[len(passed)-1].Sub(passed[0]).Round(time.Second))
+	for i := guessRate; i < len(passed); i++ {
+		if within := passed[i].Sub(passed[i-guessRate]); within < time.Minute-onTheWay {
+			t.Errorf("%d guesses passed within %s, the last of them after %s", guessRate+1, within, passed[i].Sub(passed[0]))
+		}
+	}
 }
 
 // tellErrors shows of a run that failed what Caddy logged of its 5xx last.

@@ -6,16 +6,20 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
+	"time"
 )
 
-// upstream answers everything with 200, echoes on upgraded connections, and counts
-// the guesses that reach it.
+// upstream answers everything with 200, echoes on upgraded connections, and remembers
+// when guesses reached it.
 type upstream struct {
-	port    string
-	guesses atomic.Int64
+	port string
+
+	mu      sync.Mutex
+	guesses []time.Time
 }
 
 func startUpstream(t *testing.T) *upstream {
@@ -26,9 +30,18 @@ func startUpstream(t *testing.T) *upstream {
 	return u
 }
 
+// guessed are the times of the guesses so far.
+func (u *upstream) guessed() []time.Time {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Clone(u.guesses)
+}
+
 func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if strings.HasSuffix(r.URL.Path, "/password-reset") {
-		u.guesses.Add(1)
+		u.mu.Lock()
+		u.guesses = append(u.guesses, time.Now())
+		u.mu.Unlock()
 	}
 	if r.Header.Get("Upgrade") == "websocket" {
 		conn, buffered, err := http.NewResponseController(w).Hijack()

@@ -11,10 +11,10 @@ var errSlow = errors.New("it did not answer in time")
 
 // alone decides without Redis, each limit as its OnStoreFailure says.
 func (s *Store) alone(charges []ratelimit.Charge, out []ratelimit.Decision) (admitted bool) {
-	var local [ratelimit.MaxCharges]ratelimit.Charge
-	var decisions [ratelimit.MaxCharges]ratelimit.Decision
-	var at [ratelimit.MaxCharges]uint8
-	n, denied := 0, false
+	p := plans.Get().(*plan)
+	defer p.release()
+	p.charges, p.out = charges, out
+	denied := false
 	for i := range charges {
 		c := charges[i]
 		if sharedLimit(&c) {
@@ -27,30 +27,31 @@ func (s *Store) alone(charges []ratelimit.Charge, out []ratelimit.Decision) (adm
 				out[i] = ratelimit.Decision{Admitted: true, Remaining: c.Limit.Capacity()}
 				continue
 			default:
-				s.doubt(&c)
+				p.insert(s.bucket(c.Limit, c.Key))
 				c.Limit = s.share(c.Limit)
 			}
 		}
-		local[n], at[n] = c, uint8(i)
-		n++
+		p.local[p.locals], p.at[p.locals] = c, uint8(i)
+		p.locals++
 	}
+	local, at := p.local[:p.locals], p.at[:p.locals]
 	if denied {
 		// Nothing is charged, as by any refusal.
-		for i, j := range at[:n] {
+		for i, j := range at {
 			st := s.table.Peek(local[i].Limit, local[i].Key)
 			out[j] = ratelimit.Decision{Admitted: true, Remaining: st.Remaining, Reset: st.Reset}
 		}
 		return false
 	}
-	admitted = s.table.Take(local[:n], decisions[:n])
-	for i, j := range at[:n] {
-		out[j] = decisions[i]
+	admitted = s.doubting(p)
+	for i, j := range at {
+		out[j] = p.decisions[i]
 	}
 	if admitted {
-		for i := range local[:n] {
+		for _, j := range at {
 			// What Redis is not told now it is told when it can be asked, as far as
 			// there is room to remember it.
-			if c := &charges[at[i]]; sharedLimit(c) && c.When == ratelimit.Now {
+			if c := &charges[j]; sharedLimit(c) && c.When == ratelimit.Now {
 				s.charge(c, "")
 			}
 		}
@@ -58,13 +59,16 @@ func (s *Store) alone(charges []ratelimit.Charge, out []ratelimit.Decision) (adm
 	return admitted
 }
 
-// doubt has the table judge too what Redis grants, from before the table decides alone:
-// until Redis has been told of that it would grant the same once more.
-func (s *Store) doubt(c *ratelimit.Charge) {
-	b := s.bucket(c.Limit, c.Key)
-	b.mu.Lock()
-	b.doubted = true
-	b.mu.Unlock()
+// doubting has the table decide, and from before that on judge too what Redis grants:
+// until Redis has been told of this it would grant the same once more. Who decides by
+// Redis asks the table first and charges it later, and nothing may come between.
+func (s *Store) doubting(p *plan) (admitted bool) {
+	p.lock()
+	defer p.unlock()
+	for _, b := range p.order[:p.locks] {
+		b.doubted = true
+	}
+	return s.table.Take(p.local[:p.locals], p.decisions[:p.locals])
 }
 
 // shareKey is a limit as one of so many nodes has it.

@@ -37,6 +37,11 @@ type debtor struct {
 
 // note takes what a call would have told.
 func (o *ledger) note(s *Store, c *call) {
+	if c.op == opCharge {
+		c.bucket.mu.Lock()
+		c.bucket.doubted = true
+		c.bucket.mu.Unlock()
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if c.unhold != "" && len(o.releases) < maxReleases {

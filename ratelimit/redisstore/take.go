@@ -138,6 +138,19 @@ func (p *plan) insert(b *bucket) {
 	p.locks++
 }
 
+// lock locks the buckets of the call, which no other call can want the other way round.
+func (p *plan) lock() {
+	for _, b := range p.order[:p.locks] {
+		b.mu.Lock()
+	}
+}
+
+func (p *plan) unlock() {
+	for _, b := range p.order[:p.locks] {
+		b.mu.Unlock()
+	}
+}
+
 // need is what a charge costs, on top of the charges before it to the same bucket.
 func (p *plan) need(i int) int64 {
 	n := cost(&p.charges[i])
@@ -170,14 +183,8 @@ const (
 // decide admits or refuses by what this node knows, or says that Redis has to be
 // asked. What the charges before it in the call take of the same bucket counts.
 func (s *Store) decide(p *plan) verdict {
-	for _, b := range p.order[:p.locks] {
-		b.mu.Lock()
-	}
-	defer func() {
-		for _, b := range p.order[:p.locks] {
-			b.mu.Unlock()
-		}
-	}()
+	p.lock()
+	defer p.unlock()
 	now, result := s.now(), yes
 	for i := range p.charges {
 		b, c := p.shared[i], &p.charges[i]

@@ -1,0 +1,107 @@
+package redisstore
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/apiguard/caddy-api-guard/ratelimit"
+)
+
+// Between the look at what a client owes and the charge of what Redis has granted him
+// no other request of his is let in without Redis.
+func TestWhoWaitedInVainDoesNotComeBetweenAnothersLookAndCharge(t *testing.T) {
+	t.Parallel()
+	for name, l := range algorithms {
+		t.Run(name, func(t *testing.T) {
+			var reading atomic.Pointer[func()]
+			start := time.Now()
+			n := makeNode(t, miniredis.RunT(t).Addr(), ratelimit.TableConfig{Slots: 4096, Now: func() int64 {
+				if during := reading.Load(); during != nil {
+					(*during)()
+				}
+				return int64(time.Since(start))
+			}})
+			run(t, n)
+			n.patient(t)
+			l := limit(t, l)
+			other := limit(t, ratelimit.Limit{Rate: 1, Window: time.Hour})
+			other.Space++
+			charge := ratelimit.Charge{Limit: l, Key: keyOf(n, l, "client")}
+			alone := func() bool {
+				var out [1]ratelimit.Decision
+				return n.alone([]ratelimit.Charge{charge}, out[:])
+			}
+			for i := range 4 {
+				if !alone() {
+					t.Fatalf("%d is refused within the limit", i)
+				}
+			}
+			b := n.bucket(l, charge.Key)
+			b.mu.Lock()
+			b.tokens, b.until = 1, n.now()+int64(time.Hour) // granted by a Redis that knows nothing yet
+			b.mu.Unlock()
+
+			// The clock is read by who decides alone, then for the look of who has a lease,
+			// then for his limit that is not shared. The first stands there until the last,
+			// or for as long as it takes the other to wait for him.
+			var readings atomic.Int64
+			stands, between, done := make(chan bool), make(chan bool), make(chan bool)
+			hook := func() {
+				switch readings.Add(1) {
+				case 1:
+					close(stands)
+					wait(between)
+				case 3:
+					close(between)
+					wait(done)
+				}
+			}
+			reading.Store(&hook)
+			var second bool
+			go func() {
+				defer close(done)
+				second = alone()
+			}()
+			<-stands
+			var out [2]ratelimit.Decision
+			first := n.Take([]ratelimit.Charge{charge, {Limit: other, Key: charge.Key, Shadow: true}}, out[:])
+			<-done
+			if first == second {
+				t.Errorf("of the one that was left: the lease admitted %v, the table %v", first, second)
+			}
+		})
+	}
+}
+
+// wait waits for what may never come while the waiting one is there.
+func wait(c <-chan bool) {
+	select {
+	case <-c:
+	case <-time.After(50 * time.Millisecond):
+	}
+}
+
+// What a request settles when Redis has just gone is not granted again before Redis was
+// told of it.
+func TestWhatIsSettledInVainIsNotGrantedAgain(t *testing.T) {
+	t.Parallel()
+	eachAlgorithm(t, func(t *testing.T, m *miniredis.Miniredis, n *Store, l *ratelimit.Limit) {
+		if n.patient(t); !take(n, l, "client", 1).Admitted {
+			t.Fatal("the first is refused")
+		}
+		back := away(t, m, n)
+		for range 4 {
+			n.Settle(&ratelimit.Charge{Limit: l, Key: keyOf(n, l, "client"), When: ratelimit.Look}, true)
+		}
+		n.isTelling.Store(true) // it is late
+		back()
+		for range 3 {
+			if n.patient(t); take(n, l, "client", 1).Admitted {
+				t.Fatal("the sixth is admitted")
+			}
+		}
+	})
+}
