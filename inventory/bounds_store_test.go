@@ -20,7 +20,7 @@ func TestFloodOfEverythingIsBoundedWithAStore(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "inventory.db")
 	lines := 0
 	inv := New(Options{Feed: func(Event) { lines++ }})
-	s := &scene{t: t, clock: &clock{time.Now()}, Inventory: inv}
+	s := &scene{t: t, clock: &clock{t: time.Now()}, Inventory: inv}
 	s.load(orders())
 	inv.OpenStore(StoreOptions{File: file})
 	ctx, cancel := context.WithCancel(context.Background())

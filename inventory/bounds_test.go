@@ -145,7 +145,7 @@ func TestBetterEvidencePushesOutWorse(t *testing.T) {
 	s := newScene(t, Options{MaxRoutes: 3}, orders())
 	see := func(path string, status int) {
 		s.clock.advance(1e9)
-		s.miss(catalogue.NoRoute, "v2", "api.example.com", "GET", path, Outcome{Status: status, Forwarded: true, BodyLength: int64(s.clock.t.Unix())})
+		s.miss(catalogue.NoRoute, "v2", "api.example.com", "GET", path, Outcome{Status: status, Forwarded: true, BodyLength: int64(s.clock.now().Unix())})
 	}
 	has := func(path string) bool { return len(s.list(RouteQuery{Path: []string{path}}).Items) > 0 }
 	see("/v2/aa", 401)

@@ -15,7 +15,7 @@ import (
 // throughout, and once only in an order by names.
 func TestWalkLosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := &scene{clock: &clock{noon}, t: nil}
+		s := &scene{clock: &clock{t: noon}, t: nil}
 		s.Inventory = New(Options{Now: s.clock.now})
 		s.load(orders())
 		call := func(n, status int) {

@@ -234,7 +234,7 @@ func TestFlowsAreHeldAgainstWhatIsDeclared(t *testing.T) {
 	s := newScene(t, Options{}, orders())
 	s.rec.DeclareParties([]Party{
 		{Name: "acme", Purpose: "tracking", Owner: "team-partners", Data: dataclass.Of(dataclass.Email)},
-		{Name: "old", Data: dataclass.Of(dataclass.Email), Until: s.clock.t.Add(time.Hour)},
+		{Name: "old", Data: dataclass.Of(dataclass.Email), Until: s.clock.now().Add(time.Hour)},
 	})
 	s.sampled(orderRoute, exchanged{integration: "acme", answer: `{"email":"a@example.com"}`})
 	s.sampled(orderRoute, exchanged{integration: "old", answer: `{"email":"a@example.com"}`})

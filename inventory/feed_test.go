@@ -105,16 +105,16 @@ func TestFeedIsRateLimited(t *testing.T) {
 	var at []time.Time
 	var shadow time.Time
 	s.feed.emit = func(e Event) {
-		at = append(at, s.clock.t)
+		at = append(at, s.clock.now())
 		if e.Path == "/v2/export" {
-			shadow = s.clock.t
+			shadow = s.clock.now()
 		}
 	}
 	var asked time.Time
 	for i := range 5000 {
 		s.miss(catalogue.UnknownHost, "", word(i)+".test", "GET", "/", refused(421, "unknown_host", "unknown-host"))
 		if i == 2500 {
-			asked = s.clock.t
+			asked = s.clock.now()
 			s.miss(catalogue.NoRoute, "v2", "api.example.com", "GET", "/v2/export", answered(200))
 		}
 		if i%10 == 0 {
@@ -234,7 +234,7 @@ func TestChangesForAFleetThatIsAwayAreDroppedAndCounted(t *testing.T) {
 	s := newScene(t, Options{}, orders())
 	s.JoinFleet(FleetOptions{})
 	for i := range maxTold + 7 {
-		s.feed.send(Event{Path: fmt.Sprint(i)}, s.clock.t.UnixNano())
+		s.feed.send(Event{Path: fmt.Sprint(i)}, s.clock.now().UnixNano())
 	}
 	if n := s.Health().FeedDropped; n != 7 || len(s.fleet.changes) != maxTold || !strings.Contains(string(s.fleet.changes[0]), `"path":"7"`) {
 		t.Errorf("%d dropped, %d wait, the first %s", n, len(s.fleet.changes), s.fleet.changes[0])

@@ -46,7 +46,7 @@ func TestTheFeedGoesOnAfterACursorAlsoOverACrash(t *testing.T) {
 		}
 	}
 	again := newScene(t, Options{}, orders())
-	again.clock.t = s.clock.t.Add(-time.Hour) // the clock was put back
+	again.clock.set(s.clock.now().Add(-time.Hour)) // the clock was put back
 	again.open(s.crash(file))
 	again.found(100)
 	after, next, lost, _ := again.Changes(cursor(t, all[1].Cursor), 100)
@@ -63,14 +63,14 @@ func TestTheFeedGoesOnAfterACursorAlsoOverACrash(t *testing.T) {
 
 func TestChangesThatAreNotKeptAreSaidToBeLost(t *testing.T) {
 	s := newScene(t, Options{}, orders())
-	before := uint64(s.clock.t.Add(-time.Hour).UnixMicro())
+	before := uint64(s.clock.now().Add(-time.Hour).UnixMicro())
 	if _, next, lost, _ := s.Changes(before, 10); !lost || next <= before {
 		t.Errorf("a cursor of an earlier process: lost %v, next %d", lost, next)
 	}
 	for i := range maxLogged + 20 {
-		s.feed.log.add(Event{Path: fmt.Sprint(i)}, s.clock.t.UnixNano())
+		s.feed.log.add(Event{Path: fmt.Sprint(i)}, s.clock.now().UnixNano())
 	}
-	first := uint64(s.clock.t.UnixMicro())
+	first := uint64(s.clock.now().UnixMicro())
 	list, _, lost, _ := s.Changes(first+3, 10)
 	if !lost || len(list) != 10 || list[0].Path != "20" {
 		t.Errorf("lost %v, %+v", lost, list[:1])
@@ -85,7 +85,7 @@ func TestChangesThatAreNotKeptAreSaidToBeLost(t *testing.T) {
 
 func TestWhoFollowsTheFeedIsToldOfMore(t *testing.T) {
 	s := newScene(t, Options{}, orders())
-	_, next, _, more := s.Changes(uint64(s.clock.t.UnixMicro()-1), 10)
+	_, next, _, more := s.Changes(uint64(s.clock.now().UnixMicro()-1), 10)
 	select {
 	case <-more:
 		t.Fatal("there is nothing")
@@ -118,11 +118,11 @@ func TestTheStoreForgetsWhatTheFeedForgot(t *testing.T) {
 	s := newScene(t, Options{}, orders())
 	s.open(file)
 	for i := range maxLogged {
-		s.feed.log.add(Event{Path: fmt.Sprint(i)}, s.clock.t.UnixNano())
+		s.feed.log.add(Event{Path: fmt.Sprint(i)}, s.clock.now().UnixNano())
 	}
 	s.Settle(context.Background())
 	for i := range 50 {
-		s.feed.log.add(Event{Path: fmt.Sprint("more", i)}, s.clock.t.UnixNano())
+		s.feed.log.add(Event{Path: fmt.Sprint("more", i)}, s.clock.now().UnixNano())
 	}
 	again := newScene(t, Options{}, orders())
 	again.open(s.crash(file))

@@ -58,7 +58,7 @@ func TestEveryKindOfFindingOpensAndCloses(t *testing.T) {
 		findUndescribed: {one(version("v1", "h.test", "/v1")), miss(catalogue.NoDocument, "v1", "h.test"), month},
 		findShadowScan: {[]*catalogue.API{orders()}, func(s *scene) {
 			for i := range 2 * maxLone {
-				s.asked(1, "/v2/"+word(s.clock.t.YearDay())+word(i)) // a scan never asks twice
+				s.asked(1, "/v2/"+word(s.clock.now().YearDay())+word(i)) // a scan never asks twice
 			}
 		}, month},
 		findHost: {one(tidy()), func(s *scene) {

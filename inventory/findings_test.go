@@ -376,7 +376,7 @@ func BenchmarkSweepOf10000(b *testing.B) {
 	}
 	b.Run("sweep", func(b *testing.B) {
 		for b.Loop() {
-			s.sweepFindings(s.clock.t)
+			s.sweepFindings(s.clock.now())
 		}
 	})
 	b.Run("query", func(b *testing.B) {

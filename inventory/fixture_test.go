@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,11 +13,26 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// clock is a clock that stands until it is moved.
-type clock struct{ t time.Time }
+// clock is a clock that stands until it is moved. The goroutines of an inventory read it
+// too.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
 
-func (c *clock) now() time.Time           { return c.t }
-func (c *clock) advance(by time.Duration) { c.t = c.t.Add(by) }
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) set(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = t
+}
+
+func (c *clock) advance(by time.Duration) { c.set(c.now().Add(by)) }
 
 // version declares a version with one document of the operations, written
 // "METHOD /template", under path on hosts separated by spaces.
@@ -77,7 +93,7 @@ type scene struct {
 }
 
 func newScene(t testing.TB, o Options, apis ...*catalogue.API) *scene {
-	s := &scene{t: t, clock: &clock{noon}}
+	s := &scene{t: t, clock: &clock{t: noon}}
 	o.Now = s.clock.now
 	o.Feed = func(e Event) { s.events = append(s.events, e) }
 	s.Inventory = New(o)
@@ -131,7 +147,7 @@ func (s *scene) miss(outcome catalogue.Outcome, inVersion, host, method, path st
 
 func (s *scene) at(o Outcome) Outcome {
 	if o.Time == 0 {
-		o.Time = s.clock.t.UnixNano()
+		o.Time = s.clock.now().UnixNano()
 	}
 	return o
 }
@@ -139,7 +155,7 @@ func (s *scene) at(o Outcome) Outcome {
 // settle records all that is queued.
 func (s *scene) settle() {
 	s.drain()
-	s.publish(s.clock.t)
+	s.publish(s.clock.now())
 }
 
 func (s *scene) list(q RouteQuery) List[RouteEntry] {

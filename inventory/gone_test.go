@@ -14,7 +14,7 @@ import (
 // awaitStore waits for a condition of the store, whose reason has a text in it.
 func (s *scene) awaitStore(status, why string) {
 	s.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; <-time.After(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(5 * time.Millisecond) {
 		s.Settle(context.Background())
 		p := s.Health().Store
 		if p.Status == status && strings.Contains(p.Why, why) {

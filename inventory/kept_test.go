@@ -20,7 +20,7 @@ func (s *scene) open(file string) {
 	s.t.Helper()
 	s.OpenStore(StoreOptions{File: file})
 	s.t.Cleanup(s.CloseStore)
-	s.AwaitStore(context.Background(), 20*time.Second)
+	s.AwaitStore(context.Background(), time.Minute)
 	if p := s.Health().Store; p.Status != StoreOK {
 		s.t.Fatalf("the store is %+v", p)
 	}
@@ -30,6 +30,15 @@ func (s *scene) open(file string) {
 func (s *scene) crash(file string) string {
 	s.t.Helper()
 	s.Settle(context.Background())
+	return s.leave(file)
+}
+
+// leave copies the file as it is at one moment: while it is read nothing is begun to be
+// written, and what is under way changes no page that counts before it ends.
+func (s *scene) leave(file string) string {
+	s.t.Helper()
+	s.keeper.mu.Lock()
+	defer s.keeper.mu.Unlock()
 	b, err := os.ReadFile(file)
 	if err != nil {
 		s.t.Fatal(err)
@@ -108,7 +117,7 @@ func TestAllThatAQueryShowedIsThereAfterACrash(t *testing.T) {
 		}
 	}
 	again := newScene(t, Options{}, orders())
-	again.clock.t = s.clock.t
+	again.clock.set(s.clock.now())
 	again.open(s.crash(file))
 	if d := cmp.Diff(before, again.answers()); d != "" {
 		t.Errorf("after the crash:\n%s", d)
@@ -135,7 +144,7 @@ func TestAllThatAQueryShowedIsThereAfterACrash(t *testing.T) {
 	})
 	t.Run("also in a third process", func(t *testing.T) {
 		third := newScene(t, Options{}, orders())
-		third.clock.t = again.clock.t
+		third.clock.set(again.clock.now())
 		file := again.keeper.options.File
 		want := again.answers()
 		third.open(again.crash(file))
@@ -157,7 +166,7 @@ func TestWhatIsForgottenIsForgottenInTheStoreToo(t *testing.T) {
 	}
 	before := s.answers()
 	again := newScene(t, Options{MaxRoutes: 200}, orders())
-	again.clock.t = s.clock.t
+	again.clock.set(s.clock.now())
 	again.open(s.crash(file))
 	if d := cmp.Diff(before, again.answers()); d != "" {
 		t.Errorf("after the crash:\n%s", d)

@@ -65,7 +65,7 @@ func TestACrashBetweenTwoTransactionsLeavesAWholeInventory(t *testing.T) {
 	written := 0
 	for i, copied := range left {
 		again := newScene(t, Options{}, orders())
-		again.clock.t = s.clock.t
+		again.clock.set(s.clock.now())
 		again.OpenStore(StoreOptions{File: copied})
 		again.AwaitStore(context.Background(), 20*time.Second)
 		if p := again.Health().Store; p.Status != StoreOK {
@@ -88,7 +88,7 @@ func TestACrashBetweenTwoTransactionsLeavesAWholeInventory(t *testing.T) {
 		written += sizes[i]
 	}
 	again := newScene(t, Options{}, orders())
-	again.clock.t = s.clock.t
+	again.clock.set(s.clock.now())
 	again.open(s.crash(file))
 	list, err := again.Consumers(ConsumerQuery{Limit: 1000})
 	if err != nil || len(again.Inventory.consumers.records) != consumers+1 {

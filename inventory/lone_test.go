@@ -22,7 +22,7 @@ func (s *scene) asked(consumer int, path string) {
 
 func (s *scene) look() {
 	s.clock.advance(findEvery)
-	s.lookAround(s.clock.t)
+	s.lookAround(s.clock.now())
 }
 
 // quiet lets the feed tell what waits, and forgets it.

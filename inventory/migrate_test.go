@@ -29,7 +29,7 @@ func TestAFileOfAnOlderSchemaIsTakenOverAndKept(t *testing.T) {
 	}
 	old, _ := os.ReadFile(left)
 	again := newScene(t, Options{}, orders())
-	again.clock.t = s.clock.t
+	again.clock.set(s.clock.now())
 	again.open(left)
 	if d := cmp.Diff(before, again.answers()); d != "" {
 		t.Errorf("after the migration:\n%s", d)
@@ -42,7 +42,7 @@ func TestAFileOfAnOlderSchemaIsTakenOverAndKept(t *testing.T) {
 		t.Errorf("the file as it was is not there: %v", err)
 	}
 	third := newScene(t, Options{}, orders())
-	third.clock.t = s.clock.t
+	third.clock.set(s.clock.now())
 	third.open(again.crash(left))
 	if d := cmp.Diff(before, third.answers()); d != "" {
 		t.Errorf("in the process after it:\n%s", d)

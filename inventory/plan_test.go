@@ -42,7 +42,7 @@ func planAt(at time.Time) PlanQuery {
 func (s *scene) days(n int) {
 	for range n {
 		s.clock.advance(24 * time.Hour)
-		s.lookAround(s.clock.t)
+		s.lookAround(s.clock.now())
 	}
 }
 
@@ -53,7 +53,7 @@ func month(s *scene) {
 		s.hit("old.example.com", "GET", "/v1/orders", o)
 		s.settle()
 	}
-	s.lookAround(s.clock.t)
+	s.lookAround(s.clock.now())
 	for day := range 20 {
 		call(from("192.0.2.1"))
 		if day < 3 {
@@ -92,7 +92,7 @@ func TestAPlanSaysWhomASunsetStops(t *testing.T) {
 		consumers       int
 		endedOperations int
 	}{
-		{"now", s.clock.t, "deprecated", false, sunset.AddDate(0, 0, -14), "brownout", 0, 0, 0},
+		{"now", s.clock.now(), "deprecated", false, sunset.AddDate(0, 0, -14), "brownout", 0, 0, 0},
 		{"before the operation's end", sunset.AddDate(0, -1, 0).Add(-1), "deprecated", false, sunset.AddDate(0, 0, -14), "brownout", 0, 0, 0},
 		{"at the operation's end", sunset.AddDate(0, -1, 0), "deprecated", false, sunset.AddDate(0, 0, -14), "brownout", 0, 0, 1},
 		{"in the brownout", sunset.AddDate(0, 0, -14), "deprecated", true, sunset.AddDate(0, 0, -14).Add(2 * time.Hour), "deprecated", 24, 2, 1},
@@ -140,7 +140,7 @@ func TestAPlanSaysWhomASunsetStops(t *testing.T) {
 func TestAVersionIsReadyWhenNobodyCalls(t *testing.T) {
 	s := newScene(t, Options{}, leaving())
 	month(s)
-	ready := func() Readiness { return entryOf(t, s.Plan(planAt(s.clock.t)), "v1").Readiness }
+	ready := func() Readiness { return entryOf(t, s.Plan(planAt(s.clock.now())), "v1").Readiness }
 	if r := ready(); r.Callers != 3 || r.Trend != TrendSteady || !r.QuietSince.IsZero() || r.Ready || r.Days[planWindow-1] != 1 || r.Days[planWindow-2] != 2 {
 		t.Errorf("while it is called: %+v", r)
 	}
@@ -185,7 +185,7 @@ func TestAPlanOutlivesTheProcess(t *testing.T) {
 	month(s)
 	left := s.crash(file)
 	again := newScene(t, Options{}, leaving())
-	again.clock.t = s.clock.t
+	again.clock.set(s.clock.now())
 	again.open(left)
 	sunset := time.Date(2027, 3, 31, 0, 0, 0, 0, time.UTC)
 	for _, scene := range []*scene{s, again} {

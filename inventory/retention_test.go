@@ -56,7 +56,7 @@ func TestWhatIsNotSeenForTheRetentionGoes(t *testing.T) {
 	}
 	check(t, s)
 	again := newScene(t, Options{}, orders())
-	again.clock.t = s.clock.t
+	again.clock.set(s.clock.now())
 	again.Retain(48 * time.Hour)
 	again.open(s.crash(file))
 	check(t, again)
@@ -110,7 +110,7 @@ func TestFlowsAndPlacesOfDataGoAfterTheRetention(t *testing.T) {
 	for _, step := range []struct{ days, want int }{{9, 2}, {2, 0}} {
 		s.clock.advance(time.Duration(step.days) * 24 * time.Hour)
 		s.hit("api.example.com", "POST", "/v2/orders", answered(200))
-		s.lookAround(s.clock.t)
+		s.lookAround(s.clock.now())
 		if n := held(); n != step.want {
 			t.Errorf("after %d days more %d flows and places are held, want %d", step.days, n, step.want)
 		}

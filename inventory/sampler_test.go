@@ -17,7 +17,7 @@ import (
 // drawn counts how many of n requests, one each step, are looked at.
 func drawn(s *scene, m *catalogue.Match, n int, step int64, path func(int) string) int {
 	count := 0
-	t := s.clock.t.UnixNano()
+	t := s.clock.now().UnixNano()
 	for i := range n {
 		if p := s.rec.Draw(m, "api.example.com", "GET", path(i), t+int64(i)*step); p != nil {
 			count++
@@ -83,7 +83,7 @@ func TestSamplesKeepToTheirBudget(t *testing.T) {
 		s, m := sampling(t)
 		s.Sample(Sampling{Share: 1, PerMinute: 1000})
 		for range 200 {
-			s.rec.Draw(m, "api.example.com", "GET", "/v2/orders", s.clock.t.UnixNano())
+			s.rec.Draw(m, "api.example.com", "GET", "/v2/orders", s.clock.now().UnixNano())
 		}
 		if got := s.sampler.taken.Load(); got != maxSamples || s.sampler.dropped.Load() != 200-maxSamples {
 			t.Errorf("%d at once, %d dropped", got, s.sampler.dropped.Load())
@@ -97,7 +97,7 @@ func TestWhatIsNotThereIsNoSampleAndCostsNothing(t *testing.T) {
 	s.OnSample(func(*Sample) { seen++ })
 	m := &catalogue.Match{Outcome: catalogue.NoRoute, Host: s.cat.Hosts[1]}
 	for range 500 {
-		p := s.rec.Draw(m, "api.example.com", "GET", "/nothing", s.clock.t.UnixNano())
+		p := s.rec.Draw(m, "api.example.com", "GET", "/nothing", s.clock.now().UnixNano())
 		if p != nil {
 			o := answered(404)
 			p.Submit(&o)
@@ -105,7 +105,7 @@ func TestWhatIsNotThereIsNoSampleAndCostsNothing(t *testing.T) {
 		s.clock.advance(1e8)
 	}
 	s.drain()
-	p := s.rec.Draw(m, "api.example.com", "GET", "/nothing", s.clock.t.UnixNano())
+	p := s.rec.Draw(m, "api.example.com", "GET", "/nothing", s.clock.now().UnixNano())
 	if seen != 0 || p == nil {
 		t.Errorf("%d samples; the budget is spent: %v", seen, p == nil)
 	}
@@ -201,7 +201,7 @@ func TestChoosingASampleAllocatesNothing(t *testing.T) {
 	drawn(s, m, 100, 1, same("/v2/orders"))
 	stray := &catalogue.Match{Outcome: catalogue.NoRoute, Host: s.cat.Hosts[1]}
 	drawn(s, stray, 100, 1, same("/x/77/y"))
-	at := s.clock.t.UnixNano()
+	at := s.clock.now().UnixNano()
 	if n := allocs.PerRun(1000, func() {
 		if p := s.rec.Draw(m, "api.example.com", "GET", "/v2/orders", at); p != nil {
 			p.Discard()

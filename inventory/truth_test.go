@@ -87,7 +87,7 @@ func newTruth(t testing.TB, doc *spec.Document, share float64, seed uint64) *tru
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scene{t: t, clock: &clock{noon}, cat: cat}
+	s := &scene{t: t, clock: &clock{t: noon}, cat: cat}
 	s.Inventory = New(Options{Now: s.clock.now})
 	s.rec = s.Bind(cat)
 	s.Activate(s.rec)
@@ -199,7 +199,7 @@ func (g *truth) run(real int, mix mixture) []request {
 		g.clock.advance(90 * time.Minute / time.Duration(real))
 		if len(list)%256 == 0 {
 			g.drain()
-			g.lookAround(g.clock.t)
+			g.lookAround(g.clock.now())
 		}
 	}
 	for range real {
@@ -210,6 +210,6 @@ func (g *truth) run(real int, mix mixture) []request {
 	}
 	g.drain()
 	g.clock.advance(2 * time.Minute)
-	g.lookAround(g.clock.t)
+	g.lookAround(g.clock.now())
 	return list
 }

@@ -2,6 +2,7 @@ package needs
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -39,11 +40,15 @@ func NewRedis(t testing.TB, options ...string) *RedisServer {
 	t.Helper()
 	r := &RedisServer{t: t, path: Tool(t, "redis-server"), dir: t.TempDir()}
 	for tries := 0; r.Addr == ""; tries++ {
-		addr, err := redisAddress()
-		if err != nil && tries > 100 {
-			t.Fatal(err)
+		addr, reserved, err := redisAddress()
+		if err != nil {
+			if tries > 100 {
+				t.Fatal(err)
+			}
+			continue
 		}
 		r.Addr = addr
+		t.Cleanup(func() { _ = reserved.Close() })
 	}
 	for _, option := range options {
 		r.args = append(r.args, strings.NewReplacer("<port>", r.Port(), "<dir>", r.dir).Replace(option))
@@ -52,22 +57,26 @@ func NewRedis(t testing.TB, options ...string) *RedisServer {
 	return r
 }
 
-// redisAddress is one that nobody listens on. It lies below the ports that connections
-// of others begin at, 32,768 on Linux, since a server that is started again needs the
-// same one. So does that 10,000 above it, which the nodes of a Redis Cluster take too.
-func redisAddress() (string, error) {
+// redisAddress is one that nobody listens on, and that no other test is given until what
+// reserves it is closed: the same port of UDP, for which Redis has no use. It lies below
+// the ports that connections of others begin at, 32,768 on Linux, since a server that is
+// started again needs the same one. So does that 10,000 above it, which the nodes of a
+// Redis Cluster take too.
+func redisAddress() (addr string, reserved io.Closer, err error) {
 	port := 12_000 + rand.IntN(10_000)
-	bus, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+10_000))
-	if err != nil {
-		return "", err
+	addr = fmt.Sprintf("127.0.0.1:%d", port)
+	if reserved, err = net.ListenPacket("udp", addr); err != nil {
+		return "", nil, err
 	}
-	defer bus.Close()
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		return "", err
+	for _, free := range []string{addr, fmt.Sprintf("127.0.0.1:%d", port+10_000)} {
+		l, err := net.Listen("tcp", free)
+		if err != nil {
+			_ = reserved.Close()
+			return "", nil, err
+		}
+		_ = l.Close()
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return addr, reserved, nil
 }
 
 // Port is the one that it listens on.

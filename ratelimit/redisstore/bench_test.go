@@ -11,16 +11,16 @@ import (
 // BenchmarkHotKey is one node's leased decisions on one key of a large limit, beside
 // one round trip for each request, and how much Redis is asked for a thousand of them.
 func BenchmarkHotKey(b *testing.B) {
-	s := server{addr: needs.Redis(b).Addr}
+	addr := needs.Redis(b).Addr
 	b.Run("leased", func(b *testing.B) {
-		n := s.node(b)
+		n := ticking(b, addr)
 		l := limit(b, ratelimit.Limit{Rate: ratelimit.MaxRate, Window: time.Second})
 		before := n.Asked()
 		bench(b, n, l)
 		b.ReportMetric(float64(n.Asked()-before)/float64(b.N)*1000, "redis/1000")
 	})
 	b.Run("round-trip", func(b *testing.B) {
-		n := s.node(b)
+		n := ticking(b, addr)
 		l := limit(b, ratelimit.Limit{Rate: ratelimit.MaxRate, Window: time.Second})
 		k := keyOf(n, l, "hot")
 		b.RunParallel(func(pb *testing.PB) {
@@ -30,7 +30,7 @@ func BenchmarkHotKey(b *testing.B) {
 		})
 	})
 	b.Run("refused", func(b *testing.B) {
-		n := s.node(b)
+		n := ticking(b, addr)
 		l := limit(b, ratelimit.Limit{Rate: 1, Window: time.Hour})
 		take(n, l, "hot", 1)
 		before := n.Asked()

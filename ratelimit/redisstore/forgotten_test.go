@@ -24,7 +24,7 @@ func (s *Store) known() (n int) {
 func eachAlgorithm(t *testing.T, test func(t *testing.T, m *miniredis.Miniredis, n *Store, l *ratelimit.Limit)) {
 	for name, l := range algorithms {
 		t.Run(name, func(t *testing.T) {
-			m := miniredis.RunT(t)
+			m := still(t)
 			test(t, m, nodeAt(t, m.Addr()), limit(t, l))
 		})
 	}
@@ -69,7 +69,7 @@ func TestWhatANodeAndRedisForgotIsNotAdmittedAgain(t *testing.T) {
 // A flood of clients who were here once does not push out one who has used all.
 func TestAFloodPushesOutItsOwnBuckets(t *testing.T) {
 	t.Parallel()
-	m := miniredis.RunT(t)
+	m := still(t)
 	n := nodeAt(t, m.Addr())
 	strict := limit(t, ratelimit.Limit{Rate: 5, Window: time.Hour})
 	wide := *strict

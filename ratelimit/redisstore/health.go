@@ -23,7 +23,8 @@ const (
 	tryPatience = 500 * time.Millisecond
 	// absent is how many seconds a node is counted that is not heard of.
 	absent = 5
-	// farewell is how long the end of a process may wait for Redis.
+	// farewell is how long the end of a process may wait for Redis, or its patience
+	// where that is longer.
 	farewell = time.Second
 )
 

@@ -35,7 +35,7 @@ func TestALongOutageIsToldInOneSum(t *testing.T) {
 		"quota":  {Rate: 1_000_000, Algorithm: ratelimit.Quota, Period: ratelimit.Month},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := miniredis.RunT(t)
+			m := still(t)
 			n := nodeAt(t, m.Addr())
 			n.nodes.Store(3)
 			l := limit(t, l)
@@ -53,8 +53,7 @@ func TestALongOutageIsToldInOneSum(t *testing.T) {
 				used = other.Peek(l, keyOf(other, l, "client")).Used
 				return used > 0
 			})
-			// A bucket has leaked some hundred a second since.
-			if used > 20_000 || used < 20_000-5_000 || name != "bucket" && used != 20_000 {
+			if used != 20_000 {
 				t.Errorf("told %d, want 20,000", used)
 			}
 			if n.Untold() != 0 || n.Asked()-asked > 100 {
@@ -67,11 +66,10 @@ func TestALongOutageIsToldInOneSum(t *testing.T) {
 // What a limit has forgotten by the end of an outage is not held against anybody.
 func TestOnlyWhatStillCountsIsTold(t *testing.T) {
 	t.Parallel()
-	m := miniredis.RunT(t)
+	m := still(t)
 	var now atomic.Int64
-	start := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	n := makeNode(t, m.Addr(), ratelimit.TableConfig{Slots: 4096, Now: now.Load})
-	n.clock, n.wall = now.Load, func() time.Time { return start.Add(time.Duration(now.Load())) }
+	n.clock, n.wall = now.Load, func() time.Time { return noon.Add(time.Duration(now.Load())) }
 	run(t, n)
 	await(t, "Redis", func() bool { return n.up.Load() })
 	l := limit(t, ratelimit.Limit{Rate: 100, Window: time.Minute})
@@ -132,6 +130,7 @@ func TestASlowRedisIsNotAskedAgainAndAgain(t *testing.T) {
 		take(n, l, fmt.Sprint("client ", i), 1)
 		return !n.up.Load()
 	})
+	await(t, "the last change to be told", func() bool { return changes.Load()%2 == 0 })
 	before, asked := changes.Load(), n.Asked()
 	// Several tries later it is still not asked.
 	for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
@@ -140,7 +139,8 @@ func TestASlowRedisIsNotAskedAgainAndAgain(t *testing.T) {
 			t.Fatal("refused")
 		}
 	}
-	if changes.Load() != before || n.Asked() != asked || n.Health() == nil {
+	// But for what was on its way to it then.
+	if changes.Load() != before || n.Asked() > asked+flushers || n.Health() == nil {
 		t.Errorf("it changed %d times and was asked %d times: %v", changes.Load()-before, n.Asked()-asked, n.Health())
 	}
 	proxy.Delay(0)
@@ -150,7 +150,7 @@ func TestASlowRedisIsNotAskedAgainAndAgain(t *testing.T) {
 // What is under way when a process ends is told all the same.
 func TestTheLastAreToldWhenAProcessEnds(t *testing.T) {
 	t.Parallel()
-	m := miniredis.RunT(t)
+	m := still(t)
 	other := nodeAt(t, m.Addr())
 	l := limit(t, ratelimit.Limit{Rate: 100, Window: time.Hour})
 	var key ratelimit.Key
@@ -168,7 +168,7 @@ func TestTheLastAreToldWhenAProcessEnds(t *testing.T) {
 
 func TestEndedStoreSaysSo(t *testing.T) {
 	t.Parallel()
-	m := miniredis.RunT(t)
+	m := still(t)
 	var n *Store
 	t.Run("a process", func(t *testing.T) { n = nodeAt(t, m.Addr()) })
 	if err := n.Health(); err == nil || errors.Unwrap(err) != nil {

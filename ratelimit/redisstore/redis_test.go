@@ -14,24 +14,74 @@ import (
 )
 
 // server is a Redis that a test has for itself.
-type server struct{ addr string }
+type server struct {
+	addr   string
+	script *redis.Script // nil: the store's own, by the time of Redis
+}
 
-// eachServer runs a test against a real redis-server and against miniredis.
+// noon is when the clocks under test stand that stand still: no quota's period ends, no
+// bucket leaks and no lease is over however long a busy machine takes.
+var noon = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+
+// eachServer runs a test against a real redis-server and against miniredis, whose
+// clocks stand.
 func eachServer(t *testing.T, test func(t *testing.T, s *server)) {
 	t.Run("miniredis", func(t *testing.T) {
 		t.Parallel()
-		test(t, &server{addr: miniredis.RunT(t).Addr()})
+		test(t, &server{addr: still(t).Addr()})
 	})
 	t.Run("redis-server", func(t *testing.T) {
 		t.Parallel()
-		test(t, &server{addr: needs.Redis(t).Addr})
+		s := &server{addr: needs.Redis(t).Addr, script: clockedScript(t)}
+		s.empty(t)
+		test(t, s)
 	})
 }
 
-// node is one process of a fleet.
-func (s *server) node(t testing.TB) *Store { return nodeAt(t, s.addr) }
+// still is a miniredis whose clock stands.
+func still(t testing.TB) *miniredis.Miniredis {
+	m := miniredis.RunT(t)
+	m.SetTime(noon)
+	return m
+}
 
+// empty has Redis lose all that it knows, but for the time of a clock that stands.
+func (s *server) empty(t testing.TB) {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: s.addr})
+	defer client.Close()
+	if err := client.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if s.script != nil {
+		setClock(client, noon)
+	}
+}
+
+// node is one process of a fleet, whose clock stands.
+func (s *server) node(t testing.TB) *Store {
+	t.Helper()
+	n := makeNode(t, s.addr, ratelimit.TableConfig{Slots: 4096, Secret: []byte("the fleet's"), Now: stands, Wall: atNoon})
+	n.clock, n.wall = stands, atNoon
+	if s.script != nil {
+		n.script = s.script
+	}
+	run(t, n)
+	await(t, "Redis", func() bool { return n.up.Load() })
+	return n
+}
+
+func stands() int64     { return int64(time.Hour) }
+func atNoon() time.Time { return noon }
+
+// nodeAt is a node at a Redis of any kind, whose clock stands.
 func nodeAt(t testing.TB, addr string) *Store {
+	t.Helper()
+	return (&server{addr: addr}).node(t)
+}
+
+// ticking is a node that goes by the process's clock, and Redis by its own.
+func ticking(t testing.TB, addr string) *Store {
 	t.Helper()
 	n := newNode(t, addr)
 	await(t, "Redis", func() bool { return n.up.Load() })
@@ -47,11 +97,12 @@ func newNode(t testing.TB, addr string) *Store {
 
 func makeNode(t testing.TB, addr string, table ratelimit.TableConfig) *Store {
 	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true, MaxRetries: -1})
+	// Only the patience below ends what takes long.
+	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true, MaxRetries: -1, DialTimeout: time.Minute, ReadTimeout: -1, WriteTimeout: -1})
 	t.Cleanup(func() { _ = client.Close() })
 	return New(Config{
 		Client: client, Prefix: "test:", Table: ratelimit.NewTable(table),
-		Patience: 5 * time.Second, // of a busy machine
+		Patience: 30 * time.Second, // of a busy machine
 	})
 }
 
@@ -68,7 +119,7 @@ func run(t testing.TB, n *Store) {
 
 func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited for %s in vain", what)
 		}
@@ -165,7 +216,7 @@ func TestManyAtOnceAreNoMore(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		if admitted > 5 || admitted < 4 {
+		if admitted != 5 {
 			t.Errorf("%d admitted, want 5", admitted)
 		}
 	})
@@ -249,7 +300,7 @@ func TestWrongGuessesOfThreeNodesAreFiveAndRightOnesFree(t *testing.T) {
 func TestAPenaltyHoldsOnEveryNode(t *testing.T) {
 	t.Parallel()
 	eachServer(t, func(t *testing.T, s *server) {
-		a, b := s.node(t), s.node(t)
+		a, b := ticking(t, s.addr), ticking(t, s.addr)
 		l := limit(t, ratelimit.Limit{Rate: 1, Window: time.Second, Penalty: time.Hour, OnStoreFailure: ratelimit.FailDeny})
 		for d := take(a, l, "a", 1); d.Unavailable; d = take(a, l, "a", 1) {
 			a.patient(t)
@@ -283,9 +334,7 @@ func TestANodeRepairsWhatRedisLost(t *testing.T) {
 					n.patient(t)
 				}
 			}
-			if err := n.cfg.Client.FlushAll(t.Context()).Err(); err != nil {
-				t.Fatal(err)
-			}
+			s.empty(t)
 			admitted := 0
 			for range 10 {
 				n.patient(t)
@@ -303,9 +352,7 @@ func TestANodeRepairsWhatRedisLost(t *testing.T) {
 // An hour back does not refuse for an hour, and gives nothing back.
 func TestAClockOfRedisThatStepsBack(t *testing.T) {
 	t.Parallel()
-	m := miniredis.RunT(t)
-	start := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-	m.SetTime(start)
+	m := still(t)
 	n := nodeAt(t, m.Addr())
 	for name, l := range algorithms {
 		l.OnStoreFailure = ratelimit.FailDeny
@@ -313,7 +360,7 @@ func TestAClockOfRedisThatStepsBack(t *testing.T) {
 			l.Window = time.Minute
 		}
 		l := limit(t, l)
-		m.SetTime(start)
+		m.SetTime(noon)
 		for i := 0; i < 5; {
 			if take(n, l, name, 1).Admitted {
 				i++
@@ -321,7 +368,7 @@ func TestAClockOfRedisThatStepsBack(t *testing.T) {
 				n.patient(t)
 			}
 		}
-		m.SetTime(start.Add(-time.Hour))
+		m.SetTime(noon.Add(-time.Hour))
 		d := take(n, l, name, 1)
 		if d.Admitted {
 			t.Errorf("%s: admitted after the clock stepped back", name)
@@ -340,11 +387,7 @@ func TestWithoutRedisEachLimitDoesWhatItSays(t *testing.T) {
 		l := limit(t, ratelimit.Limit{Rate: 6, Window: time.Hour, OnStoreFailure: failure})
 		admitted := 0
 		for range 20 {
-			began := time.Now()
 			d := take(n, l, failure.String(), 1)
-			if took := time.Since(began); took > time.Second {
-				t.Errorf("%s took %s", failure, took)
-			}
 			if d.Admitted {
 				admitted++
 			} else if d.Unavailable != (failure == ratelimit.FailDeny) {
@@ -355,15 +398,15 @@ func TestWithoutRedisEachLimitDoesWhatItSays(t *testing.T) {
 			t.Errorf("%s: %d of 20 admitted, want %d", failure, admitted, want)
 		}
 	}
-	if n.Health() == nil || n.Failures() != 0 && n.Nodes() != 3 {
-		t.Errorf("health %v, nodes %d", n.Health(), n.Nodes())
+	if n.Health() == nil || n.Nodes() != 3 || n.Asked() != 0 || len(n.queue) != 0 { // whoever asked would have waited
+		t.Errorf("health %v, nodes %d, %d questions and %d more", n.Health(), n.Nodes(), n.Asked(), len(n.queue))
 	}
 }
 
 // What was counted while Redis was away is told when it is back.
 func TestWhatWasCountedAloneIsToldLater(t *testing.T) {
 	t.Parallel()
-	m := miniredis.RunT(t)
+	m := still(t)
 	a := nodeAt(t, m.Addr())
 	l := limit(t, ratelimit.Limit{Rate: 10, Window: time.Hour})
 	m.SetError("LOADING away")

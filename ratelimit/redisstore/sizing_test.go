@@ -19,8 +19,7 @@ import (
 // nobody comes again within the time of a lease. It tells how long Redis itself works
 // for one.
 func BenchmarkNewClients(b *testing.B) {
-	s := server{addr: needs.Redis(b).Addr}
-	n := s.node(b)
+	n := ticking(b, needs.Redis(b).Addr)
 	for _, l := range sizes(b) {
 		b.Run(l.Name, func(b *testing.B) {
 			before, work := n.Asked(), scriptTime(b, n)
@@ -45,8 +44,7 @@ func BenchmarkNewClients(b *testing.B) {
 func BenchmarkMemory(b *testing.B) {
 	for _, l := range sizes(b) {
 		b.Run(l.Name, func(b *testing.B) {
-			s := server{addr: needs.Redis(b).Addr}
-			n := s.node(b)
+			n := ticking(b, needs.Redis(b).Addr)
 			ctx := context.Background()
 			const clients = 2000
 			before := usedMemory(b, n)
@@ -78,10 +76,9 @@ func TestAFullWindowInRedis(t *testing.T) {
 	addr := needs.Redis(t).Addr
 	client := redis.NewClient(&redis.Options{Addr: addr})
 	defer client.Close()
-	start := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 	n := makeNode(t, addr, ratelimit.TableConfig{Slots: 64, Secret: []byte("the fleet's"), Now: now.Load})
 	n.clock, n.script = now.Load, clockedScript(t)
-	setClock(client, start)
+	setClock(client, noon)
 	run(t, n)
 	await(t, "Redis", func() bool { return n.up.Load() })
 	l := limit(t, ratelimit.Limit{Rate: 600, Window: time.Minute})
@@ -90,7 +87,7 @@ func TestAFullWindowInRedis(t *testing.T) {
 			t.Fatal("refused")
 		}
 		now.Store(int64(i+1) * int64(4*time.Second))
-		setClock(client, start.Add(time.Duration(now.Load())))
+		setClock(client, noon.Add(time.Duration(now.Load())))
 	}
 	size := client.MemoryUsage(t.Context(), n.redisKey(n.bucket(l, keyOf(n, l, "client")))).Val()
 	t.Logf("a window with charges in all its parts takes %d bytes", size)

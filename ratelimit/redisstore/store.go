@@ -145,7 +145,7 @@ func (s *Store) Run(ctx context.Context) {
 	}
 	s.watch(ctx)
 	wg.Wait()
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(farewell, s.cfg.Patience))
 	defer cancel()
 	s.drain(last)
 	s.down(errors.New("the process ends"))
