@@ -22,6 +22,7 @@ func TestFloodOfEverythingIsBoundedWithAStore(t *testing.T) {
 	inv := New(Options{Feed: func(Event) { lines++ }})
 	s := &scene{t: t, clock: &clock{t: time.Now()}, Inventory: inv}
 	s.load(orders())
+	inv.keeper.patience = time.Minute
 	inv.OpenStore(StoreOptions{File: file})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

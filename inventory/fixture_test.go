@@ -97,6 +97,7 @@ func newScene(t testing.TB, o Options, apis ...*catalogue.API) *scene {
 	o.Now = s.clock.now
 	o.Feed = func(e Event) { s.events = append(s.events, e) }
 	s.Inventory = New(o)
+	s.keeper.patience = time.Minute // a busy machine loads no file in a second
 	s.load(apis...)
 	return s
 }

@@ -182,6 +182,7 @@ func New(o Options) *Inventory {
 	}
 	inv.epoch.Store(uint64(inv.start))
 	inv.keeper.part, inv.keeper.wake = memoryPart, make(chan struct{}, 1)
+	inv.keeper.patience = patience
 	inv.fleet.id = newNodeID()
 	inv.feed.tell = inv.fleet.tell
 	inv.OnSample(inv.inspect)
@@ -200,7 +201,7 @@ func (inv *Inventory) Run(ctx context.Context) {
 	}
 	defer inv.running.Store(false)
 	// What the store has must not be announced as if it were new.
-	inv.AwaitStore(ctx, patience)
+	inv.AwaitStore(ctx, inv.keeper.patience)
 	ticker := time.NewTicker(tickEvery)
 	defer ticker.Stop()
 	for {

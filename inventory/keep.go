@@ -81,8 +81,9 @@ const (
 
 // keeper writes the inventory to the store. Its goroutine owns what has no lock.
 type keeper struct {
-	options StoreOptions
-	parts   []Kept
+	options  StoreOptions
+	parts    []Kept
+	patience time.Duration // how long a start waits for the store
 
 	store    *store.Store // nil: not open
 	all      bool         // the file has nothing of what is in memory
@@ -141,7 +142,7 @@ func (inv *Inventory) OpenStore(o StoreOptions) {
 		inv.runStore(ctx)
 	}()
 	inv.startFleet()
-	inv.AwaitStore(context.Background(), patience)
+	inv.AwaitStore(context.Background(), k.patience)
 	inv.consumers.settle(nil)
 }
 

@@ -3,11 +3,13 @@ package inventory
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -190,12 +192,23 @@ func TestKindsAreWrittenByValuesThatStay(t *testing.T) {
 
 func TestSomebodyElsesBucket(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "inventory.db")
-	keep := func(values map[string]string, changed map[string]bool) (*Inventory, func()) {
+	var mu sync.Mutex // of what follows: the store writes when it likes
+	var values map[string]string
+	var changed map[string]bool
+	keep := func() *Inventory {
 		inv := New(Options{})
+		inv.keeper.patience = time.Minute
 		inv.Keep(Kept{
 			Bucket: "quotas",
-			Load:   func(key, value []byte) error { values[string(key)] = string(value); return nil },
+			Load: func(key, value []byte) error {
+				mu.Lock()
+				defer mu.Unlock()
+				values[string(key)] = string(value)
+				return nil
+			},
 			Save: func(all bool, put func(key, value []byte)) {
+				mu.Lock()
+				defer mu.Unlock()
 				for k, v := range values {
 					if all || changed[k] {
 						put([]byte(k), []byte(v))
@@ -210,24 +223,32 @@ func TestSomebodyElsesBucket(t *testing.T) {
 			},
 		})
 		inv.OpenStore(StoreOptions{File: file})
-		return inv, inv.CloseStore
+		return inv
 	}
-	inv, end := keep(map[string]string{"a": "1", "b": "2"}, map[string]bool{"a": true, "b": true})
+	want := func(want map[string]string) {
+		t.Helper()
+		mu.Lock()
+		defer mu.Unlock()
+		if !maps.Equal(values, want) {
+			t.Fatalf("loaded %v, want %v", values, want)
+		}
+	}
+	values, changed = map[string]string{"a": "1", "b": "2"}, map[string]bool{"a": true, "b": true}
+	inv := keep()
 	inv.Settle(context.Background())
-	end()
-	values, changed := map[string]string{}, map[string]bool{}
-	inv, end = keep(values, changed)
-	if values["a"] != "1" || values["b"] != "2" {
-		t.Fatalf("loaded %v", values)
-	}
+	inv.CloseStore()
+
+	values, changed = map[string]string{}, map[string]bool{}
+	inv = keep()
+	want(map[string]string{"a": "1", "b": "2"})
+	mu.Lock()
 	delete(values, "a")
 	changed["a"] = true
+	mu.Unlock()
 	inv.Settle(context.Background())
-	end()
-	values = map[string]string{}
-	_, end = keep(values, map[string]bool{})
-	defer end()
-	if len(values) != 1 || values["b"] != "2" {
-		t.Errorf("loaded %v", values)
-	}
+	inv.CloseStore()
+
+	values, changed = map[string]string{}, map[string]bool{}
+	defer keep().CloseStore()
+	want(map[string]string{"b": "2"})
 }

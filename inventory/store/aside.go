@@ -13,7 +13,7 @@ const asideKept = 3
 
 // setAside renames a damaged file and lets go of the oldest that were before.
 func setAside(file string) (aside string, err error) {
-	aside = file + ".damaged-" + time.Now().UTC().Format("20060102T150405.000")
+	aside = file + ".damaged-" + time.Now().UTC().Format("20060102T150405.000000") // two within a millisecond are two
 	if err := os.Rename(file, aside); err != nil {
 		return "", err
 	}

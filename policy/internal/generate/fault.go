@@ -148,9 +148,9 @@ func breaks(s *openapi3.Schema, v any, set func(any), at string) []breakage {
 		if f.closed && len(s.AllOf) == 0 && s.AdditionalProperties.Schema == nil {
 			all = append(all, breakage{at + " with a member too many", func() { v["zz-none"] = 1 }})
 		}
-		for name, p := range f.properties {
+		for _, name := range sorted(f.properties) { // the same fault for the same seed
 			if member, has := v[name]; has {
-				all = append(all, breaks(p, member, func(bad any) { v[name] = bad }, at+"/"+name)...)
+				all = append(all, breaks(f.properties[name], member, func(bad any) { v[name] = bad }, at+"/"+name)...)
 			}
 		}
 	}

@@ -126,7 +126,7 @@ func (s *suite) want(l *ratelimit.Limit, client string, cost uint32, admitted bo
 func (s *suite) used(l *ratelimit.Limit, client string, want int) {
 	s.Helper()
 	k := key(s.Nodes[0], l, client)
-	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		var states []ratelimit.State
 		agree := true
 		for _, n := range s.Nodes {
