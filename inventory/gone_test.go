@@ -4,11 +4,14 @@ package inventory
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/apiguard/caddy-api-guard/inventory/store"
 )
 
 // awaitStore waits for a condition of the store, whose reason has a text in it.
@@ -73,6 +76,30 @@ func TestAFileThatIsRemovedIsBegunAnewWithAllThereIs(t *testing.T) {
 			s.CloseStore()
 			wantKept(t, file, 3)
 		})
+	}
+}
+
+// However long the store had failed before, what is in memory is written soon to a file
+// that has just been begun.
+func TestANewFileDoesNotWaitForWhatTheOneBeforeFailed(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "inventory.db")
+	opened, _, err := store.Open(file, func(store.Pair) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &keeper{options: StoreOptions{File: file}, store: opened, retry: retryLast}
+	t.Cleanup(func() { _ = k.store.Close() })
+	k.fail(errors.New("the disk is full"))
+	if k.retry != retryLast {
+		t.Errorf("a full disk is tried again after %s, want %s", k.retry, retryLast)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	k.fail(store.ErrGone)
+	if k.retry != retryFirst || k.store == opened {
+		t.Errorf("a new file is written to after %s, want %s", k.retry, retryFirst)
 	}
 }
 

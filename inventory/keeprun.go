@@ -260,6 +260,7 @@ func (k *keeper) fail(err error) {
 		}
 		_ = k.store.Close()
 		k.store, k.failed, k.all = s, nil, true
+		k.retry = retryFirst // of the new file nothing has failed yet
 		k.works = Part{Status: StoreOK, Why: "a new file was begun when the one before was removed"}
 	case errors.Is(err, store.ErrDamaged):
 		aside, asideErr := k.store.SetAside()

@@ -24,7 +24,7 @@ var length = flag.Duration("soak", 15*time.Second, "how long the traffic runs; 5
 const patience = 90 * time.Second
 
 // heapRoom is how much more the heap may hold afterwards than after the warm-up.
-const heapRoom = 32 << 20
+const heapRoom = 20 << 20
 
 // onTheWay is how long a request that was let in may take to the upstream, which is where
 // guesses are seen, on a machine that does much else.
@@ -85,7 +85,9 @@ func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 
 	wantFiveAMinute(t, up.guessed())
 
+	mended := time.Now()
 	awaitHealth(t, caddy)
+	t.Logf("store and cluster were healthy %s after the last fault", time.Since(mended).Round(time.Second))
 	settle(t, caddy)
 	wantCount(t, caddy, "/v2/orders/{id}", first["valid"], sums["valid"])
 	wantCount(t, caddy, "/v2/password-reset", first["guesses"], sums["guesses"])
@@ -113,7 +115,8 @@ func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 func wantFiveAMinute(t *testing.T, passed []time.Time) {
 	t.Helper()
 	if len(passed) < guessRate {
-		t.Fatalf("%d guesses passed, %d may", len(passed), guessRate)
+		t.Errorf("%d guesses passed, %d may", len(passed), guessRate)
+		return
 	}
 	t.Logf("%d guesses passed within %s", len(passed), passed[len(passed)-1].Sub(passed[0]).Round(time.Second))
 	for i := guessRate; i < len(passed); i++ {
