@@ -17,13 +17,13 @@ func TestWhoWaitedInVainDoesNotComeBetweenAnothersLookAndCharge(t *testing.T) {
 	for name, l := range algorithms {
 		t.Run(name, func(t *testing.T) {
 			var reading atomic.Pointer[func()]
-			start := time.Now()
-			n := makeNode(t, miniredis.RunT(t).Addr(), ratelimit.TableConfig{Slots: 4096, Now: func() int64 {
+			n := makeNode(t, still(t).Addr(), ratelimit.TableConfig{Slots: 4096, Wall: atNoon, Now: func() int64 {
 				if during := reading.Load(); during != nil {
 					(*during)()
 				}
-				return int64(time.Since(start))
+				return stands()
 			}})
+			n.clock, n.wall = stands, atNoon
 			run(t, n)
 			n.patient(t)
 			l := limit(t, l)
