@@ -90,7 +90,7 @@ type invocation struct {
 // arguments, long says what it does, for people.
 func command(use, short, long string, run func(*invocation, []string) error) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: use, Short: short, Long: strings.TrimSpace(long), Args: cobra.NoArgs,
+		Use: use, Short: short, Long: strings.TrimSpace(long), Args: noArguments,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return run(&invocation{cmd: cmd, out: cmd.OutOrStdout()}, args)
@@ -99,6 +99,14 @@ func command(use, short, long string, run func(*invocation, []string) error) *co
 	cmd.Flags().String("address", "", "Address of the administration API (default "+caddy.DefaultAdminListen+")")
 	cmd.Flags().Bool("json", false, "Write JSON, as the admin API answers")
 	return cmd
+}
+
+// noArguments is for commands that are told everything by flags.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%q: what %s is to look at is said with flags, such as --api NAME; see %[2]s --help", args[0], cmd.CommandPath())
 }
 
 // withConfig adds the flags that name a configuration file. about says what the

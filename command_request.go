@@ -31,6 +31,9 @@ func (in *invocation) request(method, uri string, header http.Header, body io.Re
 func remedy(err error) string {
 	text := err.Error()
 	switch {
+	case strings.Contains(text, "HTTP 404: 404 page not found"):
+		// net/http's own words: the admin API has no such route.
+		return ". That Caddy has no API Guard, or an older one: look whether the file that runs lists http.handlers.api_guard (caddy list-modules), and restart it with the new one; a reload keeps the old one running"
 	case !strings.Contains(text, ": dial "):
 		return ""
 	case strings.Contains(text, "permission denied"):

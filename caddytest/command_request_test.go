@@ -1,6 +1,9 @@
 package caddytest
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,6 +17,10 @@ func TestACommandThatCannotAskSaysWhatToDo(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "admin.sock")
 	bare := harness.Start(t, harness.Config{Caddyfile: "{\n\tadmin 127.0.0.1:<admin>\n}\nhttp://:<http> {\n\trespond \"a site\"\n}\n"})
 	empty := harness.Config{Caddyfile: "{\n}\n"}
+	// What Caddy's admin API answers where no module has the route, and where one has
+	// it and not the entry.
+	older := answering(t, http.StatusNotFound, "404 page not found\n")
+	unknown := answering(t, http.StatusNotFound, "{\"error\":\"there is no such route\"}\n")
 	for name, c := range map[string]struct {
 		cfg  harness.Config
 		args []string
@@ -30,6 +37,9 @@ func TestACommandThatCannotAskSaysWhatToDo(t *testing.T) {
 		"nor with flags":        {empty, []string{"nothing", "--address", "127.0.0.1:1"}, "there is no command \"nothing\":"},
 		"flags alone":           {empty, []string{"--address", "127.0.0.1:1"}, "write the command first"},
 		"flags first":           {empty, []string{"--strict", "findings"}, "write the command first"},
+		"a word too many":       {empty, []string{"openapi", "orders", "--address", bare.Admin}, "\"orders\": what caddy api-guard openapi is to look at is said with flags"},
+		"an admin without it":   {empty, []string{"routes", "--address", older}, "restart it with the new one"},
+		"an entry it has not":   {empty, []string{"show", "abc", "--address", unknown}, "HTTP 404: {\"error\":\"there is no such route\"}"},
 		"no such file":          {empty, []string{"lint", "--config", "none.Caddyfile"}, "none.Caddyfile"},
 		"a file without guard":  {empty, []string{"lint", "--config", "CADDYFILE", "--adapter", "caddyfile"}, "add the global option api_guard"},
 	} {
@@ -41,4 +51,15 @@ func TestACommandThatCannotAskSaysWhatToDo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// answering is the address of a server that has one answer to everything.
+func answering(t *testing.T, status int, body string) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}))
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
 }
