@@ -17,6 +17,12 @@ func (x *exchange) sendProblem(h http.Header) error {
 	body := v.AppendProblem(x.problem[:0], x.app.typeBase(), x.instance())
 	x.problem = body
 	h["Content-Type"] = x.values.list(policy.MediaTypeProblem)
+	if x.r.ProtoMajor == 1 && x.kept == nil && len(x.r.Header["Expect"]) > 0 {
+		// The client waits for leave to send its body (RFC 9110, section 10.1.1). With
+		// Caddy's reader around that body, net/http does not see it and would wait for
+		// the body before it lets the answer go, unless the connection closes.
+		h["Connection"] = x.values.list("close")
+	}
 	var length [20]byte
 	h["Content-Length"] = x.values.list(x.values.text(strconv.AppendInt(length[:0], int64(len(body)), 10)))
 	x.w.WriteHeader(v.Status)

@@ -24,6 +24,7 @@ type exchange struct {
 	w        http.ResponseWriter
 	r        *http.Request
 	replacer *caddy.Replacer
+	vars     map[string]any // Caddy's, of the request
 	query    catalogue.Query
 	request  policy.Request
 	verdict  policy.Verdict
@@ -97,7 +98,7 @@ func (x *exchange) release() {
 		_, _ = x.watched.end() // unless it was asked
 		x.watched = nil
 	}
-	x.app, x.w, x.r, x.replacer, x.tee, x.facts, x.observed = nil, nil, nil, nil, nil, nil, false
+	x.app, x.w, x.r, x.replacer, x.vars, x.tee, x.facts, x.observed = nil, nil, nil, nil, nil, nil, nil, false
 	x.removed, x.wouldRemove, x.logged, x.readTimeout, x.rewritten = nil, nil, false, 0, false
 	x.passed.method, x.passed.uri, x.passed.host = "", "", ""
 	x.body = timedBody{}
@@ -142,6 +143,7 @@ func (x *exchange) answerRefusal() error {
 	x.decorate(h)
 	v.SetRefusal(h)
 	if x.app.Refusals == refusalsHandleErrors {
+		x.leave(left{status: v.Status, problem: v.AppendProblem(nil, x.app.typeBase(), x.instance())})
 		return caddyhttp.HandlerError{StatusCode: v.Status, Err: errRefused}
 	}
 	return x.sendProblem(h)
@@ -153,7 +155,7 @@ func (x *exchange) answerRefusal() error {
 func (x *exchange) disarm() {
 	if x.verdict.Reason == policy.ReasonMalformedTarget {
 		x.request.Target = target.Target{Host: x.request.Target.Host, Authority: x.request.Target.Authority, Path: "/"}
-		x.write()
+		x.write(true)
 	} else {
 		x.rewrite()
 	}

@@ -68,9 +68,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if judgedBefore(w, r) {
 		return next.ServeHTTP(w, r)
 	}
+	vars := varsOf(r)
+	if l, ok := vars[leftVar].(*left); ok && l.is(r) {
+		return l.serve(w, r, next)
+	}
 	x := exchanges.Get().(*exchange)
 	defer x.release()
-	x.begin(h, w, r)
+	x.begin(h, w, r, vars)
 	x.decide()
 	if x.verdict.Outcome == policy.Refuse {
 		return x.refuse()
@@ -79,6 +83,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return x.serveCatalog()
 	}
 	return x.forward(next)
+}
+
+// varsOf are Caddy's variables of a request, nil outside of Caddy.
+func varsOf(r *http.Request) map[string]any {
+	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	return vars
 }
 
 // judgedBefore reports whether a guard around this one let the very request pass:
@@ -99,8 +109,8 @@ func judgedBefore(w http.ResponseWriter, r *http.Request) bool {
 }
 
 // begin takes over a request.
-func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request) {
-	x.app, x.w, x.r, x.others = h.app.now.Load(), w, r, h.behaviour()
+func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request, vars map[string]any) {
+	x.app, x.w, x.r, x.vars, x.others = h.app.now.Load(), w, r, vars, h.behaviour()
 	if h.server != nil {
 		x.logged, x.readTimeout = h.server.Logs != nil, time.Duration(h.server.ReadTimeout)
 	}
@@ -163,7 +173,7 @@ func (x *exchange) match() {
 		q.Own, q.Match = true, catalogue.Match{Outcome: catalogue.Unclaimed, Host: q.Match.Host}
 	}
 	q.Client = netip.Addr{}
-	if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {
+	if ip, ok := x.vars[caddyhttp.ClientIPVarKey].(string); ok {
 		q.Client, _ = netip.ParseAddr(ip)
 	}
 }
@@ -178,6 +188,9 @@ func (x *exchange) forward(next caddyhttp.Handler) error {
 	x.response.begin(x.w)
 	x.passed.method, x.passed.uri, x.passed.host = x.r.Method, x.r.RequestURI, x.r.Host
 	err := next.ServeHTTP(&x.response, x.r)
+	if err != nil {
+		x.leave(left{})
+	}
 	if x.tee != nil {
 		x.judgeStreamed()
 	}
@@ -223,13 +236,15 @@ func (x *exchange) rewrite() {
 		return
 	}
 	x.rewritten = true
-	x.write()
+	x.write(false)
 }
 
 // write makes the target and host of the request, and of the original request that
-// Caddy keeps, the canonical ones.
-func (x *exchange) write() {
-	t := &x.request.Target
+// Caddy keeps, the canonical ones. Where a handler before the guard has changed the
+// target, the original one is another: it gets its own canonical form, or with all
+// the one that the request gets.
+func (x *exchange) write(all bool) {
+	t, was, host := &x.request.Target, x.r.RequestURI, x.r.Host
 	t.WriteTo(x.r.URL)
 	x.r.RequestURI = x.r.URL.RequestURI()
 	x.r.Host = t.Authority
@@ -238,12 +253,20 @@ func (x *exchange) write() {
 	if !ok {
 		return
 	}
+	if original.RequestURI != was && !all {
+		own, problem := target.Canonical(target.Input{Method: x.request.Method, Raw: original.RequestURI, Host: host, TLS: x.r.TLS != nil})
+		if problem != "" || original.URL == nil {
+			return
+		}
+		t = &own
+	}
 	if original.URL != nil {
 		t.WriteTo(original.URL)
+		original.RequestURI = original.URL.RequestURI()
 	}
 	// {http.request.orig_uri} reads the copy that the context holds, through this
 	// very request: both are replaced in place.
-	original.RequestURI, original.Host = x.r.RequestURI, t.Authority
+	original.Host = t.Authority
 	*x.r = *x.r.WithContext(context.WithValue(ctx, caddyhttp.OriginalRequestCtxKey, original))
 }
 
