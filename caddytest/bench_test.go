@@ -61,7 +61,8 @@ func (*done) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handl
 var plainText, twoBytes, okay = []string{"text/plain"}, []string{"2"}, []byte("ok")
 
 // benchGuard has three limits, parameters and the inventory. Two limits are token
-// buckets that never run dry; the third binds the operation.
+// buckets that never run dry; the third binds the operation. The API full has one more
+// that is used up by the first request.
 const benchGuard = `{
 	api_guard {
 		policy {
@@ -86,6 +87,17 @@ const benchGuard = `{
 			version v2 {
 				hosts api.example.com
 				path /v2
+				spec orders.yaml
+			}
+		}
+		api full {
+			limit once {
+				key all
+				rate 1/31d
+			}
+			version v1 {
+				hosts api.example.com
+				path /full
 				spec orders.yaml
 			}
 		}
@@ -189,10 +201,14 @@ func requests(b *testing.B, method, target, text string) (next func() *http.Requ
 func BenchmarkChain(b *testing.B) {
 	idling, guarded := loadBench(b)
 	order := fmt.Sprintf(`{"sku":"ABC-1234","quantity":2,"note":%q}`, strings.Repeat("n", 980))
-	for _, call := range []struct{ name, method, target, body string }{
-		{"GET", "GET", "/v2/orders/7", ""},
-		{"POST 1 KB", "POST", "/v2/orders", order},
-		{"GET refused", "GET", "/v2/orders/seven", ""},
+	for _, call := range []struct {
+		name, method, target, body string
+		refused                    int // with what status; 0: it passes
+	}{
+		{"GET", "GET", "/v2/orders/7", "", 0},
+		{"POST 1 KB", "POST", "/v2/orders", order, 0},
+		{"GET refused", "GET", "/v2/orders/seven", "", http.StatusBadRequest},
+		{"GET over quota", "GET", "/full/orders/7", "", http.StatusTooManyRequests},
 	} {
 		for _, chain := range []struct {
 			name   string
@@ -201,14 +217,15 @@ func BenchmarkChain(b *testing.B) {
 			b.Run(call.name+"/"+chain.name, func(b *testing.B) {
 				next := requests(b, call.method, call.target, call.body)
 				w := &sink{header: make(http.Header)}
+				chain.server.ServeHTTP(w, next()) // which uses up what is there once
 				b.ReportAllocs()
 				for b.Loop() {
 					clear(w.header)
 					chain.server.ServeHTTP(w, next())
 				}
 				want := http.StatusOK
-				if chain.name == "guard" && call.name == "GET refused" {
-					want = http.StatusBadRequest
+				if chain.name == "guard" && call.refused != 0 {
+					want = call.refused
 				}
 				if w.status != want {
 					b.Fatalf("status %d, want %d", w.status, want)
