@@ -2,8 +2,6 @@ package needs
 
 import (
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -11,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/apiguard/caddy-api-guard/internal/freeport"
 )
 
 // RedisServer is a redis-server that a test has for itself.
@@ -39,44 +39,13 @@ func Redis(t testing.TB, options ...string) *RedisServer {
 func NewRedis(t testing.TB, options ...string) *RedisServer {
 	t.Helper()
 	r := &RedisServer{t: t, path: Tool(t, "redis-server"), dir: t.TempDir()}
-	for tries := 0; r.Addr == ""; tries++ {
-		addr, reserved, err := redisAddress()
-		if err != nil {
-			if tries > 100 {
-				t.Fatal(err)
-			}
-			continue
-		}
-		r.Addr = addr
-		t.Cleanup(func() { _ = reserved.Close() })
-	}
+	// With the second port, which the nodes of a Redis Cluster take too.
+	r.Addr = net.JoinHostPort("127.0.0.1", freeport.Reserve(t))
 	for _, option := range options {
 		r.args = append(r.args, strings.NewReplacer("<port>", r.Port(), "<dir>", r.dir).Replace(option))
 	}
 	t.Cleanup(r.Kill)
 	return r
-}
-
-// redisAddress is one that nobody listens on, and that no other test is given until what
-// reserves it is closed: the same port of UDP, for which Redis has no use. It lies below
-// the ports that connections of others begin at, 32,768 on Linux, since a server that is
-// started again needs the same one. So does that 10,000 above it, which the nodes of a
-// Redis Cluster take too.
-func redisAddress() (addr string, reserved io.Closer, err error) {
-	port := 12_000 + rand.IntN(10_000)
-	addr = fmt.Sprintf("127.0.0.1:%d", port)
-	if reserved, err = net.ListenPacket("udp", addr); err != nil {
-		return "", nil, err
-	}
-	for _, free := range []string{addr, fmt.Sprintf("127.0.0.1:%d", port+10_000)} {
-		l, err := net.Listen("tcp", free)
-		if err != nil {
-			_ = reserved.Close()
-			return "", nil, err
-		}
-		_ = l.Close()
-	}
-	return addr, reserved, nil
 }
 
 // Port is the one that it listens on.
@@ -116,7 +85,7 @@ func (r *RedisServer) start(args ...string) {
 		_ = cmd.Wait()
 		close(gone)
 	}(r.cmd, r.gone)
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := net.Dial("tcp", r.Addr)
 		if err == nil {
 			_ = conn.Close()

@@ -15,11 +15,12 @@ import (
 )
 
 // Await polls until check is satisfied and fails the test with the last reason
-// when it is not within ten seconds. What is written behind a request (access
-// log, inventory) is awaited like this, never slept for.
+// when it is not within a minute, which is generous because the machine may be running
+// everything else at once. What is written behind a request (access log, inventory) is
+// awaited like this, never slept for.
 func Await(t testing.TB, what string, check func() (reason string, ok bool)) {
 	t.Helper()
-	AwaitFor(t, 10*time.Second, what, check)
+	AwaitFor(t, time.Minute, what, check)
 }
 
 // AwaitFor is Await with so much time.

@@ -18,7 +18,7 @@ import (
 
 // exchangeTimeout is how long an answer may take. Nothing here should take long;
 // it turns a hang into a failure that names the request.
-const exchangeTimeout = 30 * time.Second
+const exchangeTimeout = time.Minute
 
 // Call is one request, spelled exactly as it goes out in either protocol.
 type Call struct {

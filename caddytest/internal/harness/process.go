@@ -11,13 +11,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/apiguard/caddy-api-guard/internal/freeport"
 )
 
 // startTimeout is how long a Caddy may take from its start until it serves. It
@@ -58,7 +59,7 @@ func Start(t testing.TB, cfg Config) *Caddy {
 			})
 			return c
 		}
-		// A port that was free a moment ago may belong to a neighbour by now.
+		// A server of another kind may have taken a port since it was looked at.
 		if attempt < 3 && strings.Contains(err.Error(), "address already in use") {
 			continue
 		}
@@ -68,10 +69,7 @@ func Start(t testing.TB, cfg Config) *Caddy {
 
 func start(t testing.TB, cfg Config) (*Caddy, error) {
 	c := &Caddy{Dir: t.TempDir(), ServerName: "api.example.com", t: t, stderr: new(output), env: cfg.Env}
-	ports, err := freePorts(3)
-	if err != nil {
-		return nil, err
-	}
+	ports := reservePorts(t)
 	c.HTTP, c.HTTPS, c.Admin = loopback(ports[0]), loopback(ports[1]), loopback(ports[2])
 	file, err := cfg.write(c.Dir, ports)
 	if err != nil {
@@ -147,8 +145,11 @@ func (c *Caddy) awaitReady() error {
 	return fmt.Errorf("caddy does not serve after %v", startTimeout)
 }
 
+// stopTimeout is how long a Caddy may take to end, generous for the same reason.
+const stopTimeout = 60 * time.Second
+
 // Stop ends the process as an operator would and kills it when it does not
-// follow within ten seconds. It may be called more than once.
+// follow in time. It may be called more than once.
 func (c *Caddy) Stop() {
 	select {
 	case <-c.exited:
@@ -158,10 +159,10 @@ func (c *Caddy) Stop() {
 	_ = c.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-c.exited:
-	case <-time.After(10 * time.Second):
+	case <-time.After(stopTimeout):
 		_ = c.cmd.Process.Kill()
 		<-c.exited
-		c.t.Errorf("stopping Caddy: it was still there after 10 s and was killed\n%s", c.stderr)
+		c.t.Errorf("stopping Caddy: it was still there after %v and was killed\n%s", stopTimeout, c.stderr)
 	}
 	_ = c.stdin.Close()
 }
@@ -206,11 +207,7 @@ func (c *Caddy) Log() string { return c.stderr.String() }
 func Command(t testing.TB, cfg Config, args ...string) (text string, ok bool) {
 	t.Helper()
 	dir := t.TempDir()
-	ports, err := freePorts(3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := cfg.write(dir, ports)
+	file, err := cfg.write(dir, reservePorts(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,18 +247,11 @@ func command(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// freePorts are n distinct ports that nobody listens on at this moment.
-func freePorts(n int) ([]string, error) {
-	ports := make([]string, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("looking for a free port: %w", err)
-		}
-		defer l.Close() // at the end, so that no port comes twice
-		ports[i] = strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
+// reservePorts are those for HTTP, HTTPS and the admin API. Caddy lets another Caddy
+// listen on its ports beside it, so no two may ever be given the same.
+func reservePorts(t testing.TB) []string {
+	t.Helper()
+	return []string{freeport.Reserve(t), freeport.Reserve(t), freeport.Reserve(t)}
 }
 
 func loopback(port string) string { return net.JoinHostPort("127.0.0.1", port) }
