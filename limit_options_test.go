@@ -34,7 +34,7 @@ func TestEveryOptionOfALimitDoesWhatItSaysInBothLanguages(t *testing.T) {
 		{"quota of a day", "quota 2/day", `{"quota":"2/day"}`, "GET /v2/orders 200, GET /v2/orders 200, GET /v2/orders 429"},
 		{"quota of a month", "quota 1/month\nrate 5/1s", `{"quota":"1/month","rate":"5/1s"}`, "GET /v2/orders 200, GET /v2/orders 429"},
 		{"concurrency", "concurrency 2", `{"concurrency":2}`, "GET /v2/orders 200, during 200 429, during 200 429"},
-		{"penalty", "rate 1/1s\npenalty 1h", `{"rate":"1/1s","penalty":"1h"}`, "GET /v2/orders 200, GET /v2/orders 429 3600"},
+		{"penalty", "rate 1/1m\npenalty 1h", `{"rate":"1/1m","penalty":"1h"}`, "GET /v2/orders 200, GET /v2/orders 429 3600"},
 		{"cost", "rate 5/1h\ncost 2", `{"rate":"5/1h","cost":2}`, "GET /v2/orders 200, GET /v2/orders 200, GET /v2/orders 429"},
 		{"cost of the document", "rate 5/1h", `{"rate":"5/1h"}`, "GET /v2/report 200, GET /v2/report 429, GET /v1/report 429, GET /v2/orders 200, GET /v2/orders 200, GET /v2/orders 429"},
 		{"count requests", "rate 1/1h\ncount requests", `{"rate":"1/1h","count":"requests"}`, "GET /v2/orders 200, GET /v2/orders 429"},

@@ -235,7 +235,7 @@ func TestClientAddressFromLaxProxiesIsRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			guard, _ := json.Marshal(c.app)
 			web, _ := json.Marshal(map[string]any{"servers": map[string]any{"s": c.server}})
-			_, err := caddy.ProvisionContext(&caddy.Config{
+			err := caddy.Validate(&caddy.Config{ // which cleans up what it provisioned
 				Admin:   &caddy.AdminConfig{Disabled: true},
 				AppsRaw: caddy.ModuleMap{"api_guard": guard, "http": web},
 			})
