@@ -57,10 +57,10 @@ func startRude(t *testing.T, body func(trace string) []byte) *rude {
 // serve reads one connection. All that comes on it is held against what was sent.
 func (u *rude) serve(conn *net.TCPConn) {
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
 	_ = conn.SetReadBuffer(128 << 10) // so that a body is still under way when its answer is there
 	in := bufio.NewReaderSize(conn, 4<<10)
 	for {
+		_ = conn.SetDeadline(time.Now().Add(time.Minute)) // for the next request, or until Caddy gives the connection up
 		r, err := http.ReadRequest(in)
 		if err != nil {
 			return
@@ -138,7 +138,7 @@ func TestNoBodyHasABytesOfAnothers(t *testing.T) {
 	caddy := harness.Start(t, harness.Config{
 		Guard: "body_memory 512MiB\npolicy {\nlimit each {\nkey {http.api_guard.body./id}\nrate 1000/1s\noperations makeOther\n}\n}\napi a {\nversion v1 {\nhosts api.example.com\npath /v2\nspec a.yaml\n}\n}",
 		Sites: "http://, https://api.example.com {\napi_guard\nreverse_proxy 127.0.0.1:" + first.port + " 127.0.0.1:" + second.port +
-			" {\nlb_policy round_robin\nlb_retries 2\nlb_try_duration 2s\nlb_try_interval 1ms\nlb_retry_match method POST\n}\n}",
+			" {\nlb_policy round_robin\nlb_retries 2\nlb_try_duration 1m\nlb_try_interval 1ms\nlb_retry_match method POST\n}\n}",
 		Files: map[string]string{"a.yaml": `
 openapi: 3.1.0
 info: {title: t, version: "1"}

@@ -32,9 +32,9 @@ func twoOf(t *testing.T, url string, env ...string) []*harness.Caddy {
 	for _, n := range nodes {
 		awaitCluster(t, n, "ok", 1)
 	}
-	passed := guessInTurns(t, nodes, harness.NewClient(), 12)
-	if passed > 5 || passed < 3 { // a grant that came too late is lost
-		t.Errorf("%d of 12 guesses pass, want 5", passed)
+	passed, missed := guessInTurns(t, nodes, harness.NewClient(), 12)
+	if passed > 5 || passed+missed < 5 { // a grant that came too late is lost
+		t.Errorf("%d of 12 guesses pass and %d were not judged in time, want 5", passed, missed)
 	}
 	for i, n := range nodes {
 		harness.Await(t, fmt.Sprintf("node %d to tell of what both had", i), func() (string, bool) {
@@ -50,14 +50,16 @@ func twoOf(t *testing.T, url string, env ...string) []*harness.Caddy {
 	return nodes
 }
 
-// guessInTurns is how many of so many guesses a client gets through.
-func guessInTurns(t *testing.T, nodes []*harness.Caddy, client string, times int) (passed int) {
+// guessInTurns is how many of so many guesses a client gets through, besides those that
+// were not judged in time.
+func guessInTurns(t *testing.T, nodes []*harness.Caddy, client string, times int) (passed, missed int) {
 	t.Helper()
 	for i := 0; i < times; {
 		a := nodes[i%len(nodes)].Do1(t, post("api.example.com", "/v2/password-reset", `{"code":"123456"}`).With("X-Forwarded-For", client))
 		switch a.Status {
 		case 503: // a busy machine missed the 20 ms
 			awaitLimits(t, "ok", nodes...)
+			missed++
 			continue
 		case 429:
 		default:
@@ -65,7 +67,7 @@ func guessInTurns(t *testing.T, nodes []*harness.Caddy, client string, times int
 		}
 		i++
 	}
-	return passed
+	return passed, missed
 }
 
 // onlyGuard leaves a Redis one user, whose rights are the line of the manual as it
@@ -164,8 +166,8 @@ func TestARedisCluster(t *testing.T) {
 	nodes := twoOf(t, "redis://"+credentials+addrs[0]+"?addr="+addrs[1]+"&addr="+addrs[2])
 	// Buckets lie in all parts of it.
 	for range 8 {
-		if passed := guessInTurns(t, nodes, harness.NewClient(), 7); passed > 5 || passed < 3 {
-			t.Errorf("%d of 7 guesses pass, want 5", passed)
+		if passed, missed := guessInTurns(t, nodes, harness.NewClient(), 7); passed > 5 || passed+missed < 5 {
+			t.Errorf("%d of 7 guesses pass and %d were not judged in time, want 5", passed, missed)
 		}
 	}
 }
@@ -187,7 +189,7 @@ func TestAFailoverBySentinel(t *testing.T) {
 	})
 	nodes := twoOf(t, "redis://"+sentinel.Addr+"?master_name=main")
 	client := harness.NewClient()
-	before := guessInTurns(t, nodes, client, 3)
+	before, _ := guessInTurns(t, nodes, client, 3)
 	began := time.Now()
 	master.Kill()
 	harness.Await(t, "the replica to be the master", func() (string, bool) {
@@ -202,7 +204,7 @@ func TestAFailoverBySentinel(t *testing.T) {
 		})
 	}
 	t.Logf("promoted %s after the master was killed, judged again %s later", promoted.Sub(began).Round(time.Millisecond), time.Since(promoted).Round(time.Millisecond))
-	if after := guessInTurns(t, nodes, client, 10); before+after > 5 {
+	if after, _ := guessInTurns(t, nodes, client, 10); before+after > 5 {
 		t.Errorf("%d guesses pass before and %d after, of 5", before, after)
 	}
 }

@@ -28,7 +28,7 @@ func awaitLimits(t *testing.T, status string, nodes ...*harness.Caddy) {
 	t.Helper()
 	for _, n := range nodes {
 		var h limitsHealth
-		for deadline := time.Now().Add(20 * time.Second); h.Cluster.Status != status; time.Sleep(20 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); h.Cluster.Status != status; time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("the cluster is %+v, want %s", h.Cluster, status)
 			}
@@ -53,21 +53,22 @@ func TestThreeCaddysShareOneLimit(t *testing.T) {
 		"one after another": func(i int) *harness.Caddy { return nodes[min(i/5, 2)] },
 	} {
 		client := harness.NewClient()
-		passed := 0
+		passed, missed := 0, 0
 		for i := 0; i < 15; i++ {
 			a := pick(i).Do1(t, post("api.example.com", "/v2/password-reset", `{"code":"123456"}`).With("X-Forwarded-For", client))
 			switch a.Status {
 			case 429:
 			case 503: // a busy machine missed the 20 ms
 				awaitLimits(t, "ok", nodes...)
+				missed++
 				i--
 			default:
 				passed++
 			}
 		}
 		// A token whose grant came later than its request waited for is lost.
-		if passed > 5 || passed < 3 {
-			t.Errorf("%s: %d guesses reached the upstream, want 5", name, passed)
+		if passed > 5 || passed+missed < 5 {
+			t.Errorf("%s: %d guesses reached the upstream and %d missed it, want 5", name, passed, missed)
 		}
 	}
 }

@@ -83,7 +83,7 @@ func (s *shown) ask(t *testing.T, caddy *harness.Caddy, list string, check bool)
 }
 
 // client opens a connection per request, since the other end goes away.
-var client = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+var client = &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 
 func TestWhatAnAnswerShowedOutlivesACrash(t *testing.T) {
 	t.Parallel()
@@ -107,6 +107,7 @@ func TestWhatAnAnswerShowedOutlivesACrash(t *testing.T) {
 	for round := range *crashes {
 		ctx, cancel := context.WithCancel(t.Context())
 		var busy sync.WaitGroup
+		told := make(chan struct{}) // closed when each list was asked for once
 		call := func(host, target, from string) {
 			req, err := http.NewRequestWithContext(ctx, "GET", "http://"+caddy.HTTP+target, nil)
 			if err != nil {
@@ -130,13 +131,17 @@ func TestWhatAnAnswerShowedOutlivesACrash(t *testing.T) {
 			}
 		})
 		busy.Go(func() {
-			for ctx.Err() == nil {
+			for first := true; ctx.Err() == nil; first = false {
 				for list := range lists {
 					// Whatever was answered before the crash counts.
 					_ = s.ask(t, caddy, list, false)
 				}
+				if first {
+					close(told)
+				}
 			}
 		})
+		<-told
 		<-time.After(time.Duration(20+rand.IntN(600)) * time.Millisecond)
 		caddy.Kill()
 		cancel()

@@ -42,7 +42,7 @@ func TestWhatComesInEarlyDataReachesTheUpstreamAfterTheHandshakeAlone(t *testing
 			t.Parallel()
 			caddy, up := startFleet(t, "policy {", "mode "+mode+"\npolicy {")
 			caddy.Do3(t, get("api.example.com", "/v2/orders"))
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			socket, err := net.ListenPacket("udp", "127.0.0.1:0")
 			if err != nil {
@@ -76,7 +76,8 @@ func TestWhatComesInEarlyDataReachesTheUpstreamAfterTheHandshakeAlone(t *testing
 				return answer.StatusCode, problem
 			}
 
-			first, err := wire.DialEarly(ctx, server, config, &quic.Config{})
+			patient := &quic.Config{HandshakeIdleTimeout: time.Minute, MaxIdleTimeout: time.Minute}
+			first, err := wire.DialEarly(ctx, server, config, patient)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +91,7 @@ func TestWhatComesInEarlyDataReachesTheUpstreamAfterTheHandshakeAlone(t *testing
 			_ = first.CloseWithError(0, "")
 
 			lossy.deaf.Store(true)
-			second, err := wire.DialEarly(ctx, server, config, &quic.Config{})
+			second, err := wire.DialEarly(ctx, server, config, patient)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -134,12 +134,12 @@ func TestHostileTextIsHarmlessInEveryOutput(t *testing.T) {
 // raw sends a request as the text says, hostile as it may be, and waits for the
 // answer's first byte or the end.
 func raw(caddy *harness.Caddy, method, target, host, value, body string) {
-	conn, err := net.DialTimeout("tcp", caddy.HTTP, 5*time.Second)
+	conn, err := net.DialTimeout("tcp", caddy.HTTP, time.Minute)
 	if err != nil {
 		return
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nUser-Agent: %s\r\nOrigin: %s\r\nAuthorization: Bearer %s\r\nX-Api-Key: %s\r\nCookie: %s=1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		method, target, host, value, value, value, value, value, len(body), body)
 	_, _ = conn.Read(make([]byte, 1))

@@ -23,7 +23,7 @@ type visitor struct {
 const visitorTries = 3
 
 func newVisitor() *visitor {
-	return &visitor{client: http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{}).DialContext}, Timeout: 20 * time.Second}}
+	return &visitor{client: http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{}).DialContext}, Timeout: time.Minute}}
 }
 
 func (v *visitor) close() { v.client.CloseIdleConnections() }

@@ -50,7 +50,7 @@ func clientsOf(t *testing.T, caddy *harness.Caddy) map[string]*http.Client {
 	})
 	clients := map[string]*http.Client{}
 	for proto, transport := range map[string]http.RoundTripper{"HTTP/1.1": one, "HTTP/2.0": two, "HTTP/3.0": three} {
-		clients[proto] = &http.Client{Transport: transport, Timeout: 30 * time.Second}
+		clients[proto] = &http.Client{Transport: transport, Timeout: time.Minute}
 	}
 	harness.Await(t, "TLS", func() (string, bool) { // Caddy serves before its certificates are made
 		conn, err := tls.Dial("tcp", caddy.HTTPS, security)

@@ -45,7 +45,7 @@ func startTunnels(t *testing.T) *tunnels {
 			}
 			serving.Go(func() {
 				defer conn.Close()
-				_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+				_ = conn.SetDeadline(time.Now().Add(time.Minute))
 				in := textproto.NewReader(bufio.NewReader(conn))
 				line, err := in.ReadLine()
 				if err != nil {
@@ -115,7 +115,7 @@ func startTunnelling(t *testing.T, guard string) (*harness.Caddy, *tunnels) {
 // came through the tunnel.
 func connect3(t *testing.T, caddy *harness.Caddy, protocol, target string) (status int, text string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	security := &tls.Config{ServerName: caddy.ServerName, InsecureSkipVerify: true, NextProtos: []string{http3.NextProtoH3}}
 	var conn *quic.Conn

@@ -104,7 +104,7 @@ func TestNothingButTheJudgedReachesTheUpstream(t *testing.T) {
 		r := start(t, guarded)
 		for i := range all {
 			a := &all[i]
-			seen, answers := r.run(t, i, a)
+			seen, answers := r.run(t, i, a, len(a.status))
 			wrong := a.judge(seen, r.added(i, a), source(i, a))
 			if wrong == "" {
 				wrong = a.judgeAnswers(answers)
@@ -119,7 +119,7 @@ func TestNothingButTheJudgedReachesTheUpstream(t *testing.T) {
 		r := start(t, plain)
 		for i := range all {
 			a := &all[i]
-			seen, _ := r.run(t, i, a)
+			seen, _ := r.run(t, i, a, 0)
 			// What it answers is its own affair: only the upstream's word counts.
 			without.count(a, a.judge(seen, r.added(i, a), source(i, a)) == "")
 		}
@@ -188,22 +188,23 @@ func (r *runner) added(i int, a *attack) []string {
 }
 
 // run sends a case and returns what the upstream saw of it and the statuses that
-// came back.
-func (r *runner) run(t *testing.T, i int, a *attack) (seen, answers []string) {
+// came back, of which so many are waited for.
+func (r *runner) run(t *testing.T, i int, a *attack, want int) (seen, answers []string) {
 	t.Helper()
 	if len(a.fields) > 0 {
 		answers = []string{r.send2(t, a)}
 	} else {
-		answers = r.send1(t, source(i, a), a.send)
+		answers = r.send1(t, source(i, a), a.send, want)
 	}
 	return r.judge.take(t), answers
 }
 
-// patience is how long a connection may be silent before the case is over: only
-// tunnels, and servers that wait for more of a body, are.
+// patience is how long a connection may be silent before the case is over, when it has
+// had its answers: only tunnels, and servers that wait for more of a body, are. What has
+// to come has more time, since a machine may do much else.
 const patience = 300 * time.Millisecond
 
-func (r *runner) send1(t *testing.T, from string, request []byte) (answers []string) {
+func (r *runner) send1(t *testing.T, from string, request []byte, want int) (answers []string) {
 	t.Helper()
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 	conn, err := dialer.Dial("tcp", r.caddy.HTTP)
@@ -214,9 +215,12 @@ func (r *runner) send1(t *testing.T, from string, request []byte) (answers []str
 	go func() { _, _ = conn.Write(request) }()
 	in := bufio.NewReader(conn)
 	for {
-		wait := 5 * time.Second
-		if len(answers) > 0 {
-			wait = patience
+		wait := patience
+		switch {
+		case len(answers) < want:
+			wait = time.Minute
+		case len(answers) == 0:
+			wait = 5 * time.Second
 		}
 		_ = conn.SetReadDeadline(time.Now().Add(wait))
 		resp, err := http.ReadResponse(in, nil)

@@ -72,7 +72,7 @@ http {
 		_ = cmd.Process.Kill()
 		<-exited
 	})
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		if conn, err := net.Dial("unix", socket); err == nil {
 			_ = conn.Close()
 			return socket
@@ -83,7 +83,7 @@ http {
 		case <-time.After(10 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("nginx does not serve after 30 s")
+			t.Fatal("nginx does not serve after a minute")
 		}
 	}
 }
@@ -107,7 +107,7 @@ func askNginx(t *testing.T, socket string, targets []string, found func(i int, o
 	}()
 	in := bufio.NewReaderSize(conn, 64<<10)
 	for i, target := range targets {
-		_ = conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+		_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
 		resp, err := http.ReadResponse(in, nil)
 		if err != nil {
 			t.Fatalf("asking nginx for %q: %v", target, err)

@@ -64,7 +64,7 @@ var kinds = []kind{
 		}[i%6])
 	}, []int{400, 404, 405, 421}},
 	{"aborted", func(c *caller, i int) (int, error) {
-		conn, err := net.DialTimeout("tcp", c.address, 10*time.Second)
+		conn, err := net.DialTimeout("tcp", c.address, time.Minute)
 		if err != nil {
 			return 0, err
 		}
@@ -82,7 +82,7 @@ var kinds = []kind{
 func (k *kind) run(ctx context.Context, address string, t *testing.T) tally {
 	transport := &http.Transport{MaxIdleConnsPerHost: 1}
 	defer transport.CloseIdleConnections()
-	c := &caller{address: address, client: &http.Client{Transport: transport, Timeout: 30 * time.Second}}
+	c := &caller{address: address, client: &http.Client{Transport: transport, Timeout: time.Minute}}
 	out := tally{statuses: make(map[int]int)}
 	pace := time.NewTicker(4 * time.Millisecond)
 	defer pace.Stop()
@@ -166,11 +166,11 @@ func (c *caller) drip(head, body string) (int, error) {
 }
 
 func (c *caller) dial() (net.Conn, error) {
-	conn, err := net.DialTimeout("tcp", c.address, 10*time.Second)
+	conn, err := net.DialTimeout("tcp", c.address, time.Minute)
 	if err != nil {
 		return nil, err
 	}
-	return conn, conn.SetDeadline(time.Now().Add(30 * time.Second))
+	return conn, conn.SetDeadline(time.Now().Add(time.Minute))
 }
 
 // upgrade makes a tunnel and sends something there and back.

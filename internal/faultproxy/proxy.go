@@ -94,17 +94,20 @@ func (p *Proxy) now() state {
 
 func (p *Proxy) serve(c net.Conn) {
 	defer c.Close()
-	if p.now().refuse {
-		return
-	}
 	server, err := net.Dial("tcp", p.to)
 	if err != nil {
 		return
 	}
 	defer server.Close()
 	p.mu.Lock()
-	p.conns[c], p.conns[server] = true, true
+	refuse := p.state.refuse // at one time: what comes later ends these
+	if !refuse {
+		p.conns[c], p.conns[server] = true, true
+	}
 	p.mu.Unlock()
+	if refuse {
+		return
+	}
 	defer func() {
 		p.mu.Lock()
 		delete(p.conns, c)
