@@ -96,6 +96,7 @@ type entry struct {
 
 	// Of what the store has. Set unsaved when something changes without a request.
 	mark    uint64 // touched, when it was written
+	sum     uint64 // of hits, when they were written
 	kept    bool   // it has it
 	unsaved bool   // and something of it is newer
 	bound   int64  // when a configuration last had it, Unix nanoseconds

@@ -72,7 +72,8 @@ func (inv *Inventory) beginSave() []removal {
 // changed reports whether something that requests touch may have changed since it
 // was written. A request adds to the counts first and reads the epoch then, see
 // counters.add. So what is touched with an epoch that had begun before the last
-// save may have been written without it.
+// save may have been written without it. In between a query may show what it added
+// already: counters.sum tells that.
 func (inv *Inventory) changed(touched, mark uint64) bool {
 	return touched != mark || touched >= inv.saveEpoch
 }
@@ -155,6 +156,37 @@ func (c *counters) save() (*savedCounts, *savedCallers) {
 		Traits: c.traits.Load(), Unauthenticated: c.unauthenticated.Load(), Unguarded: c.unguarded.Load(), Reached: c.reached.Load(),
 		Crowd: c.crowd.Load().save(),
 	}
+}
+
+// sum is another one after anything that save writes of c has changed, but for one time
+// in 2^64 (FNV-1a over words). Of a request that was held up before it could say that it
+// touched c nothing else tells. A nil c has none.
+func (c *counters) sum() uint64 {
+	if c == nil {
+		return 0
+	}
+	sum := uint64(0xcbf29ce484222325)
+	add := func(word uint64) { sum = (sum ^ word) * 0x100000001b3 }
+	for i := range c.classes {
+		add(c.classes[i].Load())
+	}
+	for i := range c.refused {
+		add(c.refused[i].Load())
+		add(c.would[i].Load())
+	}
+	add(uint64(c.first.Load()))
+	add(uint64(c.last.Load()))
+	add(uint64(c.best.Load()))
+	add(uint64(c.traits.Load()))
+	add(c.unauthenticated.Load())
+	add(uint64(c.unguarded.Load()))
+	add(uint64(c.reached.Load()))
+	if s := c.crowd.Load(); s != nil {
+		for i := range s {
+			add(s[i].Load())
+		}
+	}
+	return sum
 }
 
 // merge adds what an earlier process counted, while requests count on.

@@ -61,11 +61,11 @@ func (inv *Inventory) saveRoutes(all bool, put func(key, value []byte)) {
 	inv.mu.RLock()
 	defer inv.mu.RUnlock()
 	for _, e := range inv.routes {
-		touched := e.touched()
-		if !all && !e.unsaved && !inv.changed(touched, e.mark) {
+		touched, sum := e.touched(), e.hits.sum()
+		if !all && !e.unsaved && !inv.changed(touched, e.mark) && sum == e.sum {
 			continue
 		}
-		e.mark, e.unsaved, e.kept = touched, false, true
+		e.mark, e.sum, e.unsaved, e.kept = touched, sum, false, true
 		put(slices.Clone(e.id[:]), saved(e.save()))
 	}
 }
@@ -146,6 +146,9 @@ func (inv *Inventory) merge(e *entry, s *savedRoute) {
 		e.mark = max(e.mark, s.Hits.Touched)
 		inv.passEpoch(s.Hits.Touched)
 		e.hits.merge(s.Hits, s.HitCallers)
+		var stored counters
+		stored.merge(s.Hits, s.HitCallers)
+		e.sum = stored.sum()
 	}
 	if s.Seen == nil {
 		return
