@@ -188,7 +188,7 @@ func (x *exchange) forward(next caddyhttp.Handler) error {
 	x.response.begin(x.w)
 	x.passed.method, x.passed.uri, x.passed.host = x.r.Method, x.r.RequestURI, x.r.Host
 	err := next.ServeHTTP(&x.response, x.r)
-	if err != nil {
+	if err != nil && !errors.Is(err, errRefused) { // a guard behind this one has left why
 		x.leave(left{})
 	}
 	if x.tee != nil {

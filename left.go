@@ -35,9 +35,18 @@ func (x *exchange) leave(l left) {
 	}
 }
 
-// is reports whether r is the very request, as Caddy hands it to the error routes.
+// is reports whether r is the very request, as Caddy hands it to the error routes. Of
+// one that a handler before the guard had rewritten that is the original: what was
+// passed is another one then, but what was refused stays refused.
 func (l *left) is(r *http.Request) bool {
-	return r.Method == l.method && r.RequestURI == l.uri && r.Host == l.host
+	if r.Host != l.host {
+		return false
+	}
+	if r.Method == l.method && r.RequestURI == l.uri {
+		return true
+	}
+	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	return l.status != 0 && ok && r.Method == original.Method && r.RequestURI == original.RequestURI
 }
 
 // serve lets pass what was passed, and refuses what was refused: with the problem,
