@@ -17,18 +17,22 @@ func (x *exchange) sendProblem(h http.Header) error {
 	body := v.AppendProblem(x.problem[:0], x.app.typeBase(), x.instance())
 	x.problem = body
 	h["Content-Type"] = x.values.list(policy.MediaTypeProblem)
-	if x.r.ProtoMajor == 1 && x.kept == nil && len(x.r.Header["Expect"]) > 0 {
-		// The client waits for leave to send its body (RFC 9110, section 10.1.1). With
-		// Caddy's reader around that body, net/http does not see it and would wait for
-		// the body before it lets the answer go, unless the connection closes.
-		h["Connection"] = x.values.list("close")
-	}
 	var length [20]byte
 	h["Content-Length"] = x.values.list(x.values.text(strconv.AppendInt(length[:0], int64(len(body)), 10)))
 	x.w.WriteHeader(v.Status)
 	// An answer that the client no longer reads is no error of ours.
 	_, _ = x.w.Write(body)
 	return nil
+}
+
+// unexpect ends the connection of a client that waits for leave to send its body (RFC
+// 9110, section 10.1.1) and is refused. With Caddy's reader around that body, net/http
+// does not see it and would wait for the body before it lets the answer go, that of an
+// error route as well. HTTP/2 and 3 end the stream alone, by themselves.
+func (x *exchange) unexpect(h http.Header) {
+	if x.r.ProtoMajor == 1 && x.kept == nil && len(x.r.Header["Expect"]) > 0 {
+		h["Connection"] = x.values.list("close")
+	}
 }
 
 const requestUUID = "http.request.uuid"

@@ -142,6 +142,7 @@ func (x *exchange) answerRefusal() error {
 	v, h := &x.verdict, x.w.Header()
 	x.decorate(h)
 	v.SetRefusal(h)
+	x.unexpect(h)
 	if x.app.Refusals == refusalsHandleErrors {
 		x.leave(left{status: v.Status, problem: v.AppendProblem(nil, x.app.typeBase(), x.instance())})
 		return caddyhttp.HandlerError{StatusCode: v.Status, Err: errRefused}

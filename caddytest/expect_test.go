@@ -5,15 +5,36 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
 )
 
 // A client that waits for leave to send its body (RFC 9110, section 10.1.1) gets its
 // refusal instead. It would wait for ever for an answer that waits for its body.
 func TestAClientThatExpectsAContinueIsRefusedBeforeItSendsItsBody(t *testing.T) {
 	t.Parallel()
-	caddy, _ := startFleet(t, "unknown_route enforce", "unknown_route enforce\nrequest enforce {\nmax_body 1KiB\n}")
+	cfg := fleetConfig(harness.NewUpstream(t), "unknown_route enforce", "unknown_route enforce\nrequest enforce {\nmax_body 1KiB\n}")
+	t.Run("direct", func(t *testing.T) { expectContinue(t, harness.Start(t, cfg)) })
+	for name, page := range map[string]string{
+		"a page":                     "respond {err.status_code}",
+		"a guard in the error route": "api_guard\nrespond {err.status_code}",
+		"no error route":             "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			failing := cfg
+			failing.Guard = "refusals handle_errors\n" + cfg.Guard
+			if page != "" {
+				failing.Sites = strings.ReplaceAll(cfg.Sites, "import guarded", "import guarded\nhandle_errors {\nroute {\n"+page+"\n}\n}")
+			}
+			expectContinue(t, harness.Start(t, failing))
+		})
+	}
+}
+
+func expectContinue(t *testing.T, caddy *harness.Caddy) {
 	const body = `{"sku":"ABC-1234","quantity":1}`
 	for name, c := range map[string]struct {
 		head   string
