@@ -15,11 +15,16 @@ import (
 type behaviour struct {
 	traces bool // makes spans
 	names  bool // says who the user is, in userPlaceholder
+	// changes targets, maybe before the guard
+	rewrites bool
 }
+
+// everything is what handlers may do of which nothing is known.
+var everything = behaviour{traces: true, names: true, rewrites: true}
 
 func (h *Handler) behaviour() behaviour {
 	h.looked.Do(func() {
-		h.others = behaviour{true, true}
+		h.others = everything
 		if h.server != nil {
 			h.others = behaviourOf(h.server)
 		}
@@ -65,11 +70,13 @@ func (b *behaviour) add(routes caddyhttp.RouteList) {
 			}
 			switch {
 			case !coverage.Known(id):
-				*b = behaviour{true, true}
+				*b = everything
 			case id == "http.handlers.tracing":
 				b.traces = true
 			case id == "http.handlers.authentication", id == "http.handlers.map":
 				b.names = true // map can set any placeholder
+			case id == "http.handlers.rewrite":
+				b.rewrites = true
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
 	caddymap "github.com/caddyserver/caddy/v2/modules/caddyhttp/map"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	caddyrewrite "github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/tracing"
 )
 
@@ -37,9 +38,10 @@ func TestSpansAndUsersAreLookedForWhereSomethingMayMakeThem(t *testing.T) {
 		"authentication":               {server(new(caddyauth.Authentication), guard), behaviour{names: true}},
 		"authentication behind it":     {server(guard, new(caddyauth.Authentication)), behaviour{names: true}},
 		"a map":                        {server(new(caddymap.Handler), guard), behaviour{names: true}},
-		"both":                         {server(new(caddyauth.Authentication), new(tracing.Tracing), guard), behaviour{true, true}},
-		"a handler that is not known":  {server(caddyhttp.MiddlewareHandler(stranger{}), guard), behaviour{true, true}},
-		"no server":                    {nil, behaviour{true, true}},
+		"both":                         {server(new(caddyauth.Authentication), new(tracing.Tracing), guard), behaviour{traces: true, names: true}},
+		"a rewrite":                    {server(new(caddyrewrite.Rewrite), guard), behaviour{rewrites: true}},
+		"a handler that is not known":  {server(caddyhttp.MiddlewareHandler(stranger{}), guard), everything},
+		"no server":                    {nil, everything},
 	} {
 		if got := (&Handler{server: c.server}).behaviour(); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)

@@ -1,7 +1,6 @@
 package apiguard
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -225,49 +224,6 @@ func unansweredStatus(err error) int {
 	default:
 		return http.StatusInternalServerError
 	}
-}
-
-// rewrite writes the canonical target into the request, when the target rule is
-// enforced, and into the original request that FastCGI's REQUEST_URI and the
-// error routes are made from.
-func (x *exchange) rewrite() {
-	t := &x.request.Target
-	if !t.Changed || x.rewritten || x.request.Problem != "" || x.verdict.Rules().Mode(policy.RuleTarget) != policy.Enforce {
-		return
-	}
-	x.rewritten = true
-	x.write(false)
-}
-
-// write makes the target and host of the request, and of the original request that
-// Caddy keeps, the canonical ones. Where a handler before the guard has changed the
-// target, the original one is another: it gets its own canonical form, or with all
-// the one that the request gets.
-func (x *exchange) write(all bool) {
-	t, was, host := &x.request.Target, x.r.RequestURI, x.r.Host
-	t.WriteTo(x.r.URL)
-	x.r.RequestURI = x.r.URL.RequestURI()
-	x.r.Host = t.Authority
-	ctx := x.r.Context()
-	original, ok := ctx.Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
-	if !ok {
-		return
-	}
-	if original.RequestURI != was && !all {
-		own, problem := target.Canonical(target.Input{Method: x.request.Method, Raw: original.RequestURI, Host: host, TLS: x.r.TLS != nil})
-		if problem != "" || original.URL == nil {
-			return
-		}
-		t = &own
-	}
-	if original.URL != nil {
-		t.WriteTo(original.URL)
-		original.RequestURI = original.URL.RequestURI()
-	}
-	// {http.request.orig_uri} reads the copy that the context holds, through this
-	// very request: both are replaced in place.
-	original.Host = t.Authority
-	*x.r = *x.r.WithContext(context.WithValue(ctx, caddyhttp.OriginalRequestCtxKey, original))
 }
 
 // strip removes the header fields that the policy does not let pass.

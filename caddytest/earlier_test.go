@@ -18,6 +18,13 @@ http://legacy.example.com:<http> {
 			php_fastcgi 127.0.0.1:<php>
 		}
 	}
+	handle_path /a/b/* {
+		route {
+			api_guard
+			root * <dir>/php
+			php_fastcgi 127.0.0.1:<php>
+		}
+	}
 	handle {
 		api_guard
 		root * <dir>/php
@@ -41,6 +48,14 @@ func TestTheOriginalTargetKeepsThePrefixThatWasTakenBeforeTheGuard(t *testing.T)
 		"/shop/v1/orders?limit=5":         "/shop/v1/orders?limit=5",
 		"/shop/v1/%6frders/%37":           "/shop/v1/orders/7",
 		"/sh%6Fp/v1/orders/%37":           "/shop/v1/orders/7",
+		"/sh%6Fp/v1/orders":               "/shop/v1/orders", // the rest is canonical
+		"/sh%6Fp/v1/orders?limit=5":       "/shop/v1/orders?limit=5",
+		"/a/b/v1/%6Frders":                "/a/b/v1/orders",
+		"/a%2Fb/v1/%6Frders":              "/v1/orders", // two prefixes, to those who decode and who do not
+		"/a%2fb/v1/orders":                "/v1/orders",
+		"/shop/v1/files/..%2forders":      "/v1/orders",           // as Caddy resolves it before the guard
+		"/shop/v1/files/a%2Fb":            "/shop/v1/files/a%2Fb", // as its operation allows
+		"/sh%6Fp/v1/files/a%2f%62":        "/shop/v1/files/a%2Fb",
 		"/shop/v1/%6Frders?limit=5&x=%c3": "", // refused
 		"/shop/v1/orders/..%2f7":          "",
 		"/v1/%6frders/%37":                "/v1/orders/7", // nothing taken
