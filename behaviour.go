@@ -17,10 +17,12 @@ type behaviour struct {
 	names  bool // says who the user is, in userPlaceholder
 	// changes targets, maybe before the guard
 	rewrites bool
+	// has a guard in its error routes
+	again bool
 }
 
 // everything is what handlers may do of which nothing is known.
-var everything = behaviour{traces: true, names: true, rewrites: true}
+var everything = behaviour{traces: true, names: true, rewrites: true, again: true}
 
 func (h *Handler) behaviour() behaviour {
 	h.looked.Do(func() {
@@ -35,33 +37,33 @@ func (h *Handler) behaviour() behaviour {
 func behaviourOf(server *caddyhttp.Server) (b behaviour) {
 	for _, route := range server.NamedRoutes {
 		if route != nil {
-			b.add(caddyhttp.RouteList{*route})
+			b.add(caddyhttp.RouteList{*route}, false)
 		}
 	}
-	b.add(server.Routes)
+	b.add(server.Routes, false)
 	if server.Errors != nil {
-		b.add(server.Errors.Routes)
+		b.add(server.Errors.Routes, true)
 	}
 	return b
 }
 
 // add looks for the handlers that do, and for such as are not known here: they may,
-// or hold one that does.
-func (b *behaviour) add(routes caddyhttp.RouteList) {
+// or hold one that does. failed says that they are error routes.
+func (b *behaviour) add(routes caddyhttp.RouteList, failed bool) {
 	for _, route := range routes {
 		for _, handler := range route.Handlers {
 			switch h := handler.(type) {
 			case *caddyhttp.Subroute:
-				b.add(h.Routes)
+				b.add(h.Routes, failed)
 				if h.Errors != nil {
-					b.add(h.Errors.Routes)
+					b.add(h.Errors.Routes, true)
 				}
 				continue
 			case *reverseproxy.Handler:
-				b.addResponses(h.HandleResponse)
+				b.addResponses(h.HandleResponse, failed)
 				continue
 			case *intercept.Intercept:
-				b.addResponses(h.HandleResponse)
+				b.addResponses(h.HandleResponse, failed)
 				continue
 			}
 			id := ""
@@ -77,13 +79,15 @@ func (b *behaviour) add(routes caddyhttp.RouteList) {
 				b.names = true // map can set any placeholder
 			case id == "http.handlers.rewrite":
 				b.rewrites = true
+			case id == coverage.GuardID, id == "http.handlers.invoke": // of a named route, that may have one
+				b.again = b.again || failed
 			}
 		}
 	}
 }
 
-func (b *behaviour) addResponses(list []caddyhttp.ResponseHandler) {
+func (b *behaviour) addResponses(list []caddyhttp.ResponseHandler, failed bool) {
 	for _, response := range list {
-		b.add(response.Routes)
+		b.add(response.Routes, failed)
 	}
 }

@@ -24,6 +24,11 @@ func TestSpansAndUsersAreLookedForWhereSomethingMayMakeThem(t *testing.T) {
 	named.NamedRoutes = map[string]*caddyhttp.Route{"traced": &spans[0]}
 	failing := server(guard)
 	failing.Errors = &caddyhttp.HTTPErrorConfig{Routes: spans}
+	again := server(guard)
+	again.Errors = &caddyhttp.HTTPErrorConfig{Routes: caddyhttp.RouteList{{Handlers: []caddyhttp.MiddlewareHandler{&caddyhttp.Subroute{Routes: server(guard).Routes}}}}}
+	within := server(&caddyhttp.Subroute{Routes: server(guard).Routes, Errors: &caddyhttp.HTTPErrorConfig{Routes: server(guard).Routes}})
+	invoked := server(guard)
+	invoked.Errors = &caddyhttp.HTTPErrorConfig{Routes: server(new(caddyhttp.Invoke)).Routes}
 	for name, c := range map[string]struct {
 		server *caddyhttp.Server
 		want   behaviour
@@ -40,6 +45,9 @@ func TestSpansAndUsersAreLookedForWhereSomethingMayMakeThem(t *testing.T) {
 		"a map":                        {server(new(caddymap.Handler), guard), behaviour{names: true}},
 		"both":                         {server(new(caddyauth.Authentication), new(tracing.Tracing), guard), behaviour{traces: true, names: true}},
 		"a rewrite":                    {server(new(caddyrewrite.Rewrite), guard), behaviour{rewrites: true}},
+		"a guard in error routes":      {again, behaviour{again: true}},
+		"one in those of a subroute":   {within, behaviour{again: true}},
+		"one that is invoked there":    {invoked, behaviour{again: true}},
 		"a handler that is not known":  {server(caddyhttp.MiddlewareHandler(stranger{}), guard), everything},
 		"no server":                    {nil, everything},
 	} {

@@ -47,6 +47,7 @@ type exchange struct {
 	askedBody bool
 	// what was passed on, see judgedBefore
 	passed struct{ method, uri, host string }
+	failed failed // what came of it before an error route
 	// the request has its canonical target already
 	rewritten bool
 	// readTimeout is the server's own, 0 for none
@@ -72,8 +73,30 @@ var exchanges = sync.Pool{New: func() any {
 	return x
 }}
 
+// release ends the exchange, and lets another request have it unless an error route
+// goes on with it.
 func (x *exchange) release() {
-	// However the request ended, panics included.
+	x.end()
+	if x.failed.left {
+		return
+	}
+	expand, hasBody, trusted, readBody := x.request.Expand, x.request.HasBody, x.request.Trusted, x.request.ReadBody
+	x.app, x.w, x.r, x.replacer, x.vars, x.facts, x.observed = nil, nil, nil, nil, nil, nil, false
+	x.removed, x.wouldRemove, x.logged, x.readTimeout, x.rewritten = nil, nil, false, 0, false
+	x.passed.method, x.passed.uri, x.passed.host = "", "", ""
+	x.failed = failed{}
+	x.body = timedBody{}
+	x.query = catalogue.Query{}
+	x.request = policy.Request{Expand: expand, HasBody: hasBody, Trusted: trusted, ReadBody: readBody}
+	x.askedBody = false
+	x.caller = inventory.Caller{}
+	x.response.reset(x)
+	x.verdict.Release()
+	exchanges.Put(x)
+}
+
+// end gives back what the request holds, however it ended, panics included.
+func (x *exchange) end() {
 	x.response.abandon()
 	x.trace()
 	x.verdict.Close()
@@ -91,24 +114,13 @@ func (x *exchange) release() {
 	}
 	if x.tee != nil {
 		x.tee.end(func([]byte, bool, string) {}) // unless it was judged
+		x.tee = nil
 	}
 	x.dropSample()
-	expand, hasBody, trusted, readBody := x.request.Expand, x.request.HasBody, x.request.Trusted, x.request.ReadBody
 	if x.watched != nil {
 		_, _ = x.watched.end() // unless it was asked
 		x.watched = nil
 	}
-	x.app, x.w, x.r, x.replacer, x.vars, x.tee, x.facts, x.observed = nil, nil, nil, nil, nil, nil, nil, false
-	x.removed, x.wouldRemove, x.logged, x.readTimeout, x.rewritten = nil, nil, false, 0, false
-	x.passed.method, x.passed.uri, x.passed.host = "", "", ""
-	x.body = timedBody{}
-	x.query = catalogue.Query{}
-	x.request = policy.Request{Expand: expand, HasBody: hasBody, Trusted: trusted, ReadBody: readBody}
-	x.askedBody = false
-	x.caller = inventory.Caller{}
-	x.response.reset(x)
-	x.verdict.Release()
-	exchanges.Put(x)
 }
 
 // expand replaces the placeholders of a limit's key. They see the canonical
@@ -129,21 +141,26 @@ func (x *exchange) trusted() bool {
 func (x *exchange) refuse() error {
 	v := &x.verdict
 	v.Refused()
-	if x.app.Refusals == refusalsHandleErrors {
-		x.disarm()
+	if x.failed.again {
+		x.amend()
+	} else {
+		if x.app.Refusals == refusalsHandleErrors {
+			x.disarm()
+		}
+		x.publish()
 	}
-	x.publish()
 	x.observe(v.Status)
 	return x.answerRefusal()
 }
 
-// answerRefusal sends the problem, or leaves it to Caddy's error routes.
+// answerRefusal sends the problem, or leaves it to Caddy's error routes unless it is in
+// one: an error of theirs is an empty page.
 func (x *exchange) answerRefusal() error {
 	v, h := &x.verdict, x.w.Header()
 	x.decorate(h)
 	v.SetRefusal(h)
 	x.unexpect(h)
-	if x.app.Refusals == refusalsHandleErrors {
+	if x.app.Refusals == refusalsHandleErrors && !x.failed.again {
 		x.leave(left{status: v.Status, problem: v.AppendProblem(nil, x.app.typeBase(), x.instance())})
 		return caddyhttp.HandlerError{StatusCode: v.Status, Err: errRefused}
 	}
@@ -200,7 +217,11 @@ func (x *exchange) observe(status int) {
 	}
 	x.observed = true
 	v, m := &x.verdict, &x.request.Match
-	x.app.counting.count(m, v)
+	if rejudged := v.Outcome != x.failed.outcome; !x.failed.again || rejudged {
+		x.app.counting.count(m, v)
+	} else if status == x.failed.status {
+		return // the page of the error, which was recorded
+	}
 	o := inventory.Outcome{
 		Time:      x.request.Now.UnixNano(),
 		Status:    status,

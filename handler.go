@@ -182,14 +182,16 @@ func (x *exchange) forward(next caddyhttp.Handler) error {
 	x.rewrite()
 	x.strip()
 	x.publish()
+	return x.pass(next)
+}
+
+// pass passes the request on as it is and records the answer.
+func (x *exchange) pass(next caddyhttp.Handler) error {
 	x.sample()
 	x.passOn()
 	x.response.begin(x.w)
 	x.passed.method, x.passed.uri, x.passed.host = x.r.Method, x.r.RequestURI, x.r.Host
 	err := next.ServeHTTP(&x.response, x.r)
-	if err != nil && !errors.Is(err, errRefused) { // a guard behind this one has left why
-		x.leave(left{})
-	}
 	if x.tee != nil {
 		x.judgeStreamed()
 	}
@@ -200,6 +202,9 @@ func (x *exchange) forward(next caddyhttp.Handler) error {
 		x.chargePassed(err)
 	}
 	if x.response.wroteHeader {
+		if err != nil {
+			x.leave(left{}) // a page behind the answer is no other one
+		}
 		return x.response.end(err)
 	}
 	status := unansweredStatus(err)
@@ -209,6 +214,9 @@ func (x *exchange) forward(next caddyhttp.Handler) error {
 	x.decorate(x.w.Header())
 	x.observe(status)
 	x.submit(status)
+	if err != nil && !errors.Is(err, errRefused) { // a guard behind this one has left why
+		x.handOver(status)
+	}
 	return err
 }
 

@@ -2,6 +2,7 @@ package apiguard
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -10,13 +11,24 @@ import (
 )
 
 // left is what became of a request that goes on to Caddy's error routes. A guard in
-// these does with it what was decided: it is judged, counted and charged once, and
-// its body is gone by then. One that was rewritten in between is judged as it is now.
+// these does with it what was decided: it is judged and charged once, and its body is
+// gone by then. One that was rewritten in between is judged as it is now.
 type left struct {
 	method, uri, host string
 	// of a refusal, else 0 and nil
 	status  int
 	problem []byte
+	// passed is the exchange of a request that was passed on and got no answer, until a
+	// guard goes on with it.
+	passed *exchange
+}
+
+// failed is what came of a request before an error route has it.
+type failed struct {
+	left    bool // for a guard in the error route
+	again   bool // that goes on with it
+	status  int  // of the error
+	outcome policy.Outcome
 }
 
 // leftVar is the name of the request's *left among Caddy's variables. What a Caddyfile
@@ -33,6 +45,16 @@ func (x *exchange) leave(l left) {
 	if x.vars != nil {
 		x.vars[leftVar] = &l
 	}
+}
+
+// handOver leaves a request without an answer to a guard in the error routes, where
+// there may be one: what these serve is the answer then.
+func (x *exchange) handOver(status int) {
+	if !x.others.again || x.vars == nil {
+		return
+	}
+	x.failed = failed{left: true, status: status, outcome: x.verdict.Outcome}
+	x.leave(left{passed: x})
 }
 
 // is reports whether r is the very request, as Caddy hands it to the error routes. Of
@@ -53,6 +75,11 @@ func (l *left) is(r *http.Request) bool {
 // since an error of an error route would be an empty page. The fields of the refusal
 // are in the header already.
 func (l *left) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if x := l.passed; x != nil {
+		l.passed = nil
+		defer x.release()
+		return x.resume(w, r, next)
+	}
 	if l.status == 0 {
 		return next.ServeHTTP(w, r)
 	}
@@ -62,4 +89,33 @@ func (l *left) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	w.WriteHeader(l.status)
 	_, _ = w.Write(l.problem) // a client that is gone is no error of ours
 	return nil
+}
+
+// resume passes a request on that has got no answer so far. The answer is seen, judged
+// and charged for as if it were the first.
+func (x *exchange) resume(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	x.w, x.r = w, r
+	x.failed.left, x.failed.again, x.observed = false, true, false
+	x.response.reset(x)
+	x.undecorate(w.Header())
+	if x.verdict.Resume() {
+		return x.refuse()
+	}
+	return x.pass(next)
+}
+
+// undecorate takes away what the guard said about limits with the error.
+func (x *exchange) undecorate(h http.Header) {
+	if x.verdict.Limited() == 0 || len(x.fields[1]) == 0 {
+		return
+	}
+	for name, ours := range map[string]string{"Ratelimit-Policy": x.policyField, "Ratelimit": string(x.fields[1])} {
+		i := slices.Index(h[name], ours)
+		if i < 0 {
+			continue
+		}
+		if h[name] = slices.Concat(h[name][:i], h[name][i+1:]); len(h[name]) == 0 {
+			delete(h, name)
+		}
+	}
 }

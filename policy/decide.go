@@ -121,6 +121,7 @@ type Verdict struct {
 	awaiting  []*bound // limits in monitor that count by what is in the body
 	table     ratelimit.Limiter
 	open      uint32 // the charges that are not settled, a bit each
+	failed    uint32 // those that were settled as failures
 	violated  bool   // the rules target or request do not let it pass, in whatever mode
 	clean     bool   // as reset leaves it
 	limits    [MaxLimits]*bound
@@ -137,7 +138,7 @@ func (v *Verdict) reset() {
 	v.Consumer, v.UncheckedAnswer, v.Challenges, v.answers = "", "", nil, nil
 	v.Body, v.others = conformance.BodyPlan{}, nil
 	v.vary, v.bound, v.awaiting = nil, 0, v.awaiting[:0]
-	v.table, v.open, v.violated = nil, 0, false
+	v.table, v.open, v.failed, v.violated = nil, 0, 0, false
 	v.tells, v.life, v.brownout, v.Preflight = false, nil, false, false
 }
 
@@ -224,20 +225,10 @@ func (p *Policy) walk(r *Request, v *Verdict) {
 	}
 	r.bodyLimit = v.scope.rules.MaxBody
 	if !p.charge(v.scope, r, v) {
-		// Charges in monitor never make the table refuse: this one is enforced.
-		if v.limitsUnavailable() {
-			v.Object(RuleLimit, Enforce, ReasonLimitsUnavailable, http.StatusServiceUnavailable)
-			return
-		}
-		v.Object(RuleLimit, Enforce, ReasonQuotaExceeded, http.StatusTooManyRequests)
+		v.exceed()
 		return
 	}
-	for i := range v.bound {
-		if v.charges[i].Shadow && !v.decisions[i].Admitted {
-			v.Object(RuleLimit, Monitor, ReasonQuotaExceeded, http.StatusTooManyRequests)
-			break
-		}
-	}
+	v.wouldExceed()
 	if v.unborn() {
 		return
 	}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,7 +56,7 @@ func (v *Verdict) SetLifecycle(h http.Header) {
 	if l.sunset != "" {
 		h["Sunset"] = []string{l.sunset}
 	}
-	if l.link != "" {
+	if l.link != "" && !slices.Contains(h["Link"], l.link) {
 		h.Add("Link", l.link)
 	}
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -238,6 +239,26 @@ func (p *Policy) charge(s *scope, r *Request, v *Verdict) (admitted bool) {
 	v.table = p.table
 	v.leaveOpen()
 	return true
+}
+
+// exceed refuses what the limits do not admit. Charges in monitor never make the table
+// refuse: one that is enforced did.
+func (v *Verdict) exceed() {
+	if v.limitsUnavailable() {
+		v.Object(RuleLimit, Enforce, ReasonLimitsUnavailable, http.StatusServiceUnavailable)
+		return
+	}
+	v.Object(RuleLimit, Enforce, ReasonQuotaExceeded, http.StatusTooManyRequests)
+}
+
+// wouldExceed records that limits in monitor would not have admitted it.
+func (v *Verdict) wouldExceed() {
+	for i := range v.bound {
+		if v.charges[i].Shadow && !v.decisions[i].Admitted {
+			v.Object(RuleLimit, Monitor, ReasonQuotaExceeded, http.StatusTooManyRequests)
+			return
+		}
+	}
 }
 
 // limitsUnavailable reports whether limits refuse because their store cannot be

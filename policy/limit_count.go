@@ -90,6 +90,9 @@ func (v *Verdict) settle(of Count, counts func(*bound) bool) {
 		v.open &^= 1 << i
 		counted := counts(b)
 		v.table.Settle(&v.charges[i], counted)
+		if counted {
+			v.failed |= 1 << i
+		}
 		if d := &v.decisions[i]; of == CountFailures && !counted {
 			d.Remaining += int(v.charges[i].Cost) // it was taken off as if it failed
 			if d.Remaining >= capacityOf(&b.arithmetic) {
