@@ -131,3 +131,79 @@ func TestTheCommandAsksTheRunningCaddy(t *testing.T) {
 		t.Errorf("nobody listens there: succeeded: %v\n%s", ok, text)
 	}
 }
+
+// stripped is a site whose guard sees what the client's target has become, and kept its
+// twin that says so after the guard.
+const (
+	stripped = "http://beta.example.com:<http> {\nhandle_path /api/* {\napi_guard\nreverse_proxy 127.0.0.1:<upstream>\n}\n}\n"
+	kept     = "http://beta.example.com:<http> {\nhandle /api/* {\napi_guard\nuri strip_prefix /api\nreverse_proxy 127.0.0.1:<upstream>\n}\n}\n"
+)
+
+func TestAGuardThatARewriteStandsBeforeIsNamedAtEveryDoor(t *testing.T) {
+	t.Parallel()
+	const status, why = "rewritten before the guard", "in place of handle_path"
+	cfg := fleetConfig(harness.NewUpstream(t))
+	cfg.Untrusted = true // so that the page is shown to a client here
+	others := "http://api.example.com:<http> {\nimport guarded\n}\nhttp://local.localhost:<http> {\napi_inventory\n}\nhttp://:<http> {\napi_guard\n}\n"
+	twin := cfg
+	cfg.Sites, twin.Sites = stripped+others, kept+others
+
+	caddy := harness.Start(t, cfg)
+	var answer struct{ Items []coverage.Entry }
+	ask := func() string {
+		caddy.Query(t, "/api_guard/coverage", &answer)
+		return statusesOf(answer.Items, "beta.example.com")
+	}
+	page := func() string {
+		return string(caddy.Do1(t, harness.Call{Host: "local.localhost", Target: "/coverage?show=open"}).Body)
+	}
+	command := func() (string, bool) {
+		return harness.Command(t, harness.Config{Caddyfile: "{\n}\n"}, "api-guard", "coverage", "--open", "--strict", "--address", caddy.Admin)
+	}
+	file := func(cfg harness.Config) (string, bool) {
+		return harness.Command(t, cfg, "api-guard", "coverage", "--open", "--strict", "--config", "CADDYFILE", "--adapter", "caddyfile")
+	}
+	if got := ask(); got != status {
+		t.Errorf("the admin API says %q", got)
+	}
+	if log := caddy.Log(); strings.Count(log, "requests may get by the guard") != 1 || !strings.Contains(log, `"status":"`+status+`"`) || !strings.Contains(log, why) {
+		t.Errorf("the log does not say it once:\n%s", log)
+	}
+	if html := page(); !strings.Contains(html, status) || !strings.Contains(html, why) {
+		t.Errorf("the page does not show it:\n%s", html)
+	}
+	if text, ok := command(); ok || !strings.Contains(text, status) || !strings.Contains(text, why) || strings.Contains(text, "api.example.com") {
+		t.Errorf("the command: succeeded: %v\n%s", ok, text)
+	}
+	if text, ok := file(cfg); ok || !strings.Contains(text, status) || !strings.Contains(text, why) {
+		t.Errorf("the command about the file: succeeded: %v\n%s", ok, text)
+	}
+	if f := openFindings(t, caddy, "")["host-without-guard  beta.example.com"]; !strings.Contains(f.Evidence, status) {
+		t.Errorf("the finding is %+v", f)
+	}
+	strict := cfg
+	strict.Guard = "coverage strict\n" + cfg.Guard
+	if code, body := caddy.Reload(t, strict); code != 400 || !strings.Contains(string(body), status) {
+		t.Errorf("strict: %d %s", code, body)
+	}
+
+	strict.Sites = twin.Sites
+	if code, body := caddy.Reload(t, strict); code != 200 {
+		t.Fatalf("strict, with the twin: %d %s", code, body)
+	}
+	if got := ask(); got != "guarded" {
+		t.Errorf("of the twin the admin API says %q", got)
+	}
+	if html := page(); strings.Contains(html, status) || !strings.Contains(html, "Nothing gets by.") {
+		t.Errorf("the page of the twin:\n%s", html)
+	}
+	if text, ok := command(); !ok || strings.Contains(text, "beta.example.com") {
+		t.Errorf("the command about the twin: succeeded: %v\n%s", ok, text)
+	}
+	if text, ok := file(twin); !ok || strings.Contains(text, "beta.example.com") {
+		t.Errorf("the command about the twin's file: succeeded: %v\n%s", ok, text)
+	}
+	if f, open := openFindings(t, caddy, "")["host-without-guard  beta.example.com"]; open {
+		t.Errorf("the twin is found: %+v", f)
+	}
+}

@@ -110,12 +110,18 @@ func (w *walker) handle(h *module, p point) {
 
 // opaque reports a handler that is not known: it may answer, pass on or rewrite.
 func (w *walker) opaque(h *module, p point, here mark) {
-	guarded := w.passed(p.conditions)
-	why := "this handler is not known here: it may answer or send the request elsewhere, and no api_guard stands before it"
-	if guarded {
-		why = "this handler is not known here; api_guard stands before it"
+	why, open := "this handler is not known here: it may answer or send the request elsewhere, and ", true
+	switch best := w.guard(p.conditions); {
+	case best == nil:
+		why += "no api_guard stands before it"
+	case best.rewritten:
+		why += whyRewritten
+	case w.bent(best.at, p.conditions):
+		why += whyBent
+	default:
+		why, open = "this handler is not known here; api_guard stands before it", false
 	}
-	w.report(p, h.name(), Opaque, why, !guarded)
+	w.report(p, h.name(), Opaque, why, open)
 	w.trail.opaque = append(w.trail.opaque, here)
 }
 

@@ -245,6 +245,14 @@ func (w *walker) report(p point, handler string, status Status, why string, open
 	})
 }
 
+const (
+	// whyRewritten: in a site and in handle api_guard comes before uri and rewrite by
+	// itself. handle_path strips before anything in it, and a route keeps its order.
+	whyRewritten = "a handler before api_guard changes the request, so that the client's own target is not judged: " +
+		"let api_guard come first, in place of handle_path by handle with api_guard and uri strip_prefix in it"
+	whyBent = "the request is rewritten after api_guard: upstream gets another target than the one that was judged"
+)
+
 // judge says whether the guard stands before what a request gets to, which the
 // handler itself may change by `own`.
 func (w *walker) judge(p point, handler string, own change) {
@@ -266,9 +274,9 @@ func (w *walker) judge(p point, handler string, own change) {
 	case best == nil:
 		w.report(p, handler, NotGuarded, "no api_guard stands before it"+under(p.conditions), true)
 	case best.rewritten:
-		w.report(p, handler, Rewritten, "a handler before api_guard changes the request, so that the client's own target is not judged", true)
+		w.report(p, handler, Rewritten, whyRewritten, true)
 	case w.bent(best.at, p.conditions) || own.bends():
-		w.report(p, handler, Partial, "the request is rewritten after api_guard: upstream gets another target than the one that was judged", true)
+		w.report(p, handler, Partial, whyBent, true)
 	default:
 		why := "api_guard stands before it"
 		if before := w.before(best.at, p.conditions); before != "" {
