@@ -47,6 +47,7 @@ func askList[T any](in *invocation, route string, filters []listFilter) (invento
 	}
 	all := in.flag("all")
 	var whole inventory.List[T]
+	asked := map[string]bool{} // cursors
 	for {
 		page := mostPerPage
 		if !all {
@@ -57,12 +58,20 @@ func askList[T any](in *invocation, route string, filters []listFilter) (invento
 		if err := in.ask("GET", route, query, nil, &list); err != nil {
 			return whole, err
 		}
+		empty := len(list.Items) == 0
 		list.Items = append(whole.Items, list.Items...)
 		whole = list
-		if whole.Next == "" || !all && len(whole.Items) >= limit {
+		switch next := whole.Next; {
+		case next == "":
 			return whole, nil
+		case empty || asked[next]:
+			return whole, fmt.Errorf("reading %s: after %d of them a page says that there is more and does not go on (cursor %q), so that the list would never end: is what answers there the admin API of this Caddy, with nothing between that keeps its answers?", route, len(whole.Items), next)
+		case !all && len(whole.Items) >= limit:
+			return whole, nil
+		default:
+			asked[next] = true
+			query.Set("cursor", next)
 		}
-		query.Set("cursor", whole.Next)
 	}
 }
 
