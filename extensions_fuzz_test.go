@@ -127,6 +127,7 @@ func TestExtensionsThatCannotBeUsedAreNamed(t *testing.T) {
 		"x-sunset":            {[]string{`"2099-03-31"`, `"2099-03-31T14:00:00Z"`}, []string{`"soon"`, `20990331`, `[]`}},
 		"x-deprecated":        {[]string{`"2026-03-31"`}, []string{`"soon"`, `[]`}},
 		"x-audience":          {[]string{`"public"`}, []string{`"nobody-declared-it"`, `["public"]`}},
+		"x-data-class":        {[]string{`"email"`, `"none"`, `["email","payment_card"]`, `null`}, []string{`"emial"`, `"E-Mail"`, `["email","card"]`, `["none",1]`, `""`, `[]`, `{}`, `5`, `true`}},
 	} {
 		told := func(value string) bool {
 			document, err := spec.Load("orders.json", fmt.Appendf(nil, extendedDocument, name, value), spec.Options{})

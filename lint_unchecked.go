@@ -6,18 +6,27 @@ import (
 	"strings"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/inventory/dataclass"
 	"github.com/apiguard/caddy-api-guard/inventory/spec"
 	"github.com/apiguard/caddy-api-guard/policy"
 	"github.com/apiguard/caddy-api-guard/policy/conformance"
 )
 
-// lintOperations looks for what of requests cannot be checked, each reason once for a
-// version. It compiles all schemas of all documents, which a start does not: there each
-// is compiled at its first use.
+// lintOperations looks for what of requests cannot be checked, and for classes of data
+// that are none, each reason once for a version. It compiles and walks all schemas of all
+// documents, which a start does not: there each is looked at at its first use.
 func lintOperations(cfg *policy.Config, cat *catalogue.Catalogue) []Lint {
-	type reason struct{ api, version, what string }
+	type reason struct{ kind, api, version, what string }
 	where := map[reason][]string{}
 	var order []reason
+	add := func(k reason, op *spec.Operation) {
+		if where[k] == nil {
+			order = append(order, k)
+		}
+		if at := op.Method + " " + op.Template; !slices.Contains(where[k], at) {
+			where[k] = append(where[k], at)
+		}
+	}
 	for _, r := range cat.Routes {
 		for _, op := range append([]*spec.Operation{r.Operation}, r.Alternatives...) {
 			o := conformance.New(op, r.Params, conformance.Config{Formats: cfg.Formats})
@@ -25,13 +34,10 @@ func lintOperations(cfg *policy.Config, cat *catalogue.Catalogue) []Lint {
 				if aboutPattern(op.Document, what) {
 					continue // lint has it by the pattern
 				}
-				k := reason{r.API.Name, r.Version.Name, what}
-				if where[k] == nil {
-					order = append(order, k)
-				}
-				if at := op.Method + " " + op.Template; !slices.Contains(where[k], at) {
-					where[k] = append(where[k], at)
-				}
+				add(reason{lintUnchecked, r.API.Name, r.Version.Name, what}, op)
+			}
+			for _, what := range dataclass.Problems(op.Path, op.Op) {
+				add(reason{lintDocument, r.API.Name, r.Version.Name, what}, op)
 			}
 		}
 	}
@@ -41,7 +47,7 @@ func lintOperations(cfg *policy.Config, cat *catalogue.Catalogue) []Lint {
 		if more := len(where[k]) - 1; more > 0 {
 			at += fmt.Sprintf(" and %d more", more)
 		}
-		list = append(list, Lint{Kind: lintUnchecked, API: k.api, Version: k.version, Where: at, Detail: k.what, Advice: lintAdvice[lintUnchecked]})
+		list = append(list, Lint{Kind: k.kind, API: k.api, Version: k.version, Where: at, Detail: k.what, Advice: lintAdvice[k.kind]})
 	}
 	return list
 }

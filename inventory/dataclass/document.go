@@ -2,6 +2,7 @@ package dataclass
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -38,8 +39,22 @@ var formats = map[string]Class{
 // else by format, else by name.
 func Operation(item *openapi3.PathItem, op *openapi3.Operation) []Declared {
 	r := reader{}
+	r.operation(item, op)
+	return r.found
+}
+
+// Problems are what the documents say of an operation's classes in a way that cannot
+// be used, each once: x-data-class with what is no class.
+func Problems(item *openapi3.PathItem, op *openapi3.Operation) []string {
+	r := reader{}
+	r.operation(item, op)
+	slices.Sort(r.problems) // media types and answers come in no order
+	return r.problems
+}
+
+func (r *reader) operation(item *openapi3.PathItem, op *openapi3.Operation) {
 	if op == nil {
-		return nil
+		return
 	}
 	parameters := op.Parameters
 	if item != nil {
@@ -57,7 +72,7 @@ func Operation(item *openapi3.PathItem, op *openapi3.Operation) []Declared {
 		r.content(op.RequestBody.Value.Content)
 	}
 	if op.Responses == nil {
-		return r.found
+		return
 	}
 	r.answer = true
 	for status, response := range op.Responses.Map() {
@@ -65,15 +80,15 @@ func Operation(item *openapi3.PathItem, op *openapi3.Operation) []Declared {
 			r.content(response.Value.Content)
 		}
 	}
-	return r.found
 }
 
 // reader collects what the document of an operation says.
 type reader struct {
-	found  []Declared
-	answer bool
-	in     string
-	path   []string
+	found    []Declared
+	problems []string
+	answer   bool
+	in       string
+	path     []string
 }
 
 func (r *reader) content(content openapi3.Content) {
@@ -92,27 +107,43 @@ func (r *reader) add(d Declared) {
 	}
 }
 
-// declare takes x-data-class, and reports whether there was one.
+// declare takes x-data-class, and reports whether there was one that says something.
 func (r *reader) declare(extensions map[string]any) bool {
-	var list []any
-	switch v := extensions[extension].(type) {
-	case string:
-		list = []any{v}
-	case []any:
-		list = v
+	value, ok := extensions[extension]
+	if !ok || value == nil {
+		return false
 	}
-	any := false
+	list, isList := value.([]any)
+	if !isList {
+		list = []any{value}
+	}
+	if len(list) == 0 {
+		r.problem("an empty list")
+	}
+	said := false
 	for _, v := range list {
-		name, _ := v.(string)
-		if class, ok := Parse(name); ok {
+		name, isText := v.(string)
+		switch class, ok := Parse(name); {
+		case ok:
 			r.add(Declared{Found: Found{Class: class}})
-			any = true
-		} else if name == "none" {
+			said = true
+		case name == "none":
 			r.add(Declared{None: true})
-			any = true
+			said = true
+		case isText:
+			r.problem(strconv.Quote(name))
+		default:
+			r.problem("a value that is no text")
 		}
 	}
-	return any
+	return said
+}
+
+func (r *reader) problem(has string) {
+	text := extension + " has " + has + ", which is no class of data and not in force: write one of " + strings.Join(names[:], ", ") + ", a list of them, or none"
+	if len(r.problems) < maxDeclared && !slices.Contains(r.problems, text) {
+		r.problems = append(r.problems, text)
+	}
 }
 
 // schema looks at the schema of a value with a name. above are the schemas that it
