@@ -24,7 +24,6 @@ type exchange struct {
 	w        http.ResponseWriter
 	r        *http.Request
 	replacer *caddy.Replacer
-	vars     map[string]any // Caddy's, of the request
 	query    catalogue.Query
 	request  policy.Request
 	verdict  policy.Verdict
@@ -81,7 +80,7 @@ func (x *exchange) release() {
 		return
 	}
 	expand, hasBody, trusted, readBody := x.request.Expand, x.request.HasBody, x.request.Trusted, x.request.ReadBody
-	x.app, x.w, x.r, x.replacer, x.vars, x.facts, x.observed = nil, nil, nil, nil, nil, nil, false
+	x.app, x.w, x.r, x.replacer, x.facts, x.observed = nil, nil, nil, nil, nil, false
 	x.removed, x.wouldRemove, x.logged, x.readTimeout, x.rewritten = nil, nil, false, 0, false
 	x.passed.method, x.passed.uri, x.passed.host = "", "", ""
 	x.failed = failed{}
@@ -161,8 +160,11 @@ func (x *exchange) answerRefusal() error {
 	v.SetRefusal(h)
 	x.unexpect(h)
 	if x.app.Refusals == refusalsHandleErrors && !x.failed.again {
-		x.leave(left{status: v.Status, problem: v.AppendProblem(nil, x.app.typeBase(), x.instance())})
-		return caddyhttp.HandlerError{StatusCode: v.Status, Err: errRefused}
+		err := caddyhttp.HandlerError{StatusCode: v.Status, Err: errRefused}
+		if !x.others.again {
+			return err
+		}
+		return x.leave(left{status: v.Status, problem: v.AppendProblem(nil, x.app.typeBase(), x.instance())}, err)
 	}
 	return x.sendProblem(h)
 }

@@ -67,13 +67,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if judgedBefore(w, r) {
 		return next.ServeHTTP(w, r)
 	}
-	vars := varsOf(r)
-	if l, ok := vars[leftVar].(*left); ok && l.is(r) {
-		return l.serve(w, r, next)
+	if h.behaviour().again {
+		if l := leftBy(r); l != nil && l.is(r) {
+			return l.serve(w, r, next)
+		}
 	}
 	x := exchanges.Get().(*exchange)
 	defer x.release()
-	x.begin(h, w, r, vars)
+	x.begin(h, w, r)
 	x.decide()
 	if x.verdict.Outcome == policy.Refuse {
 		return x.refuse()
@@ -82,12 +83,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return x.serveCatalog()
 	}
 	return x.forward(next)
-}
-
-// varsOf are Caddy's variables of a request, nil outside of Caddy.
-func varsOf(r *http.Request) map[string]any {
-	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	return vars
 }
 
 // judgedBefore reports whether a guard around this one let the very request pass:
@@ -108,8 +103,8 @@ func judgedBefore(w http.ResponseWriter, r *http.Request) bool {
 }
 
 // begin takes over a request.
-func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request, vars map[string]any) {
-	x.app, x.w, x.r, x.vars, x.others = h.app.now.Load(), w, r, vars, h.behaviour()
+func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request) {
+	x.app, x.w, x.r, x.others = h.app.now.Load(), w, r, h.behaviour()
 	if h.server != nil {
 		x.logged, x.readTimeout = h.server.Logs != nil, time.Duration(h.server.ReadTimeout)
 	}
@@ -172,7 +167,7 @@ func (x *exchange) match() {
 		q.Own, q.Match = true, catalogue.Match{Outcome: catalogue.Unclaimed, Host: q.Match.Host}
 	}
 	q.Client = netip.Addr{}
-	if ip, ok := x.vars[caddyhttp.ClientIPVarKey].(string); ok {
+	if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {
 		q.Client, _ = netip.ParseAddr(ip)
 	}
 }
@@ -203,7 +198,7 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	}
 	if x.response.wroteHeader {
 		if err != nil {
-			x.leave(left{}) // a page behind the answer is no other one
+			err = x.leave(left{}, err) // a page behind the answer is no other one
 		}
 		return x.response.end(err)
 	}
@@ -215,7 +210,7 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	x.observe(status)
 	x.submit(status)
 	if err != nil && !errors.Is(err, errRefused) { // a guard behind this one has left why
-		x.handOver(status)
+		return x.handOver(status, err)
 	}
 	return err
 }

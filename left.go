@@ -1,6 +1,7 @@
 package apiguard
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -31,30 +32,60 @@ type failed struct {
 	outcome policy.Outcome
 }
 
-// leftVar is the name of the request's *left among Caddy's variables. What a Caddyfile
-// sets under that name is text and no *left.
-const leftVar = "api_guard.left"
+// leftError carries what was left to the error routes, where Caddy has the error in the
+// context of the request. Nothing else of a request may be written to by then: a proxy's
+// connection to an upstream may still be under way, and reads Caddy's variables.
+type leftError struct {
+	error
+	left *left
+}
 
-// leave remembers the request as it was passed on or refused, for a guard in the
-// error routes.
-func (x *exchange) leave(l left) {
+func (e leftError) Unwrap() error { return e.error }
+
+// leftBy is what a guard left of r, nil if r is in no error route or none did.
+func leftBy(r *http.Request) *left {
+	err, _ := r.Context().Value(caddyhttp.ErrorCtxKey).(error)
+	var l leftError
+	if errors.As(err, &l) {
+		return l.left
+	}
+	return nil
+}
+
+// within is err with l in it. Caddy takes no other error than a HandlerError by its type
+// for one, so that such a one stays outermost.
+func (l *left) within(err error) error {
+	h, ok := err.(caddyhttp.HandlerError)
+	if !ok {
+		return leftError{err, l}
+	}
+	if h.Err == nil { // which reads as the text of its status
+		h.Err = errors.New(http.StatusText(h.StatusCode))
+	}
+	h.Err = leftError{h.Err, l}
+	return h
+}
+
+// leave has err remember the request as it was passed on or refused, for a guard in the
+// error routes, where there may be one.
+func (x *exchange) leave(l left, err error) error {
+	if !x.others.again {
+		return err
+	}
 	l.method, l.uri, l.host = x.passed.method, x.passed.uri, x.passed.host
 	if l.method == "" { // refused before it was passed on
 		l.method, l.uri, l.host = x.r.Method, x.r.RequestURI, x.r.Host
 	}
-	if x.vars != nil {
-		x.vars[leftVar] = &l
-	}
+	return l.within(err)
 }
 
 // handOver leaves a request without an answer to a guard in the error routes, where
 // there may be one: what these serve is the answer then.
-func (x *exchange) handOver(status int) {
-	if !x.others.again || x.vars == nil {
-		return
+func (x *exchange) handOver(status int, err error) error {
+	if x.others.again {
+		x.failed = failed{left: true, status: status, outcome: x.verdict.Outcome}
 	}
-	x.failed = failed{left: true, status: status, outcome: x.verdict.Outcome}
-	x.leave(left{passed: x})
+	return x.leave(left{passed: x}, err)
 }
 
 // is reports whether r is the very request, as Caddy hands it to the error routes. Of

@@ -85,7 +85,7 @@ func (p *player) play(l *logged) {
 
 	x := exchanges.Get().(*exchange)
 	defer x.release()
-	x.begin(&p.handler, w, r, varsOf(r))
+	x.begin(&p.handler, w, r)
 	x.request.Now = now
 	x.request.Overrides = p.monitor
 	if l.withholdsCredentials() {

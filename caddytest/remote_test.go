@@ -329,13 +329,16 @@ func connectProxy(t *testing.T, to string) (proxy *httptest.Server, asked func()
 			return
 		}
 		defer upstream.Close()
-		w.WriteHeader(http.StatusOK)
-		client, _, err := http.NewResponseController(w).Hijack()
+		client, sent, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			return
 		}
 		defer client.Close()
-		go func() { _, _ = io.Copy(upstream, client) }()
+		// Not before: what the client sends after it may be in the server's buffer then.
+		if _, err := io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
+			return
+		}
+		go func() { _, _ = io.Copy(upstream, sent) }()
 		_, _ = io.Copy(client, upstream)
 	}))
 	t.Cleanup(proxy.Close)
