@@ -27,7 +27,8 @@ func (s *Store) alone(charges []ratelimit.Charge, out []ratelimit.Decision) (adm
 				out[i] = ratelimit.Decision{Admitted: true, Remaining: c.Limit.Capacity()}
 				continue
 			default:
-				p.insert(s.bucket(c.Limit, c.Key))
+				p.shared[i] = s.bucket(c.Limit, c.Key)
+				p.insert(p.shared[i])
 				c.Limit = s.share(c.Limit)
 			}
 		}
@@ -52,23 +53,32 @@ func (s *Store) alone(charges []ratelimit.Charge, out []ratelimit.Decision) (adm
 			// What Redis is not told now it is told when it can be asked, as far as
 			// there is room to remember it.
 			if c := &charges[j]; sharedLimit(c) && c.When == ratelimit.Now {
-				s.charge(c, "")
+				s.settle(&call{op: opCharge, limit: c.Limit, bucket: p.shared[j], min: cost(c), untold: 1})
 			}
 		}
 	}
 	return admitted
 }
 
-// doubting has the table decide, and from before that on judge too what Redis grants:
-// until Redis has been told of this it would grant the same once more. Who decides by
-// Redis asks the table first and charges it later, and nothing may come between.
+// doubting has the table decide, and from then on judge too what Redis grants: until
+// Redis has been told of this it would grant the same once more. Who decides by Redis
+// asks the table first and charges it later, and nothing may come between.
 func (s *Store) doubting(p *plan) (admitted bool) {
 	p.lock()
 	defer p.unlock()
-	for _, b := range p.order[:p.locks] {
-		b.doubted = true
+	if !s.table.Take(p.local[:p.locals], p.decisions[:p.locals]) {
+		return false
 	}
-	return s.table.Take(p.local[:p.locals], p.decisions[:p.locals])
+	for i, j := range p.at[:p.locals] {
+		switch b := p.shared[j]; {
+		case b == nil:
+		case p.local[i].When == ratelimit.Now:
+			b.untold++
+		case p.local[i].When == ratelimit.Later:
+			b.open = true
+		}
+	}
+	return true
 }
 
 // shareKey is a limit as one of so many nodes has it.
@@ -118,7 +128,7 @@ func (s *Store) PeekShadow(l *ratelimit.Limit, k ratelimit.Key) ratelimit.State 
 }
 
 // Forget implements ratelimit.Limiter. Other nodes believe what they know for a second
-// yet.
+// yet. What they have not told Redis by now is not forgotten.
 func (s *Store) Forget(l *ratelimit.Limit, k ratelimit.Key) bool {
 	owed := s.table.Forget(l, k)
 	a, ok := s.askNow(opForget, l, k)

@@ -23,10 +23,11 @@ type bucket struct {
 	lead    *call // under way for the next lease
 	claimed int64 // of that, by requests that wait for it
 
-	// doubted: Redis may not know what the client owes here, since this node has
-	// decided alone and not told it yet, or has forgotten the bucket and could not tell
-	// it what it has lost. The node's own table has a say until all of it is paid.
-	doubted bool
+	// What Redis may not know of what the client owes here. The node's own table has a
+	// say for as long.
+	untold int  // charges that it is to be told of, see call.untold
+	open   bool // the table holds something that was let in without Redis
+	unsure bool // something was forgotten before it was told, until all of it is paid
 
 	refused   int64 // until then,
 	cost      int64 // what costs as much and more
@@ -69,7 +70,8 @@ func (s *Store) bucket(l *ratelimit.Limit, k ratelimit.Key) *bucket {
 	if len(sh.m) >= maxBuckets/len(s.shards) {
 		delete(sh.m, sh.victim(s.now()))
 	}
-	b := &bucket{key: k, limit: string(name), doubted: s.table.Peek(l, k).Used > 0}
+	st := s.table.Peek(l, k)
+	b := &bucket{key: k, limit: string(name), unsure: st.Used > 0 || st.Held > 0}
 	sh.m[b.limit] = b
 	return b
 }
@@ -107,19 +109,26 @@ func (b *bucket) fits(cost, now int64) (yes, no bool) {
 	return false, now < b.refused && (b.blocked || cost >= b.cost)
 }
 
-// doubts refuses what this node's own table has no room for, until the client owes
-// nothing there any more. b.mu is held.
+// doubted tells whether Redis may not know what the client owes here. b.mu is held.
+func (b *bucket) doubted() bool { return b.untold > 0 || b.open || b.unsure }
+
+// doubts refuses what this node's own table has no room for, until Redis knows what the
+// client owes there, or he owes nothing any more. b.mu is held.
 func (s *Store) doubts(b *bucket, c *ratelimit.Charge, need, now int64) (refused bool) {
 	st := s.table.Peek(c.Limit, c.Key)
-	if st.Used == 0 {
-		b.doubted = false
+	if st.Held == 0 {
+		b.open = false
+		b.unsure = b.unsure && st.Used > 0
+	}
+	if !b.doubted() || int64(st.Remaining) >= need {
 		return false
 	}
-	if int64(st.Remaining) >= need {
-		return false
+	reset := int64(st.Reset)
+	b.refused, b.cost, b.blocked = now+min(reset, int64(LeaseTime)), need, false
+	b.retry, b.reset, b.remaining = now+reset, now+reset, 0
+	if reset == 0 {
+		b.retry = now + int64(time.Second) // nobody knows when what is held is settled
 	}
-	b.refused, b.cost, b.blocked = now+min(int64(st.Reset), int64(LeaseTime)), need, false
-	b.retry, b.reset, b.remaining = now+int64(st.Reset), now+int64(st.Reset), 0
 	return true
 }
 

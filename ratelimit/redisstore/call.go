@@ -46,6 +46,7 @@ type call struct {
 	want   int64
 	unhold string
 	leads  bool // it asks for a lease: one of a bucket at a time does
+	untold int  // how many of the bucket's charges Redis is told of by it, where those are counted
 
 	sent   int64
 	answer answer
@@ -252,10 +253,11 @@ func (a *answer) read(result []any) error {
 	return nil
 }
 
-// learn remembers an answer.
+// learn remembers an answer, and that Redis was told.
 func (s *Store) learn(c *call) {
 	c.bucket.mu.Lock()
 	defer c.bucket.mu.Unlock()
+	c.bucket.untold -= c.untold
 	c.bucket.learn(c, &c.answer, s.now())
 }
 

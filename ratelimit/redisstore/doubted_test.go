@@ -105,3 +105,40 @@ func TestWhatIsSettledInVainIsNotGrantedAgain(t *testing.T) {
 		}
 	})
 }
+
+// Who was let in without Redis and is not answered yet takes room from whoever Redis
+// would let in, until he is settled; and then, if he counts, until Redis knows.
+func TestWhatIsHeldWithoutRedisIsNotGrantedAgain(t *testing.T) {
+	t.Parallel()
+	for _, counts := range []bool{false, true} {
+		eachAlgorithm(t, func(t *testing.T, m *miniredis.Miniredis, n *Store, l *ratelimit.Limit) {
+			key := keyOf(n, l, "client")
+			back := away(t, m, n)
+			var held []ratelimit.Charge
+			for range 5 {
+				held = append(held, hold(t, n, l, key))
+			}
+			back()
+			admitted := func() bool {
+				n.patient(t)
+				b := n.bucket(l, key)
+				b.mu.Lock()
+				b.refused = 0 // which is believed for a second of a clock that stands
+				b.mu.Unlock()
+				return take(n, l, "client", 1).Admitted
+			}
+			if admitted() {
+				t.Fatal("the sixth is admitted")
+			}
+			back = away(t, m, n)
+			for i := range held {
+				n.Settle(&held[i], counts)
+			}
+			n.isTelling.Store(true) // it is late
+			back()
+			if admitted() == counts {
+				t.Errorf("they counted: %t, and the next is admitted: %t", counts, !counts)
+			}
+		})
+	}
+}

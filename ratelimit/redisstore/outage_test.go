@@ -101,12 +101,28 @@ func TestWhatCannotBeRememberedIsCounted(t *testing.T) {
 	for i := range buckets {
 		take(n, l, fmt.Sprint("client ", i), 2)
 	}
-	told := 0
+	told, tells := 0, make(map[*bucket]bool)
 	for _, c := range n.owed.take(n) {
 		told += int(c.min)
+		tells[c.bucket] = c.min == 2
 	}
 	if lost := int(n.Untold()); told+lost != 2*buckets || lost < 2000 || lost > buckets/2 {
 		t.Errorf("%d to be told and %d lost of %d", told, lost, 2*buckets)
+	}
+	// Of whom something was lost the node itself has to remember.
+	unsure := 0
+	for i := range n.shards {
+		for _, b := range n.shards[i].m {
+			if !tells[b] && !b.unsure || tells[b] && b.untold != 1 {
+				t.Fatalf("told of all: %t, unsure: %t, %d untold", tells[b], b.unsure, b.untold)
+			}
+			if b.unsure {
+				unsure++
+			}
+		}
+	}
+	if unsure == 0 || unsure == n.known() {
+		t.Errorf("it is unsure of %d of %d", unsure, n.known())
 	}
 }
 

@@ -193,7 +193,7 @@ func (s *Store) decide(p *plan) verdict {
 		}
 		need, capacity := p.need(i), int64(c.Limit.Capacity())
 		fits, refused := b.fits(need, now)
-		if b.doubted && !refused && s.doubts(b, c, need, now) {
+		if b.doubted() && !refused && s.doubts(b, c, need, now) {
 			fits, refused = false, true
 		}
 		switch {
@@ -368,29 +368,33 @@ func (s *Store) unhold(p *plan) {
 // Settle implements ratelimit.Limiter. Redis is told later: until then it takes what
 // was held for what counts.
 func (s *Store) Settle(c *ratelimit.Charge, counts bool) {
-	if c.Limit == nil || !sharedLimit(c) || c.When == ratelimit.Later && c.Ticket == 0 {
-		s.table.Settle(c, counts) // taken while Redis could not be asked
-		if counts && c.Limit != nil && sharedLimit(c) {
-			s.charge(c, "")
+	if c.Limit == nil || !sharedLimit(c) {
+		s.table.Settle(c, counts)
+		return
+	}
+	alone := c.When == ratelimit.Later && c.Ticket == 0 // taken while Redis could not be asked
+	if !counts && c.Ticket == 0 {
+		if alone {
+			s.table.Settle(c, false)
 		}
 		return
 	}
-	if counts {
-		s.mirror(c)
+	q := &call{op: opCharge, limit: c.Limit, bucket: s.bucket(c.Limit, c.Key), min: cost(c)}
+	if c.Ticket != 0 {
+		q.unhold = strconv.FormatInt(c.Ticket, 10)
+		c.Ticket = 0
 	}
 	switch {
-	case c.Ticket != 0 && !counts:
-		s.settle(&call{op: opRelease, limit: c.Limit, bucket: s.bucket(c.Limit, c.Key), min: cost(c), unhold: strconv.FormatInt(c.Ticket, 10)})
-	case c.Ticket != 0:
-		s.charge(c, strconv.FormatInt(c.Ticket, 10))
-	case counts:
-		s.charge(c, "")
+	case !counts:
+		q.op = opRelease
+	case alone:
+		q.untold = 1
+		q.bucket.owes(1, false) // before the table lets go of what nobody else holds
+		s.table.Settle(c, true)
+	default:
+		s.mirror(c)
 	}
-	c.Ticket = 0
-}
-
-func (s *Store) charge(c *ratelimit.Charge, unhold string) {
-	s.settle(&call{op: opCharge, limit: c.Limit, bucket: s.bucket(c.Limit, c.Key), min: cost(c), unhold: unhold})
+	s.settle(q)
 }
 
 // settle tells Redis, or remembers to.
