@@ -64,7 +64,7 @@ func (s *Store) alone(charges []ratelimit.Charge, out []ratelimit.Decision) (adm
 // Redis has been told of this it would grant the same once more. Who decides by Redis
 // asks the table first and charges it later, and nothing may come between.
 func (s *Store) doubting(p *plan) (admitted bool) {
-	p.lock()
+	s.lock(p)
 	defer p.unlock()
 	if !s.table.Take(p.local[:p.locals], p.decisions[:p.locals]) {
 		return false

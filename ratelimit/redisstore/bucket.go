@@ -23,6 +23,8 @@ type bucket struct {
 	lead    *call // under way for the next lease
 	claimed int64 // of that, by requests that wait for it
 
+	gone bool // it was forgotten, and another one takes its place
+
 	// What Redis may not know of what the client owes here. The node's own table has a
 	// say for as long.
 	untold int  // charges that it is to be told of, see call.untold
@@ -67,8 +69,10 @@ func (s *Store) bucket(l *ratelimit.Limit, k ratelimit.Key) *bucket {
 	if sh.m == nil {
 		sh.m = make(map[string]*bucket)
 	}
-	if len(sh.m) >= maxBuckets/len(s.shards) {
-		delete(sh.m, sh.victim(s.now()))
+	for len(sh.m) >= maxBuckets/len(s.shards) {
+		if !sh.forget(s.now()) {
+			break
+		}
 	}
 	st := s.table.Peek(l, k)
 	b := &bucket{key: k, limit: string(name), unsure: st.Used > 0 || st.Held > 0}
@@ -76,26 +80,38 @@ func (s *Store) bucket(l *ratelimit.Limit, k ratelimit.Key) *bucket {
 	return b
 }
 
-// victim is of a few buckets, whichever come, the one that owes the least: a flood of
-// clients who were here once pushes out its own. sh.mu is held.
-func (sh *shard) victim(now int64) string {
-	name, least, seen := "", 1<<8, 0
-	for other, b := range sh.m { // Go's maps begin anywhere
-		owes := 1<<8 - 1 // it is being asked for
-		if b.mu.TryLock() {
-			if owes = 0; now < b.floored {
+// forget drops of a few buckets, whichever come, the one that owes the least: a flood of
+// clients who were here once pushes out its own. Those that somebody judges by just now
+// stay. sh.mu is held.
+func (sh *shard) forget(now int64) bool {
+	var found *bucket // locked
+	least, seen := 0, 0
+	for _, b := range sh.m { // Go's maps begin anywhere
+		if seen++; b.mu.TryLock() {
+			owes := 0
+			if now < b.floored {
 				owes = 1 + int(b.full)
 			}
-			b.mu.Unlock()
+			if found != nil && owes >= least {
+				b.mu.Unlock()
+			} else {
+				if found != nil {
+					found.mu.Unlock()
+				}
+				found, least = b, owes
+			}
 		}
-		if name == "" || owes < least {
-			name, least = other, owes
-		}
-		if seen++; seen == candidates || least == 0 {
+		if found != nil && (seen >= candidates || least == 0) {
 			break
 		}
 	}
-	return name
+	if found == nil {
+		return false
+	}
+	delete(sh.m, found.limit)
+	found.gone = true
+	found.mu.Unlock()
+	return true
 }
 
 // redisKey has one hash slot of a cluster for each bucket.

@@ -16,16 +16,7 @@ func TestWhoWaitedInVainDoesNotComeBetweenAnothersLookAndCharge(t *testing.T) {
 	t.Parallel()
 	for name, l := range algorithms {
 		t.Run(name, func(t *testing.T) {
-			var reading atomic.Pointer[func()]
-			n := makeNode(t, still(t).Addr(), ratelimit.TableConfig{Slots: 4096, Wall: atNoon, Now: func() int64 {
-				if during := reading.Load(); during != nil {
-					(*during)()
-				}
-				return stands()
-			}})
-			n.clock, n.wall = stands, atNoon
-			run(t, n)
-			n.patient(t)
+			n, reading := interrupted(t, still(t).Addr())
 			l := limit(t, l)
 			other := limit(t, ratelimit.Limit{Rate: 1, Window: time.Hour})
 			other.Space++
@@ -74,6 +65,22 @@ func TestWhoWaitedInVainDoesNotComeBetweenAnothersLookAndCharge(t *testing.T) {
 			}
 		})
 	}
+}
+
+// interrupted is a node at the reading of whose table's clock something else may happen.
+func interrupted(t *testing.T, addr string) (n *Store, reading *atomic.Pointer[func()]) {
+	t.Helper()
+	reading = new(atomic.Pointer[func()])
+	n = makeNode(t, addr, ratelimit.TableConfig{Slots: 4096, Wall: atNoon, Now: func() int64 {
+		if during := reading.Load(); during != nil {
+			(*during)()
+		}
+		return stands()
+	}})
+	n.clock, n.wall = stands, atNoon
+	run(t, n)
+	n.patient(t)
+	return n, reading
 }
 
 // wait waits for what may never come while the waiting one is there.

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -120,4 +121,94 @@ func TestWhatRedisWasNotToldYetIsNotGrantedAgain(t *testing.T) {
 			t.Error("another client is refused")
 		}
 	})
+}
+
+// Who has looked up a bucket that is forgotten before he judges by it judges by the one
+// that took its place, with or without Redis: by two of them two are let in.
+func TestNobodyIsJudgedByAForgottenBucket(t *testing.T) {
+	t.Parallel()
+	for name, l := range algorithms {
+		t.Run(name, func(t *testing.T) {
+			m := still(t)
+			n, reading := interrupted(t, m.Addr())
+			l := limit(t, l)
+			l.OnStoreFailure = ratelimit.FailLocal
+			all := func(client string) ratelimit.Charge {
+				return ratelimit.Charge{Limit: l, Key: keyOf(n, l, client), Cost: 5}
+			}
+			// The clock is read when another client, who is not known yet, is looked for.
+			askedFor := func(client string, meanwhile func()) []ratelimit.Charge {
+				c, i := all(client), 0
+				other := ratelimit.Charge{Limit: l, Key: c.Key}
+				for ; other.Key>>58 == c.Key>>58; i++ {
+					other.Key = keyOf(n, l, fmt.Sprint(client, i))
+				}
+				hook := func() {
+					reading.Store(nil)
+					n.forget(t, n.bucket(l, c.Key))
+					meanwhile()
+				}
+				reading.Store(&hook)
+				return []ratelimit.Charge{c, other}
+			}
+			out := make([]ratelimit.Decision, 2)
+
+			b := n.bucket(l, all("lent").Key)
+			b.mu.Lock()
+			b.tokens, b.until = 5, n.now()+int64(LeaseTime)
+			b.mu.Unlock()
+			first := false
+			second := n.Take(askedFor("lent", func() {
+				first = n.alone([]ratelimit.Charge{all("lent")}, make([]ratelimit.Decision, 1))
+			}), out)
+			if !first || second {
+				t.Errorf("of the five that there are, the table admitted them: %t, and the forgotten lease: %t", first, second)
+			}
+
+			n.bucket(l, all("alone").Key)
+			back := away(t, m, n)
+			if !n.Take(askedFor("alone", func() { n.bucket(l, all("alone").Key) }), out) {
+				t.Error("refused within the limit")
+			}
+			n.isTelling.Store(true) // it is late
+			back()
+			if take(n, l, "alone", 1).Admitted {
+				t.Error("the sixth is admitted, by the bucket that took the place of the forgotten one")
+			}
+		})
+	}
+}
+
+// forget has a node forget a bucket as a full shard does.
+func (s *Store) forget(t *testing.T, b *bucket) {
+	t.Helper()
+	sh := &s.shards[uint64(b.key)>>58]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.m = map[string]*bucket{b.limit: b}
+	if !sh.forget(s.now()) {
+		t.Error("somebody holds the bucket")
+	}
+}
+
+// A bucket that somebody judges by is not forgotten, though its shard is full.
+func TestWhoIsJudgedIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	sh := &shard{m: make(map[string]*bucket)}
+	for i := range 2 * candidates {
+		b := &bucket{limit: fmt.Sprint(i)}
+		b.mu.Lock()
+		sh.m[b.limit] = b
+	}
+	if sh.forget(1) {
+		t.Fatal("all are being judged, and one was forgotten")
+	}
+	one := sh.m["7"]
+	one.mu.Unlock()
+	if !sh.forget(1) || sh.m["7"] != nil || !one.gone || len(sh.m) != 2*candidates-1 {
+		t.Errorf("the only one that nobody judges is there: %t, gone: %t", sh.m["7"] != nil, one.gone)
+	}
+	if !one.mu.TryLock() {
+		t.Error("it stays locked")
+	}
 }

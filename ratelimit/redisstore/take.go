@@ -139,9 +139,27 @@ func (p *plan) insert(b *bucket) {
 }
 
 // lock locks the buckets of the call, which no other call can want the other way round.
-func (p *plan) lock() {
-	for _, b := range p.order[:p.locks] {
-		b.mu.Lock()
+// None of them is forgotten before it is unlocked, and one that was forgotten before this
+// is looked up again: whoever judges a client by two buckets judges him twice.
+func (s *Store) lock(p *plan) {
+	for {
+		gone := false
+		for _, b := range p.order[:p.locks] {
+			b.mu.Lock()
+			gone = gone || b.gone
+		}
+		if !gone {
+			return
+		}
+		p.unlock()
+		clear(p.order[:p.locks])
+		p.locks = 0
+		for i := range p.charges {
+			if p.shared[i] != nil {
+				p.shared[i] = s.bucket(p.charges[i].Limit, p.charges[i].Key)
+				p.insert(p.shared[i])
+			}
+		}
 	}
 }
 
@@ -183,7 +201,7 @@ const (
 // decide admits or refuses by what this node knows, or says that Redis has to be
 // asked. What the charges before it in the call take of the same bucket counts.
 func (s *Store) decide(p *plan) verdict {
-	p.lock()
+	s.lock(p)
 	defer p.unlock()
 	now, result := s.now(), yes
 	for i := range p.charges {
