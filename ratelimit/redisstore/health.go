@@ -36,10 +36,10 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
 redis.call('EXPIRE', KEYS[1], 60)
 return redis.call('ZCARD', KEYS[1])`)
 
-// watch tells Redis that this node is there, and finds out whether it can be asked.
-func (s *Store) watch(ctx context.Context) {
+// watch tells Redis that this node is there, and finds out whether it can be asked. Until
+// last it is told what it was not told yet.
+func (s *Store) watch(ctx, last context.Context) {
 	pause, raised := retry, time.Time{}
-	defer s.telling.Wait()
 	for ctx.Err() == nil {
 		wait := beat
 		switch err := s.beat(ctx); {
@@ -50,7 +50,7 @@ func (s *Store) watch(ctx context.Context) {
 				raised = time.Now()
 				s.raise()
 			}
-			s.tell(ctx)
+			s.tell(last)
 		default:
 			s.down(err)
 			wait, pause = jitter(pause), min(2*pause, longestRetry)
@@ -140,10 +140,11 @@ func (s *Store) tell(ctx context.Context) {
 	owed := s.owed.take(s)
 	s.telling.Go(func() {
 		defer s.isTelling.Store(false)
-		for len(owed) > 0 {
+		for len(owed) > 0 && ctx.Err() == nil {
 			n := min(len(owed), tellBatch)
-			s.send(context.WithoutCancel(ctx), owed[:n])
+			s.send(ctx, owed[:n])
 			owed = owed[n:]
 		}
+		s.owed.lose(owed)
 	})
 }

@@ -137,22 +137,33 @@ func (s *Store) Health() error {
 }
 
 // Run asks Redis until the context ends, and then tells it what it was not told yet,
-// if it can be asked.
+// if it can be asked and for a second at most: what is left counts as [Store.Untold].
 func (s *Store) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for range flushers {
 		wg.Go(func() { s.flush(ctx) })
 	}
-	s.watch(ctx)
-	wg.Wait()
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(farewell, s.cfg.Patience))
+	last, cancel := lasting(ctx, max(farewell, s.cfg.Patience))
 	defer cancel()
+	s.watch(ctx, last)
+	wg.Wait()
 	s.drain(last)
+	s.telling.Wait()
 	s.down(errors.New("the process ends"))
 	s.drain(last) // of who has begun to ask meanwhile
 	if owed := s.owed.take(s); len(owed) > 0 {
 		s.owed.lose(owed)
 	}
+}
+
+// lasting is a context that ends so much later than another one.
+func lasting(ctx context.Context, longer time.Duration) (context.Context, context.CancelFunc) {
+	last, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(longer, cancel)
+		context.AfterFunc(last, func() { timer.Stop() })
+	})
+	return last, cancel
 }
 
 func (s *Store) now() int64 { return s.clock() }
