@@ -70,3 +70,26 @@ func TestWhatWasLoadedIsNotWrittenAgain(t *testing.T) {
 		t.Errorf("%d entries are written again", n)
 	}
 }
+
+// What a configuration has that was bound and then rejected is not written: it is when
+// one is activated.
+func TestWhatWasBoundAndNotActivatedIsNotWritten(t *testing.T) {
+	s := newScene(t, Options{}, api("orders", version("v3", "next.example.com", "/", "GET /orders")))
+	s.hit("next.example.com", "GET", "/orders", Outcome{Status: 200})
+	save := func() (n int) {
+		s.saveEpoch = s.epoch.Add(1)
+		s.saveRoutes(false, func(_, _ []byte) { n++ })
+		return n
+	}
+	if n := save(); n != 1 {
+		t.Fatalf("%d entries are written of one", n)
+	}
+	r := s.Bind(declare(orders()))
+	if n := save(); n != 0 || len(s.routes) == 1 {
+		t.Errorf("%d entries are written, of a configuration with %d more", n, len(s.routes)-1)
+	}
+	s.Activate(r)
+	if n := save(); n != len(s.routes)-1 {
+		t.Errorf("%d entries are written, of a configuration with %d more that was activated", n, len(s.routes)-1)
+	}
+}

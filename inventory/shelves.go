@@ -16,6 +16,7 @@ func (inv *Inventory) bound(k routeKey) *entry {
 			e.shelf = shelfBound
 		}
 		e.hits = new(counters)
+		e.sum = e.hits.sum() // that a configuration has it is no reason to write it: that it is activated is
 	}
 	e.bound = inv.now().UnixNano()
 	return e
