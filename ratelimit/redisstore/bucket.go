@@ -80,6 +80,18 @@ func (s *Store) bucket(l *ratelimit.Limit, k ratelimit.Key) *bucket {
 	return b
 }
 
+// locked is the bucket that is not forgotten before it is unlocked: the one that takes its
+// place then knows what the table was charged until then.
+func (s *Store) locked(l *ratelimit.Limit, k ratelimit.Key) *bucket {
+	for {
+		b := s.bucket(l, k)
+		if b.mu.Lock(); !b.gone {
+			return b
+		}
+		b.mu.Unlock()
+	}
+}
+
 // forget drops of a few buckets, whichever come, the one that owes the least: a flood of
 // clients who were here once pushes out its own. Those that somebody judges by just now
 // stay. sh.mu is held.

@@ -103,7 +103,7 @@ func TestWhatIsSettledInVainIsNotGrantedAgain(t *testing.T) {
 		for range 4 {
 			n.Settle(&ratelimit.Charge{Limit: l, Key: keyOf(n, l, "client"), When: ratelimit.Look}, true)
 		}
-		n.isTelling.Store(true) // it is late
+		n.late(t)
 		back()
 		for range 3 {
 			if n.patient(t); take(n, l, "client", 1).Admitted {
@@ -141,7 +141,7 @@ func TestWhatIsHeldWithoutRedisIsNotGrantedAgain(t *testing.T) {
 			for i := range held {
 				n.Settle(&held[i], counts)
 			}
-			n.isTelling.Store(true) // it is late
+			n.late(t)
 			back()
 			if admitted() == counts {
 				t.Errorf("they counted: %t, and the next is admitted: %t", counts, !counts)

@@ -109,7 +109,7 @@ func TestWhatRedisWasNotToldYetIsNotGrantedAgain(t *testing.T) {
 				t.Fatalf("%d is refused within the limit", i)
 			}
 		}
-		n.isTelling.Store(true) // it is late
+		n.late(t)
 		back()
 		for range 10 {
 			n.patient(t)
@@ -170,7 +170,7 @@ func TestNobodyIsJudgedByAForgottenBucket(t *testing.T) {
 			if !n.Take(askedFor("alone", func() { n.bucket(l, all("alone").Key) }), out) {
 				t.Error("refused within the limit")
 			}
-			n.isTelling.Store(true) // it is late
+			n.late(t)
 			back()
 			if take(n, l, "alone", 1).Admitted {
 				t.Error("the sixth is admitted, by the bucket that took the place of the forgotten one")

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,6 +25,12 @@ func away(t *testing.T, m *miniredis.Miniredis, n *Store) (back func()) {
 		m.SetError("")
 		await(t, "Redis", func() bool { return n.up.Load() })
 	}
+}
+
+// late has a node tell Redis of nothing until isTelling is false again.
+func (s *Store) late(t *testing.T) {
+	t.Helper()
+	await(t, "the end of what is being told", func() bool { return s.isTelling.CompareAndSwap(false, true) })
 }
 
 // However much was decided meanwhile, each bucket is told once, with the sum.
@@ -60,6 +67,24 @@ func TestALongOutageIsToldInOneSum(t *testing.T) {
 				t.Errorf("%d untold, %d questions", n.Untold(), n.Asked()-asked)
 			}
 		})
+	}
+}
+
+// What was held is let go when Redis knows what became of it: in between others would
+// take its place.
+func TestWhatWasHeldIsLetGoAfterItIsTold(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, "127.0.0.1:1")
+	l := limit(t, ratelimit.Limit{Rate: 5, Window: time.Hour})
+	for i := range 5 {
+		n.Settle(&ratelimit.Charge{Limit: l, Key: keyOf(n, l, fmt.Sprint("client ", i)), When: ratelimit.Later, Ticket: 1}, true)
+	}
+	var ops []op
+	for _, c := range n.owed.take(n) {
+		ops = append(ops, c.op)
+	}
+	if want := slices.Concat(slices.Repeat([]op{opCharge}, 5), slices.Repeat([]op{opRelease}, 5)); !slices.Equal(ops, want) {
+		t.Errorf("%v is told, want %v", ops, want)
 	}
 }
 

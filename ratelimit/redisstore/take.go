@@ -397,7 +397,7 @@ func (s *Store) Settle(c *ratelimit.Charge, counts bool) {
 		}
 		return
 	}
-	q := &call{op: opCharge, limit: c.Limit, bucket: s.bucket(c.Limit, c.Key), min: cost(c)}
+	q := &call{op: opCharge, limit: c.Limit, bucket: s.locked(c.Limit, c.Key), min: cost(c)}
 	if c.Ticket != 0 {
 		q.unhold = strconv.FormatInt(c.Ticket, 10)
 		c.Ticket = 0
@@ -407,11 +407,12 @@ func (s *Store) Settle(c *ratelimit.Charge, counts bool) {
 		q.op = opRelease
 	case alone:
 		q.untold = 1
-		q.bucket.owes(1, false) // before the table lets go of what nobody else holds
+		q.bucket.untold++ // before the table lets go of what nobody else holds
 		s.table.Settle(c, true)
 	default:
 		s.mirror(c)
 	}
+	q.bucket.mu.Unlock()
 	s.settle(q)
 }
 

@@ -53,13 +53,20 @@ func eachTelling(t *testing.T, test func(t *testing.T, f *telling)) {
 				for range 5 { // of five: it is the only node yet
 					guess(t, f.b, l, f.key)
 				}
-				f.b.isTelling.Store(true)
+				f.b.late(t)
 				back()
 				f.a = node()
 				f.pass = func() { now.Add(int64(LeaseTime)) }
 				f.tell = func() {
 					f.b.isTelling.Store(false)
-					await(t, "Redis to be told", func() bool { return f.a.Peek(l, f.key).Used == 5 })
+					await(t, "Redis to be told", func() bool {
+						b := f.b.locked(l, f.key)
+						defer b.mu.Unlock()
+						return b.untold == 0
+					})
+					if used := f.a.Peek(l, f.key).Used; used != 5 {
+						t.Fatalf("Redis was told of %d of five", used)
+					}
 				}
 				test(t, f)
 			})
