@@ -45,6 +45,9 @@ func (e leftError) Unwrap() error { return e.error }
 // leftBy is what a guard left of r, nil if r is in no error route or none did.
 func leftBy(r *http.Request) *left {
 	err, _ := r.Context().Value(caddyhttp.ErrorCtxKey).(error)
+	if err == nil {
+		return nil // before l, which is on the heap
+	}
 	var l leftError
 	if errors.As(err, &l) {
 		return l.left
