@@ -37,6 +37,7 @@ func eachTelling(t *testing.T, test func(t *testing.T, f *telling)) {
 	} {
 		for name, l := range algorithms {
 			t.Run(way+", "+name, func(t *testing.T) {
+				t.Parallel()
 				m, l := still(t), limit(t, l)
 				var now atomic.Int64
 				now.Store(stands())
