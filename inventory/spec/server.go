@@ -101,7 +101,7 @@ func expandURL(entry *openapi3.Server) ([]serverURL, error) {
 }
 
 // Marks of a variable that remains in the text being cut. A document cannot
-// bring them in: control characters are refused first.
+// bring them in: literals, names and defaults with control characters are refused first.
 const (
 	markOpen  = '\x01'
 	markClose = '\x02'
@@ -112,14 +112,18 @@ func (u serverURL) server() (Server, error) {
 	fallbacks := make(map[string]string)
 	for _, p := range u {
 		if p.variable == "" {
-			if strings.ContainsFunc(p.literal, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			if strings.ContainsFunc(p.literal, isControl) {
 				return Server{}, errors.New("the URL has a control character")
 			}
 			b.WriteString(p.literal)
 			continue
 		}
-		if strings.ContainsAny(p.variable, "\x01\x02/") {
-			return Server{}, errors.New("a variable of the URL has a name that cannot be used")
+		// A delimiter in the name would be taken for one of the URL's own.
+		if strings.ContainsAny(p.variable, "/?#") || strings.ContainsFunc(p.variable, isControl) {
+			return Server{}, fmt.Errorf("the variable %q has a name that cannot stand in a URL: give it one without /, ? and #", p.variable)
+		}
+		if strings.ContainsFunc(p.fallback, isControl) {
+			return Server{}, fmt.Errorf("the default of the variable {%s} has a control character", p.variable)
 		}
 		fallbacks[p.variable] = p.fallback
 		b.WriteByte(markOpen)
@@ -257,3 +261,5 @@ func fill(text string, fallbacks map[string]string) (string, error) {
 		text = text[:open] + fallbacks[name] + text[end+1:]
 	}
 }
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }

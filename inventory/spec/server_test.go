@@ -60,6 +60,15 @@ func TestServersAreExpandedToHostsAndPaths(t *testing.T) {
 		{"../v1", nil, "!"},
 		{"https://h:port/", nil, "!"},
 		{"https://h\x01x\x02/", nil, "!"},
+		// A delimiter or a mark in a variable's name or default, at the start of the URL
+		// and behind it.
+		{"{a?b}/v1", nil, "!"},
+		{"{a#b}/v1", vars("a#b", free("h")), "!"},
+		{"https://h/t-{a?b}/v1", vars("a?b", free("x")), "!"},
+		{"https://h/v1?x={a}", vars("a", free("x")), "[{h /v1}]"},
+		{"{a}/v1", vars("a", free("\x01a\x02")), "!"},
+		{"{a}/v1", vars("a", free("\x01")), "!"},
+		{"https://h/t-{a}", vars("a", free("\x01a\x02")), "!"},
 	} {
 		servers, problems := expandServers("", openapi3.Servers{{URL: tt.url, Variables: tt.variables}})
 		got := fmt.Sprint(servers)
