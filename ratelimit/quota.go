@@ -44,18 +44,20 @@ func (p Period) at(wall time.Time) (number uint32, left time.Duration) {
 // A quota's cell: window is the period, epoch its number, total what is used;
 // data[1] is when the period ends on the table's own clock, which is what the
 // search for a victim goes by, and data[2] the whole key, for a store. A new period
-// begins by the calendar alone.
+// begins by the calendar alone, unless the calendar was wrong.
 
 // quotaUsed is what is used of a period. A wall clock that steps back stays in the
-// cell's period: nothing comes back by it. A cell of another kind of period, after a
+// cell's period: nothing comes back by it, until that period would have ended by the
+// table's own clock. Else a wall clock that showed another year for a minute would shut
+// a client out for that year. A cell of another kind of period, after a
 // reload, keeps its count as long as its own period lasts.
 func (c *slot) quotaUsed(p Period, number uint32, now int64) uint32 {
 	switch {
 	case c == nil || c.total == 0:
 		return 0
-	case Period(c.window) == p && c.epoch >= number:
+	case Period(c.window) == p && c.epoch == number:
 		return c.total
-	case Period(c.window) != p && int64(c.data[1]) > now:
+	case (Period(c.window) != p || c.epoch > number) && int64(c.data[1]) > now:
 		return c.total
 	}
 	return 0

@@ -82,6 +82,33 @@ func TestAWallClockThatStepsBackGivesNothingBack(t *testing.T) {
 	}
 }
 
+// A clock that was wrong for a minute must not shut a client out for the year that it
+// showed: what was used then counts as long as that period lasted by the steady clock.
+func TestAWallClockThatWasAheadForAMinuteShutsNobodyOut(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"a day": 24 * time.Hour, "a year": 365 * 24 * time.Hour} {
+		for _, period := range []Period{Day, Month} {
+			t.Run(name+" of a "+period.String(), func(t *testing.T) {
+				clock := on(t, "2026-11-25T12:00:00Z")
+				table := clock.table(ways, "")
+				l := valid(t, Limit{Rate: 2, Algorithm: Quota, Period: period})
+				clock.wall = clock.wall.Add(ahead)
+				ask(table, l, "a", 2)
+				clock.sleep(time.Minute)
+				clock.wall = clock.wall.Add(-ahead)
+				if d := ask(table, l, "a", 1); d.Admitted {
+					t.Error("setting the clock right is a fresh quota")
+				}
+				clock.sleep(2 * period.longest())
+				for i := range 3 {
+					if d := ask(table, l, "a", 1); d.Admitted != (i < 2) {
+						t.Errorf("charge %d two periods later: %+v", i+1, d)
+					}
+				}
+			})
+		}
+	}
+}
+
 func TestAChangedQuotaKeepsWhatIsUsed(t *testing.T) {
 	clock := on(t, "2026-11-25T12:00:00Z")
 	table := clock.table(ways, "")

@@ -15,8 +15,9 @@ import (
 const (
 	// DefaultSlots is TableConfig.Slots when that is 0.
 	DefaultSlots = 262_144
-	// MaxSlots is the most that either part of a table has: 4.5 GiB.
-	MaxSlots = 1 << 26
+	// MaxSlots is the most that either part of a table has: 4.5 GiB, and 576 MiB where a
+	// process has an address space of 32 bits.
+	MaxSlots = 1 << (20 + 6*bits.UintSize/64)
 )
 
 // TableConfig is how a table is made. The zero value is a working default of

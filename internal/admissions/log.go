@@ -3,6 +3,7 @@
 package admissions
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -42,7 +43,7 @@ func (l *Log) Total() int {
 func (l *Log) Worst(interval time.Duration) (worst int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	byTime := func(a, b event) int { return int(a.at - b.at) }
+	byTime := func(a, b event) int { return cmp.Compare(a.at, b.at) }
 	slices.SortFunc(l.asked, byTime)
 	slices.SortFunc(l.answered, byTime)
 	begun, over, next := 0, 0, 0 // cost asked for before the interval, answered by its end

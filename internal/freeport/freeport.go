@@ -49,6 +49,17 @@ func Reserve(t testing.TB) string {
 	return ""
 }
 
+// Listen listens on a reserved port, where nobody else does when it was closed: a server
+// that is gone is none that another test has started meanwhile.
+func Listen(t testing.TB) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", Reserve(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 // free says why a port is not.
 func free(port int) error {
 	datagrams, err := net.ListenPacket("udp", address(port))

@@ -55,12 +55,12 @@ func (r *RedisServer) Port() string {
 }
 
 // Sentinel starts a Sentinel that watches a Redis, by the name main, and makes a
-// replica of it the master when that is gone for half a second.
+// replica of it the master when that is gone for three seconds.
 func Sentinel(t testing.TB, master *RedisServer) *RedisServer {
 	t.Helper()
 	s := NewRedis(t)
 	file := filepath.Join(s.dir, "sentinel.conf")
-	text := fmt.Sprintf("sentinel monitor main 127.0.0.1 %s 1\nsentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n", master.Port())
+	text := fmt.Sprintf("sentinel monitor main 127.0.0.1 %s 1\nsentinel down-after-milliseconds main 3000\nsentinel failover-timeout main 3000\n", master.Port())
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

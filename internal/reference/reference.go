@@ -122,14 +122,24 @@ func (f *field) spelling(names map[string]*block) string {
 	return f.json + " { … }"
 }
 
+// escaped is Markdown whose "<" begin no HTML. Within a code span they need no escape,
+// and would be shown with one.
+func escaped(s string) string {
+	parts := strings.Split(s, "`")
+	for i := 0; i < len(parts); i += 2 {
+		parts[i] = strings.ReplaceAll(parts[i], "<", "&lt;")
+	}
+	return strings.Join(parts, "`")
+}
+
 // prose is a doc comment as Markdown; it has paragraphs, and lists are indented in
 // it. The Go type's name at its beginning means nothing to operators.
 func prose(doc string) string {
-	return strings.TrimSpace(strings.ReplaceAll(strings.TrimSpace(doc), "<", "&lt;"))
+	return escaped(strings.TrimSpace(doc))
 }
 
 // cell is text in one line of a table.
 func cell(s string) string {
 	s = strings.ReplaceAll(strings.Join(strings.Fields(s), " "), "|", `\|`)
-	return strings.ReplaceAll(s, "<", "&lt;")
+	return escaped(s)
 }

@@ -31,6 +31,10 @@ type bucket struct {
 	open   bool // the table holds something that was let in without Redis
 	unsure bool // something was forgotten before it was told, until all of it is paid
 
+	// The last call that was sent when Redis, told of what was let in without it, had
+	// nothing left: what that one and those before it are granted may be let in twice.
+	spent uint64
+
 	refused   int64 // until then,
 	cost      int64 // what costs as much and more
 	blocked   bool  // by a penalty
@@ -185,9 +189,16 @@ func (b *bucket) want(need, lease, now int64) int64 {
 	return max(n, need)
 }
 
-// learn takes over an answer.
-func (b *bucket) learn(c *call, a *answer, now int64) {
-	if a.granted > 0 && c.op == opTake {
+// learn takes over an answer. A grant that came too late for who had asked is left for
+// the next one, but the table has let in the one without it: when Redis, told of that, has
+// nothing left, nothing is good any more of what was asked for before, in whatever order
+// the answers come, and whatever Redis has forgotten in between: last is the last call
+// that was sent by now. What was asked for before and is granted after that is lost.
+func (b *bucket) learn(c *call, a *answer, now int64, last uint64) {
+	if c.op == opCharge && c.untold > 0 && a.remaining == 0 {
+		b.tokens, b.spent = 0, last
+	}
+	if a.granted > 0 && c.op == opTake && c.number > b.spent {
 		if c.sent >= b.until {
 			b.tokens = 0 // of a lease whose time is over
 		}

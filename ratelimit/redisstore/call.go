@@ -49,6 +49,7 @@ type call struct {
 	untold int  // how many of the bucket's charges Redis is told of by it, where those are counted
 
 	sent   int64
+	number uint64 // of those that were sent, from 1
 	answer answer
 	err    error
 	done   chan struct{} // nil: nobody waits
@@ -68,10 +69,11 @@ type answer struct {
 
 var errBusy = errors.New("more is asked of Redis than it answers")
 
-// ask puts a call into the queue.
+// ask puts a call into a queue. Those of a bucket have one, so that Redis gets them in the
+// order in which they were asked: who holds again what he lets go must not meet himself.
 func (s *Store) ask(c *call) bool {
 	select {
-	case s.queue <- c:
+	case s.queues[uint64(c.bucket.key)>>32%flushers] <- c:
 		return true
 	default:
 		c.err = errBusy
@@ -82,22 +84,22 @@ func (s *Store) ask(c *call) bool {
 	}
 }
 
-// flush sends what waits, all of it at once: while one batch is on its way the next
-// one gathers.
-func (s *Store) flush(ctx context.Context) {
+// flush sends what waits in a queue, all of it at once: while one batch is on its way the
+// next one gathers.
+func (s *Store) flush(ctx context.Context, queue <-chan *call) {
 	calls := make([]*call, 0, batch)
 	for {
 		calls = calls[:0]
 		select {
 		case <-ctx.Done():
 			return
-		case c := <-s.queue:
+		case c := <-queue:
 			calls = append(calls, c)
 		}
 	more:
 		for len(calls) < batch {
 			select {
-			case c := <-s.queue:
+			case c := <-queue:
 				calls = append(calls, c)
 			default:
 				break more
@@ -108,17 +110,16 @@ func (s *Store) flush(ctx context.Context) {
 	}
 }
 
-// drain sends what the queue has.
+// drain sends what the queues have.
 func (s *Store) drain(ctx context.Context) {
-	for {
-		var calls []*call
-		for len(calls) < batch && len(s.queue) > 0 {
-			calls = append(calls, <-s.queue)
+	for _, queue := range s.queues {
+		for len(queue) > 0 {
+			var calls []*call
+			for len(calls) < batch && len(queue) > 0 {
+				calls = append(calls, <-queue)
+			}
+			s.send(ctx, calls)
 		}
-		if len(calls) == 0 {
-			return
-		}
-		s.send(ctx, calls)
 	}
 }
 
@@ -146,7 +147,7 @@ func (s *Store) round(ctx context.Context, calls []*call, source, floor bool) (a
 	cmds := make([]*redis.Cmd, len(calls))
 	now := s.now()
 	for i, c := range calls {
-		c.sent = now
+		c.sent, c.number = now, s.asked.Add(1)
 		c.tries++
 		key, args := []string{s.redisKey(c.bucket)}, s.args(c, c.tries > 1 || floor)
 		if source {
@@ -155,7 +156,6 @@ func (s *Store) round(ctx context.Context, calls []*call, source, floor bool) (a
 			cmds[i] = s.script.EvalSha(ctx, pipe, key, args...)
 		}
 	}
-	s.asked.Add(uint64(len(calls)))
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	for i, c := range calls {
 		result, err := cmds[i].Slice()
@@ -258,7 +258,7 @@ func (s *Store) learn(c *call) {
 	c.bucket.mu.Lock()
 	defer c.bucket.mu.Unlock()
 	c.bucket.untold -= c.untold
-	c.bucket.learn(c, &c.answer, s.now())
+	c.bucket.learn(c, &c.answer, s.now(), s.asked.Load())
 }
 
 // end tells whoever waits, and whether Redis can be asked.

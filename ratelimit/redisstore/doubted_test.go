@@ -149,3 +149,63 @@ func TestWhatIsHeldWithoutRedisIsNotGrantedAgain(t *testing.T) {
 		})
 	}
 }
+
+// Who waits for Redis in vain is let in by the table, and what it grants him comes when he
+// has gone. Nobody else is let in by that once Redis was told and has nothing left.
+func TestAGrantThatCameTooLateLetsInNobodyMore(t *testing.T) {
+	t.Parallel()
+	for _, left := range []int{0, 1} {
+		eachAlgorithm(t, func(t *testing.T, _ *miniredis.Miniredis, n *Store, l *ratelimit.Limit) {
+			n.patient(t)
+			charge := ratelimit.Charge{Limit: l, Key: keyOf(n, l, "client")}
+			for range 4 - 2*left {
+				if !take(n, l, "client", 1).Admitted {
+					t.Fatal("refused within the limit")
+				}
+			}
+			late := &call{op: opTake, limit: l, bucket: n.bucket(l, charge.Key), min: 1, want: 1, done: make(chan struct{})}
+			n.ask(late)
+			<-late.done
+			if late.err != nil || late.answer.granted != 1 {
+				t.Fatalf("%d granted, %v", late.answer.granted, late.err)
+			}
+			var out [1]ratelimit.Decision
+			if !n.alone([]ratelimit.Charge{charge}, out[:]) {
+				t.Fatal("the table refuses within the limit")
+			}
+			await(t, "Redis to be told", func() bool {
+				b := n.locked(l, charge.Key)
+				defer b.mu.Unlock()
+				return b.untold == 0
+			})
+			if got := take(n, l, "client", 1).Admitted; got != (left > 0) {
+				t.Errorf("with %d left the next is admitted: %t", left, got)
+			}
+		})
+	}
+}
+
+func TestAGrantFromBeforeWhatRedisWasToldIsNoMore(t *testing.T) {
+	l := limit(t, ratelimit.Limit{Rate: 5, Window: time.Hour})
+	for name, c := range map[string]struct {
+		left   int64
+		number uint64 // the charge is the sixth call, and the seventh was sent before its answer
+		inc    string
+		cum    int64
+		tokens int64
+	}{
+		"from before":                              {0, 5, "a", 5, 0},
+		"from before, of a Redis with more":        {0, 5, "a", 9, 0},
+		"from before, of a Redis that had another": {0, 5, "b", 5, 0},
+		"from the time of the answer":              {0, 7, "a", 7, 0},
+		"from after":                               {0, 8, "a", 7, 1},
+		"while there was room":                     {1, 5, "a", 5, 1},
+	} {
+		b := new(bucket)
+		b.learn(&call{op: opCharge, limit: l, min: 1, untold: 1, number: 6}, &answer{remaining: c.left, inc: "a", cum: 6}, 0, 7)
+		b.learn(&call{op: opTake, limit: l, min: 1, number: c.number}, &answer{granted: 1, inc: c.inc, cum: c.cum}, 0, 8)
+		if b.tokens != c.tokens {
+			t.Errorf("a grant %s gives %d, want %d", name, b.tokens, c.tokens)
+		}
+	}
+}

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/apiguard/caddy-api-guard/internal/needs"
+	"github.com/apiguard/caddy-api-guard/internal/needs/mini"
 	"github.com/apiguard/caddy-api-guard/ratelimit"
 	"github.com/apiguard/caddy-api-guard/ratelimit/internal/limitertest"
 )
@@ -19,7 +19,7 @@ import (
 func TestStoreIsALimiter(t *testing.T) {
 	t.Run("miniredis", func(t *testing.T) {
 		limitertest.Run(t, func(t *testing.T) limitertest.Subject {
-			m := miniredis.RunT(t)
+			m := mini.Redis(t)
 			return fleetOf(t, m.Addr(), takeScript, func(_ *redis.Client, now time.Time) { m.SetTime(now) })
 		})
 	})

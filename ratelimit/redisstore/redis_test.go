@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/apiguard/caddy-api-guard/internal/needs"
+	"github.com/apiguard/caddy-api-guard/internal/needs/mini"
 	"github.com/apiguard/caddy-api-guard/ratelimit"
 )
 
@@ -40,7 +41,7 @@ func eachServer(t *testing.T, test func(t *testing.T, s *server)) {
 
 // still is a miniredis whose clock stands.
 func still(t testing.TB) *miniredis.Miniredis {
-	m := miniredis.RunT(t)
+	m := mini.Redis(t)
 	m.SetTime(noon)
 	return m
 }
@@ -398,8 +399,8 @@ func TestWithoutRedisEachLimitDoesWhatItSays(t *testing.T) {
 			t.Errorf("%s: %d of 20 admitted, want %d", failure, admitted, want)
 		}
 	}
-	if n.Health() == nil || n.Nodes() != 3 || n.Asked() != 0 || len(n.queue) != 0 { // whoever asked would have waited
-		t.Errorf("health %v, nodes %d, %d questions and %d more", n.Health(), n.Nodes(), n.Asked(), len(n.queue))
+	if n.Health() == nil || n.Nodes() != 3 || n.Asked() != 0 || len(n.queues[0])+len(n.queues[1]) != 0 { // whoever asked would have waited
+		t.Errorf("health %v, nodes %d, %d questions and %d more", n.Health(), n.Nodes(), n.Asked(), len(n.queues[0])+len(n.queues[1]))
 	}
 }
 

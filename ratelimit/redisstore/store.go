@@ -76,13 +76,13 @@ type Store struct {
 	shards [64]shard
 	shares sync.Map // share of a limit -> *ratelimit.Limit
 
-	queue chan *call
-	nodes atomic.Int64 // that were heard of lately, this one included
+	queues [flushers]chan *call
+	nodes  atomic.Int64 // that were heard of lately, this one included
 
 	up       atomic.Bool
 	failed   atomic.Int64 // calls in a row
 	failures atomic.Uint64
-	asked    atomic.Uint64 // commands sent
+	asked    atomic.Uint64 // commands sent; each has its number
 	why      atomic.Pointer[string]
 	kick     chan struct{}
 
@@ -103,7 +103,10 @@ func New(cfg Config) *Store {
 	s := &Store{
 		cfg: cfg, table: cfg.Table, node: hex.EncodeToString(id), script: takeScript,
 		clock: func() int64 { return int64(time.Since(base)) }, wall: time.Now,
-		queue: make(chan *call, 4096), kick: make(chan struct{}, 1),
+		kick: make(chan struct{}, 1),
+	}
+	for i := range s.queues {
+		s.queues[i] = make(chan *call, 4096/flushers)
 	}
 	s.nodes.Store(1)
 	why := "Redis has not been asked yet"
@@ -140,8 +143,8 @@ func (s *Store) Health() error {
 // if it can be asked and for a second at most: what is left counts as [Store.Untold].
 func (s *Store) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for range flushers {
-		wg.Go(func() { s.flush(ctx) })
+	for _, queue := range s.queues {
+		wg.Go(func() { s.flush(ctx, queue) })
 	}
 	last, cancel := lasting(ctx, max(farewell, s.cfg.Patience))
 	defer cancel()
