@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -28,9 +29,17 @@ func FuzzOpen(f *testing.F) {
 		f.Add(at, []byte{0xff}, uint32(len(whole)))
 		f.Add(at, []byte{0, 0, 0, 0, 0, 0, 0, 0x80}, uint32(len(whole)))
 	}
+	// Where and how long the first element of each page says that its key and value are:
+	// numbers that are negative where an int has 32 bits.
+	for page := range uint32(len(whole) / 4096) {
+		for field := range uint32(4) {
+			f.Add(page*4096+pageHeader+4*field, []byte{0xff, 0xff, 0xff, 0xff}, uint32(len(whole)))
+		}
+	}
 	f.Add(uint32(0), []byte{}, uint32(5000))
 	f.Add(uint32(0), []byte{}, uint32(0))
 	f.Add(uint32(0), []byte("not a database"), uint32(14))
+	f.Add(uint32(0), []byte("{\n\tadmin off\n}\n"), uint32(16))
 	changed := filepath.Join(f.TempDir(), "changed.db")
 	f.Fuzz(func(t *testing.T, at uint32, with []byte, size uint32) {
 		b := append([]byte(nil), whole...)
@@ -42,6 +51,16 @@ func FuzzOpen(f *testing.F) {
 		got, found, err := reopen(t, changed)
 		if err != nil && !errors.Is(err, ErrForeign) && !errors.Is(err, ErrNewer) {
 			t.Fatalf("%v; found %+v", err, found)
+		}
+		// Nothing is lost: the file is where it was, or beside it.
+		kept := found.Aside
+		if err != nil {
+			kept = changed
+		}
+		if kept != "" {
+			if after, err := os.ReadFile(kept); err != nil || !bytes.Equal(after, b) {
+				t.Fatalf("%s is not as it was: %v; found %+v", kept, err, found)
+			}
 		}
 		for key, value := range got {
 			if v, ok := want[key]; ok && v != value {

@@ -4,8 +4,8 @@
 // A file is walked once when it is opened: its pages are checked before bbolt maps
 // them, because bbolt trusts what it reads, and the walk hands out the pairs. Each
 // value bears a checksum. What is damaged is set aside, what can still be read of
-// it is handed out, and a new file is begun; nothing of this panics or ends the
-// process.
+// it is handed out, and a new file is begun; what was never ours is left alone;
+// nothing of this panics or ends the process.
 package store
 
 import (
@@ -39,8 +39,8 @@ var (
 	ErrLocked = errors.New("another process has the file open")
 	// ErrNewer: a newer version of this program wrote the file.
 	ErrNewer = errors.New("a newer version of this program wrote the file, and it was left alone")
-	// ErrForeign: the file is another program's.
-	ErrForeign = errors.New("the file is another program's, and it was left alone")
+	// ErrForeign: the file is another program's, as Foreign says.
+	ErrForeign = errors.New("the file is no inventory, and it was left alone")
 	// ErrReadOnly: the file was read, but it cannot be written.
 	ErrReadOnly = errors.New("the file can be read only")
 )
@@ -137,14 +137,13 @@ func read(f *os.File, each func(Pair)) (damage string, schema int, err error) {
 		return "", 0, ErrLocked
 	}
 	w, damage := newWalk(f)
+	if what := foreign(f, w); what != "" {
+		return "", 0, fmt.Errorf("%w: it is %s", ErrForeign, what)
+	}
 	if damage != "" {
 		return damage, 0, nil
 	}
-	schema = w.schema()
-	switch {
-	case w.foreign():
-		return "", schema, ErrForeign
-	case schema > Schema():
+	if schema = w.schema(); schema > Schema() {
 		return "", schema, fmt.Errorf("%w: it has schema %d, this one writes %d", ErrNewer, schema, Schema())
 	}
 	return w.run(migrate(schema, each)), schema, nil

@@ -108,7 +108,7 @@ func TestAFileThatIsNoStoreIsReplacedOrLeftAlone(t *testing.T) {
 		{"there is none", func(*testing.T, string) {}, true, false, nil},
 		{"empty", func(t *testing.T, name string) { put(t, name, nil) }, true, false, nil},
 		{"zeros", func(t *testing.T, name string) { put(t, name, make([]byte, 1<<16)) }, false, true, nil},
-		{"text", func(t *testing.T, name string) { put(t, name, []byte("not a database")) }, false, true, nil},
+		{"text", func(t *testing.T, name string) { put(t, name, []byte("not a database")) }, false, false, ErrForeign},
 		{"cut in the middle", func(t *testing.T, name string) {
 			whole(t, name)
 			info, _ := os.Stat(name)
@@ -122,23 +122,7 @@ func TestAFileThatIsNoStoreIsReplacedOrLeftAlone(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, false, true, nil},
-		{"of another program", func(t *testing.T, name string) {
-			put(t, name, nil)
-			db, err := bbolt.Open(name, 0o600, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer db.Close()
-			if err := db.Update(func(tx *bbolt.Tx) error {
-				b, err := tx.CreateBucket([]byte("accounts"))
-				if err != nil {
-					return err
-				}
-				return b.Put([]byte("k"), []byte("v"))
-			}); err != nil {
-				t.Fatal(err)
-			}
-		}, false, false, ErrForeign},
+		{"of another program", ofAnother, false, false, ErrForeign},
 		{"of a newer schema", func(t *testing.T, name string) {
 			whole(t, name)
 			setSchema(t, name, "7")
@@ -256,7 +240,7 @@ func TestAFlippedByteIsNoticedOrOfNoConsequence(t *testing.T) {
 func TestOnlyTheLatestDamagedFilesAreKept(t *testing.T) {
 	name := file(t)
 	for range 5 {
-		put(t, name, []byte("not a database"))
+		put(t, name, make([]byte, 100))
 		if _, found, err := reopen(t, name); err != nil || found.Damage == "" {
 			t.Fatalf("found %+v, error %v", found, err)
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
-	"slices"
 	"strconv"
 )
 
@@ -48,11 +47,14 @@ type walk struct {
 	pages    uint64 // in use or free, the two meta pages included
 	root     uint64
 	freelist uint64
-	seen     map[uint64]bool
-	damage   string // the first that was found
-	each     func(Pair)
-	only     string // the one bucket to read; empty: all
-	buckets  []string
+	// transaction is that of the meta page that counts.
+	transaction uint64
+	seen        map[uint64]bool
+	damage      string // the first that was found
+	each        func(Pair)
+	only        string // the one bucket to read; empty: all
+	most        int    // how many pages to read; 0: all
+	buckets     []string
 }
 
 // newWalk finds the meta page that counts. It says what is wrong when neither does.
@@ -62,7 +64,6 @@ func newWalk(f *os.File) (*walk, string) {
 		return nil, err.Error()
 	}
 	w := &walk{file: f, size: uint64(info.Size())}
-	var newest uint64
 	found := false
 	take := func(at uint64) (pageSize uint64) {
 		b := make([]byte, pageHeader+metaSize)
@@ -79,8 +80,8 @@ func newWalk(f *os.File) (*walk, string) {
 		if size < 512 || size > 64<<10 || size&(size-1) != 0 {
 			return 0
 		}
-		if transaction := order.Uint64(meta[48:]); !found || transaction > newest {
-			found, newest = true, transaction
+		if transaction := order.Uint64(meta[48:]); !found || transaction > w.transaction {
+			found, w.transaction = true, transaction
 			w.pageSize, w.root, w.freelist, w.pages = size, order.Uint64(meta[16:]), order.Uint64(meta[32:]), order.Uint64(meta[40:])
 		}
 		return size
@@ -114,11 +115,6 @@ func (w *walk) schema() int {
 	return schema
 }
 
-// foreign reports whether the buckets, which a run has listed, are not ours.
-func (w *walk) foreign() bool {
-	return w.damage == "" && len(w.buckets) > 0 && !slices.Contains(w.buckets, string(formatBucket))
-}
-
 // run hands out every pair that is whole, and says what is wrong with the file.
 func (w *walk) run(each func(Pair)) string {
 	w.seen = map[uint64]bool{0: true, 1: true}
@@ -127,6 +123,9 @@ func (w *walk) run(each func(Pair)) string {
 	w.tree("", w.root, nil, 0)
 	if w.only == "" {
 		w.checkFreelist()
+		if w.unmarked() {
+			w.wrong("it has no bucket %q", formatBucket)
+		}
 	}
 	return w.damage
 }
@@ -141,6 +140,9 @@ func (w *walk) wrong(format string, args ...any) {
 func (w *walk) page(id uint64) []byte {
 	if id < 2 || id >= w.pages {
 		w.wrong("page %d is not one of its %d", id, w.pages)
+		return nil
+	}
+	if w.most > 0 && len(w.seen) >= w.most {
 		return nil
 	}
 	head := make([]byte, pageHeader)
@@ -194,23 +196,26 @@ func (w *walk) elements(bucket string, id uint64, b, least []byte, depth int) {
 	for i := range count {
 		at := pageHeader + i*elementSize
 		e := b[at:]
-		keyAt, keySize, valueSize := 0, 0, 0
+		// Of 64 bits everywhere: where an int has 32 these would be negative, or a sum that
+		// fits.
+		var keyAt, keySize, valueSize uint64
 		if flags == branchPage {
-			keyAt, keySize = int(order.Uint32(e)), int(order.Uint32(e[4:]))
+			keyAt, keySize = uint64(order.Uint32(e)), uint64(order.Uint32(e[4:]))
 		} else {
-			keyAt, keySize, valueSize = int(order.Uint32(e[4:])), int(order.Uint32(e[8:])), int(order.Uint32(e[12:]))
+			keyAt, keySize, valueSize = uint64(order.Uint32(e[4:])), uint64(order.Uint32(e[8:])), uint64(order.Uint32(e[12:]))
 		}
-		if keyAt < elementSize || at+keyAt+keySize+valueSize > len(b) {
+		from := uint64(at) + keyAt
+		if keyAt < elementSize || from+keySize+valueSize > uint64(len(b)) {
 			w.wrong("page %d: element %d reaches out of it", id, i)
 			return
 		}
-		key := b[at+keyAt : at+keyAt+keySize]
+		key := b[from : from+keySize]
 		if c := bytes.Compare(key, least); len(key) == 0 || c < 0 || c == 0 && i > 0 {
 			w.wrong("page %d: the keys are not in order", id)
 			return
 		}
 		least = key
-		value := b[at+keyAt+keySize : at+keyAt+keySize+valueSize]
+		value := b[from+keySize : from+keySize+valueSize]
 		switch {
 		case flags == branchPage:
 			w.tree(bucket, order.Uint64(e[8:]), key, depth+1)
