@@ -35,12 +35,31 @@ func nearest(name string, known []string) []string {
 	return out
 }
 
+// Misspelt is the known name that one is meant to be which has at most two letters too
+// many, too few or wrong; empty where there is none. Case is none, and _ is -.
+func Misspelt(name string, known []string) string {
+	const most = 2
+	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
+	best, least := "", most+1
+	for _, k := range known {
+		if d := edits(name, k, most); d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
 // distance is the Levenshtein distance, or more than limit when it would be. The
 // end of a longer name counts little: people leave base paths in.
 func distance(a, b string, limit int) int {
 	if strings.HasSuffix(a, b[strings.IndexByte(b, ' ')+1:]) && len(b) > 4 {
 		return 1
 	}
+	return edits(a, b, limit)
+}
+
+// edits is the Levenshtein distance, or more than limit when it would be.
+func edits(a, b string, limit int) int {
 	if d := len(a) - len(b); d > limit || -d > limit {
 		return limit + 1
 	}

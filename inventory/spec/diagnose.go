@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -17,6 +18,9 @@ const maxDiagnosed = 1 << 20
 // diagnose turns the reader's error into one that says how to mend the file,
 // for the mistakes that people make.
 func diagnose(data []byte, err error) error {
+	if other := isOther(data); other != "" {
+		return errors.New(other)
+	}
 	head, ok := topLevel(data)
 	if !ok {
 		return tidy(data, err)
@@ -28,10 +32,38 @@ func diagnose(data []byte, err error) error {
 	case nil:
 		return fmt.Errorf(`it is no OpenAPI document: it has no "openapi" field (%w)`, tidy(data, err))
 	case string:
-		return tidy(data, err)
+		return wrongKind(data, leadsNowhere(data, tidy(data, err)))
 	default:
 		return fmt.Errorf(`its "openapi" field is the number %v; write it in quotes`, v)
 	}
+}
+
+// isOther says of files that are often where a document should be what they are.
+func isOther(data []byte) string {
+	switch text := bytes.TrimLeft(data, " \t\r\n\ufeff"); {
+	case bytes.HasPrefix(text, []byte("<")):
+		return "it is HTML or XML, perhaps the page of a login or of an error that was saved in the document's place; name the OpenAPI document, in JSON or YAML"
+	case bytes.HasPrefix(text, []byte("version https://git-lfs")):
+		return "it is the pointer of a file in Git LFS and not the file: fetch it with git lfs pull"
+	default:
+		return ""
+	}
+}
+
+// unresolved is how kin-openapi tells of a reference whose target is not there.
+var unresolved = regexp.MustCompile(`^failed to resolve "[^"]*" in fragment in URI: "(#/[^"]*)"`)
+
+// leadsNowhere says where a reference into the document stands that leads to nothing.
+func leadsNowhere(data []byte, err error) error {
+	found := unresolved.FindStringSubmatch(err.Error())
+	if found == nil {
+		return err
+	}
+	line := ""
+	if i := bytes.Index(data, []byte(found[1])); i >= 0 {
+		line = fmt.Sprintf(" (line %d)", bytes.Count(data[:i], []byte("\n"))+1)
+	}
+	return fmt.Errorf("the reference %q%s leads to nothing in the document: add what is missing, or take the reference out", found[1], line)
 }
 
 // topLevel reads the scalar fields of the outermost object and leaves the rest.

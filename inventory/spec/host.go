@@ -60,6 +60,9 @@ func stripPort(name string) (string, error) {
 		name, port = name[:i], name[i:]
 	}
 	if port != "" {
+		if strings.Contains(port, "/") {
+			return "", errors.New("it is more than a name: leave out the path, which the option path has")
+		}
 		if n, err := strconv.ParseUint(port[1:], 10, 16); err != nil || n == 0 {
 			return "", errors.New("the port is not a number from 1 to 65535")
 		}
@@ -110,7 +113,7 @@ func checkName(name string) error {
 			if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' {
 				continue
 			}
-			return fmt.Errorf("%q is not allowed in a host name (a wildcard stands for a whole label)", string(rune(c)))
+			return fmt.Errorf("%q is not allowed in a host name: write names such as api.example.com or *.example.com alone, with blanks between them, and what comes behind a slash as path", string(rune(c)))
 		}
 	}
 	return nil

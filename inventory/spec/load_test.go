@@ -103,7 +103,12 @@ func TestWhatIsNoDocumentSaysSo(t *testing.T) {
 		"an alias bomb":      {bomb, ""},
 		"binary":             {"\x00\x01\x02\xff\xfe", ""},
 		"a missing component beside the document's own name": {"openapi: 3.0.0\ninfo: {title: T, version: '1'}\npaths: {/a: {get: {parameters: [{$ref: 'x.yaml#/components/parameters/P'}, {$ref: '#/components/parameters/No'}]}}}\ncomponents: {parameters: {P: {name: p, in: query, schema: {type: string}}}}\n", "No"},
-		"a missing component":                                {"openapi: 3.0.0\ninfo: {title: T, version: '1'}\npaths: {/a: {get: {parameters: [{$ref: '#/components/parameters/No'}]}}}\n", "No"},
+		"a page":                {"<!DOCTYPE html>\n<html><body>Sign in</body></html>\n", "it is HTML or XML"},
+		"a page behind a mark":  {"\ufeff  <html>", "it is HTML or XML"},
+		"a pointer of Git LFS":  {"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "git lfs pull"},
+		"a missing schema":      {"openapi: 3.0.0\ninfo: {title: T, version: '1'}\npaths: {/a: {get: {responses: {'200': {description: ok, content: {application/json: {schema: {$ref: '#/components/schemas/No'}}}}}}}}\n", `"#/components/schemas/No" (line 3) leads to nothing`},
+		"what another kind has": {"openapi: 3.0.0\ninfo: {title: T, version: '1'}\npaths: {/a: {get: {parameters: [{$ref: '#/parameters/No'}]}}}\n", `"#/parameters/No" (line 3) leads to nothing`},
+		"a missing component":   {"openapi: 3.0.0\ninfo: {title: T, version: '1'}\npaths: {/a: {get: {parameters: [{$ref: '#/components/parameters/No'}]}}}\n", "No"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Load("specs/x.yaml", []byte(tt.text), Options{})
@@ -130,6 +135,15 @@ func TestWhatIsNoFileSaysSo(t *testing.T) {
 	}
 	if _, err := LoadFile(os.DevNull, Options{}); err == nil || !strings.Contains(err.Error(), "regular") {
 		t.Errorf("a device: %v", err)
+	}
+}
+
+// A reference to a file that is not there says which, and where it is looked for.
+func TestAMissingReferenceSaysWhereItIsLookedFor(t *testing.T) {
+	dir := write(t, map[string]string{"d.yaml": "openapi: 3.0.3\ninfo: {title: T, version: '1'}\npaths:\n  /a: {$ref: 'other.yaml'}\n"})
+	_, err := LoadFile(filepath.Join(dir, "d.yaml"), Options{})
+	if err == nil || !strings.Contains(err.Error(), `reading the referenced file "other.yaml": there is none in the document's folder`) {
+		t.Errorf("a reference to a file that is not there: %v", err)
 	}
 }
 

@@ -23,6 +23,7 @@ func (d *Document) collect() {
 		}
 		d.collectPath(template, item)
 	}
+	d.checkSecurity()
 }
 
 func (d *Document) collectPath(template string, item *openapi3.PathItem) {

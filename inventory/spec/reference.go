@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net/url"
 	"os"
@@ -51,6 +52,9 @@ func (r *references) read(_ *openapi3.Loader, location *url.URL) ([]byte, error)
 		return data, nil
 	}
 	data, err := r.open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("there is none in the document's folder (%w)", fs.ErrNotExist)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the referenced file %q: %w", name, err)
 	}

@@ -38,6 +38,8 @@ func (s *Store) fetch(ctx context.Context, pin Pin, limit int64) ([]byte, error)
 		// Whatever came: a host that sees the connection being closed may still end
 		// half an answer as if it were whole.
 		return nil, fmt.Errorf("there was no whole answer within %s", patience)
+	case ctx.Err() != nil:
+		return nil, ctx.Err() // for the same reason
 	case err != nil:
 		return nil, err
 	}

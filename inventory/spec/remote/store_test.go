@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apiguard/caddy-api-guard/internal/freeport"
 	"github.com/apiguard/caddy-api-guard/inventory/spec"
 )
 
@@ -26,7 +27,10 @@ var document = []byte("openapi: 3.1.0\n")
 // host serves what handler answers, and a store that trusts it.
 func host(t *testing.T, handler http.HandlerFunc) (*httptest.Server, *Store) {
 	t.Helper()
-	server := httptest.NewTLSServer(handler)
+	server := httptest.NewUnstartedServer(handler)
+	_ = server.Listener.Close()
+	server.Listener = freeport.Listen(t)
+	server.StartTLS()
 	t.Cleanup(server.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
