@@ -136,12 +136,9 @@ func (c *consumers) entry(r *consumerRecord) ConsumerEntry {
 	default:
 		e.Consumer = hostOther
 	}
-	count, last := r.keptCount, r.keptLast
-	switch {
-	case r.kind == consumerOther:
-		count, last = s.count.Load(), s.last.Load()
-	case r.slot != noSlot:
-		count, last = c.slots[r.slot].count.Load(), c.slots[r.slot].last.Load()
+	count, last := s.count.Load(), s.last.Load()
+	if r.kind != consumerOther {
+		count, last = c.counted(r)
 	}
 	more, lately := c.elsewhere(r)
 	e.Count, e.LastSeen = count+more, instant(max(last, lately, r.first))

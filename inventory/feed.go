@@ -14,14 +14,22 @@ const (
 	// feedHeld is how many urgent events may wait for their turn: as many as two
 	// seconds let out.
 	feedHeld = 2 * feedRate
+	// feedWaiting is how many others may: a first sight must not be lost for having
+	// met a second full of findings. 20 seconds let out as many.
+	feedWaiting = 20 * (feedRate - feedReserve)
+	// feedShare is how many of a second's places findings leave to others that wait.
+	feedShare = 2
 )
 
 // pending is an event on its way to the feed.
 type pending struct {
 	event Event
-	// urgent: an undocumented route is confirmed. It waits rather than being
-	// dropped, and is out within two seconds.
+	// urgent: an undocumented route is confirmed. It goes first, and is out within
+	// two seconds.
 	urgent bool
+	// placed: free had a place for it, so it goes before those that wait and is
+	// never dropped. Findings are.
+	placed bool
 }
 
 // feed lets out at most 10 events in any second. Only the inventory's goroutine
@@ -33,7 +41,8 @@ type feed struct {
 	sent    [feedRate]int64 // when the latest ones left, Unix nanoseconds; a ring
 	next    int             // of sent: the oldest
 	left    uint64          // how many did
-	held    []Event
+	held    []Event         // urgent ones that wait
+	waiting []Event         // others
 	dropped atomic.Uint64
 }
 
@@ -45,35 +54,49 @@ func (f *feed) publish(events []pending, now time.Time) bool {
 		// A clock that was put back must not close the feed until it is there again.
 		f.sent[i] = min(f.sent[i], t)
 	}
-	for len(f.held) > 0 && f.room(t, 0) {
-		e := f.held[0]
-		f.held = f.held[1:]
-		f.send(e, t)
-	}
-	for i := range events {
-		if !events[i].urgent {
-			continue
-		}
-		switch {
-		case len(f.held) == 0 && f.room(t, 0):
-			f.send(events[i].event, t)
-		case len(f.held) < feedHeld:
-			f.held = append(f.held, events[i].event)
-		default:
-			f.dropped.Add(1)
-		}
-	}
+	f.drain(&f.held, t, 0)
 	for i := range events {
 		if events[i].urgent {
-			continue
+			f.queue(&f.held, feedHeld, events[i].event, t, 0)
 		}
-		if len(f.held) > 0 || !f.room(t, feedReserve) {
-			f.dropped.Add(1)
-			continue
+	}
+	for i := range events {
+		if events[i].placed {
+			if f.room(t, feedReserve) {
+				f.send(events[i].event, t)
+			} else { // an urgent one came between
+				f.waiting = append(f.waiting, events[i].event)
+			}
 		}
-		f.send(events[i].event, t)
+	}
+	f.drain(&f.waiting, t, feedReserve)
+	for i := range events {
+		if !events[i].urgent && !events[i].placed {
+			f.queue(&f.waiting, feedWaiting, events[i].event, t, feedReserve)
+		}
 	}
 	return f.left > before
+}
+
+// queue lets e out if nothing waits and there is room, has it wait if fewer than
+// most do, and drops it otherwise.
+func (f *feed) queue(waiting *[]Event, most int, e Event, t int64, reserve int) {
+	switch {
+	case len(*waiting) == 0 && f.room(t, reserve):
+		f.send(e, t)
+	case len(*waiting) < most:
+		*waiting = append(*waiting, e)
+	default:
+		f.dropped.Add(1)
+	}
+}
+
+// drain lets out what waits, as far as there is room.
+func (f *feed) drain(waiting *[]Event, t int64, reserve int) {
+	for len(*waiting) > 0 && f.room(t, reserve) {
+		f.send((*waiting)[0], t)
+		*waiting = (*waiting)[1:]
+	}
 }
 
 // room reports whether fewer than feedRate-reserve events left in the second
@@ -82,10 +105,10 @@ func (f *feed) room(t int64, reserve int) bool {
 	return t-f.sent[(f.next+reserve)%feedRate] >= int64(time.Second)
 }
 
-// free is how many more events than those that are held could leave at t, urgent
-// ones aside.
+// free is how many more events than those that are held could leave now, urgent
+// ones and the share of others aside.
 func (f *feed) free(now time.Time) int {
-	n := -feedReserve - len(f.held)
+	n := -feedReserve - len(f.held) - min(len(f.waiting), feedShare)
 	for _, sent := range f.sent {
 		if now.UnixNano()-sent >= int64(time.Second) {
 			n++

@@ -122,6 +122,10 @@ func TestFeedIsRateLimited(t *testing.T) {
 			s.tick()
 		}
 	}
+	for range feedWaiting { // until what waits is out
+		s.clock.advance(time.Second)
+		s.tick()
+	}
 	for i := range at {
 		if i >= feedRate && at[i].Sub(at[i-feedRate]) < time.Second {
 			t.Fatalf("11 events within %v", at[i].Sub(at[i-feedRate]))
@@ -156,7 +160,7 @@ func TestUrgentEventsHaveRoomOfTheirOwn(t *testing.T) {
 		}
 		return list
 	}
-	f.publish(many("other", 20, false), noon)
+	f.publish(many("other", feedWaiting+20, false), noon)
 	if len(out) != feedRate-feedReserve || f.dropped.Load() != 15 {
 		t.Fatalf("%d other events out, %d dropped", len(out), f.dropped.Load())
 	}
@@ -165,11 +169,66 @@ func TestUrgentEventsHaveRoomOfTheirOwn(t *testing.T) {
 		t.Fatalf("%d events out, %d dropped", len(out), f.dropped.Load())
 	}
 	for i := range 3 {
-		f.publish(many("other", 1, false), noon.Add(time.Duration(i+1)*time.Second))
+		f.publish(nil, noon.Add(time.Duration(i+1)*time.Second))
 	}
-	if len(out) != feedRate+feedHeld+1 || out[len(out)-1] != "other" || out[len(out)-2] != "urgent" {
+	if want := feedRate + feedHeld + feedRate - feedReserve; len(out) != want || out[feedRate+feedHeld] != "other" || out[feedRate+feedHeld-1] != "urgent" {
 		t.Errorf("%q", out[feedRate:])
 	}
+	for i := range 30 {
+		f.publish(nil, noon.Add(time.Duration(i+4)*time.Second))
+	}
+	if want := feedRate - feedReserve + feedWaiting + 5 + feedHeld; len(out) != want || f.dropped.Load() != 20 {
+		t.Errorf("%d events out in the end, want %d; %d dropped", len(out), want, f.dropped.Load())
+	}
+}
+
+// Of two kinds that are more than a second lets out, neither keeps the other back:
+// a host that was seen for the first time while findings opened is told.
+func TestFindingsLeaveRoomForWhatWaits(t *testing.T) {
+	var out []string
+	f := feed{emit: func(e Event) { out = append(out, e.Event) }}
+	findings := 100
+	for i := range 40 {
+		now := noon.Add(time.Duration(i) * time.Second)
+		var events []pending
+		if i < 20 {
+			events = append(events, pending{event: Event{Event: EventHost}})
+		}
+		for range min(max(f.free(now)-len(events), 0), findings) {
+			findings--
+			events = append(events, pending{event: Event{Event: EventFindingOpened}, placed: true})
+		}
+		f.publish(events, now)
+	}
+	hosts := 0
+	for i, e := range out {
+		if e == EventHost {
+			hosts++
+		}
+		if i == 5*21-1 && hosts < 20 {
+			t.Errorf("after 21 seconds %d hosts were told: %q", hosts, out)
+		}
+	}
+	if hosts != 20 || len(out) != 120 || f.dropped.Load() != 0 {
+		t.Errorf("%d hosts and %d findings told, %d dropped", hosts, len(out)-hosts, f.dropped.Load())
+	}
+	t.Run("a second full of findings", func(t *testing.T) {
+		var out []string
+		f := feed{emit: func(e Event) { out = append(out, e.Event) }}
+		full := make([]pending, f.free(noon))
+		for i := range full {
+			full[i] = pending{event: Event{Event: EventFindingOpened}, placed: true}
+		}
+		f.publish(full, noon)
+		f.publish([]pending{{event: Event{Event: EventHost}}}, noon.Add(time.Millisecond))
+		if len(out) != 5 {
+			t.Fatalf("%q", out)
+		}
+		f.publish(nil, noon.Add(time.Second))
+		if len(out) != 6 || out[5] != EventHost {
+			t.Errorf("%q", out)
+		}
+	})
 }
 
 func TestRun(t *testing.T) {

@@ -200,7 +200,7 @@ func (p *proof) missed() string {
 	case p.why == whySpelling:
 		return "It would be documented in another letter case, or with one trailing slash more or less."
 	case p.why == whyUnclaimed:
-		return "No version claims its path."
+		return "No version claims it: neither its path nor what else selects one is a version's."
 	case p.why == whyNoDocument:
 		return "Its version has no document."
 	case p.why == whyAmbiguous:

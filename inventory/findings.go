@@ -189,7 +189,7 @@ func (inv *Inventory) announceFinding(kind string, f *finding, now time.Time) {
 	if f.route != nil {
 		event.Method, event.Path = f.route.key.method, f.route.key.path
 	}
-	inv.outbox = append(inv.outbox, pending{event: event})
+	inv.outbox = append(inv.outbox, pending{event: event, placed: true})
 }
 
 func (f *finding) id() string {

@@ -96,11 +96,13 @@ type Inventory struct {
 	flows     map[flowKey]*flow
 	looked    time.Time // when findings were last looked for without being asked
 	swept     time.Time // when old entries were last forgotten
-	rolled    int32     // the day that counts by the day are of
-	reviews   map[routeID]*review
-	moves     map[routeID]routeID // of routes that were folded, to what they are part of
-	outbox    []pending
-	gaps      gapCounts
+	began     time.Time // with the monotonic clock's reading, if now gives it
+	steadiness
+	rolled  int32 // the day that counts by the day are of
+	reviews map[routeID]*review
+	moves   map[routeID]routeID // of routes that were folded, to what they are part of
+	outbox  []pending
+	gaps    gapCounts
 
 	// Of what is kept in the store.
 	keeping bool // there is one
@@ -164,6 +166,7 @@ func New(o Options) *Inventory {
 	}
 	inv := &Inventory{
 		now:       o.Now,
+		began:     o.Now(),
 		maxRoutes: o.MaxRoutes,
 		maxHosts:  o.MaxHosts,
 		start:     o.Now().UnixNano(),
@@ -298,7 +301,9 @@ func (inv *Inventory) lookAround(now time.Time) {
 	inv.foldDue(now)
 	if since := now.Sub(inv.swept); since >= sweepEvery || since < 0 {
 		inv.swept = now
-		inv.forgetOld(now)
+		if inv.trusts(now, now.Sub(inv.began)) {
+			inv.forgetOld(now)
+		}
 	}
 	if since := now.Sub(inv.looked); since >= findEvery || since < 0 {
 		inv.looked = now

@@ -60,7 +60,9 @@ const (
 	// soonest and when somebody waits for it.
 	soonest = 10 * time.Millisecond
 	// A commit that took long makes the next one wait, so that the store takes a
-	// fiftieth of the time, or a fifth when there is something new.
+	// fiftieth of the time, or a fifth when there is something new. Where somebody
+	// waits it is commitEvery at most: he goes on without it after some seconds, and
+	// what he was shown would be lost by a crash.
 	commitShare, firstShare = 50, 5
 	// patience is how long a start waits for the store.
 	patience = time.Second
@@ -233,8 +235,21 @@ func (k *keeper) rouse() {
 // set makes part the store's condition. open: it works, so that waiting for it
 // makes sense.
 func (k *keeper) set(part Part, open bool) {
+	if k.become(part, open) && k.options.Changed != nil {
+		k.options.Changed(part)
+	}
+}
+
+// closed says that the file was closed as it should be, to those who ask. Nobody else
+// is told: a process that ends is nothing to look into.
+func (k *keeper) closed() {
+	k.become(Part{Status: StoreDegraded, Why: "the file is closed"}, false)
+}
+
+// become sets the store's condition, and reports whether it was another.
+func (k *keeper) become(part Part, open bool) (changed bool) {
 	k.mu.Lock()
-	changed := k.part != part
+	changed = k.part != part
 	k.part, k.open = part, open
 	var waiters []chan struct{}
 	if !open {
@@ -244,9 +259,7 @@ func (k *keeper) set(part Part, open bool) {
 	for _, w := range waiters {
 		close(w)
 	}
-	if changed && k.options.Changed != nil {
-		k.options.Changed(part)
-	}
+	return changed
 }
 
 // condition is the store's, for Health.

@@ -50,8 +50,9 @@ func (inv *Inventory) runStore(ctx context.Context) {
 	}
 	if err := k.store.Close(); err != nil {
 		k.fail(err)
+		return
 	}
-	k.set(Part{Status: StoreDegraded, Why: "the file is closed"}, false)
+	k.closed()
 }
 
 // due is when to do something next.
@@ -60,7 +61,7 @@ func (k *keeper) due() time.Time {
 	case k.retry > 0:
 		return k.lastEnd.Add(k.retry)
 	case k.asked.Load():
-		return k.lastEnd.Add(max(soonest, firstShare*k.lastTook))
+		return k.lastEnd.Add(max(soonest, min(firstShare*k.lastTook, commitEvery)))
 	case k.urgent.Load():
 		return k.lastEnd.Add(max(firstSight, firstShare*k.lastTook))
 	default:

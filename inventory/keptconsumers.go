@@ -53,7 +53,8 @@ func (inv *Inventory) consumerSlices() int {
 	return min((changed+sliceLength-1)/sliceLength, 256)
 }
 
-// counted is what requests counted of a consumer.
+// counted is what requests counted of a consumer. What is kept of one that has a slot
+// is the store's, which writes it while answers are made.
 func (c *consumers) counted(r *consumerRecord) (count uint64, last int64) {
 	if r.slot == noSlot {
 		return r.keptCount, r.keptLast
@@ -83,7 +84,9 @@ func (inv *Inventory) putConsumers(all bool, slice, of int, put func(key, value 
 		if !all && count == r.keptCount && last == r.keptLast {
 			continue
 		}
-		r.keptCount, r.keptLast = count, last
+		if r.slot != noSlot { // else it is what answers go by, which may read it now
+			r.keptCount, r.keptLast = count, last
+		}
 		objections := savedObjections(c.ownObjections(r, inv.whereTo))
 		k := &r.version.key
 		put(r.storeKey(), saved(savedConsumer{consumerKinds[r.kind], k.api, k.version, r.first, last, count, r.name, r.days.save(), objections}))

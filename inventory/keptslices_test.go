@@ -67,7 +67,7 @@ func TestACrashBetweenTwoTransactionsLeavesAWholeInventory(t *testing.T) {
 		again := newScene(t, Options{}, orders())
 		again.clock.set(s.clock.now())
 		again.OpenStore(StoreOptions{File: copied})
-		again.AwaitStore(context.Background(), 20*time.Second)
+		again.AwaitStore(context.Background(), time.Minute)
 		if p := again.Health().Store; p.Status != StoreOK {
 			t.Fatalf("before transaction %d the store is %+v", i, p)
 		}

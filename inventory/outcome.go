@@ -22,6 +22,10 @@ type Outcome struct {
 	// there was none, for example because the client went away.
 	Status int
 
+	// Meant says that Status is what the status of a call of gRPC means. HTTP's, which
+	// documents have, is 200 then.
+	Meant bool
+
 	Verdict Verdict // what the guard did about it
 	Rule    string  // the rule that refused or would have: "limit", "unknown_route"; static
 	// Would are all rules that would have refused it, Rule among them, when Verdict

@@ -116,6 +116,9 @@ const (
 // GapWindow: counts began less than 30 days ago, so what came before is not known.
 const GapWindow = "observed-less-than-30d"
 
+// GapNode: of requests by day each node of a fleet knows its own alone.
+const GapNode = "requests-of-this-node"
+
 // Plan answers what the versions of the active configuration are at q.At.
 func (inv *Inventory) Plan(q PlanQuery) Plan {
 	inv.mu.RLock()
@@ -127,6 +130,10 @@ func (inv *Inventory) Plan(q PlanQuery) Plan {
 	if !watched {
 		p.Complete = false
 		p.Gaps = append(p.Gaps, Gap{Kind: GapWindow, Detail: "Counts began " + time.Unix(0, inv.start).UTC().Format(time.RFC3339) + "; what was called before is not known."})
+	}
+	if inv.fleet.hasJoined() {
+		p.Complete = false
+		p.Gaps = append(p.Gaps, Gap{Kind: GapNode, Detail: "Requests, their days and the trend are those of this node; who called, and when last, is told of all nodes. Ask each for its own."})
 	}
 	if inv.active == nil {
 		return p

@@ -11,6 +11,38 @@ const (
 	sweepEvery = 10 * time.Minute
 )
 
+const (
+	// setAhead is how much more the wall clock may gain than time has passed before it
+	// was set, and not slow: a clock that is a year ahead for a minute must not cost
+	// what was seen within the year.
+	setAhead = time.Hour
+	// mistrust is how long nothing is forgotten then, for somebody to set it right.
+	mistrust = 24 * time.Hour
+)
+
+// steadiness tells time that has passed from a clock that was set. A machine that slept
+// looks as if its clock had been set.
+type steadiness struct {
+	wall          time.Time // zero before the first look
+	steady, until time.Duration
+}
+
+// trusts takes what the wall clock says, and how much time has passed, and reports
+// whether to forget by it.
+func (s *steadiness) trusts(wall time.Time, steady time.Duration) bool {
+	wall = wall.Round(0)
+	if !s.wall.IsZero() {
+		switch gained := wall.Sub(s.wall) - (steady - s.steady); {
+		case gained > setAhead:
+			s.until = steady + mistrust
+		case gained < -setAhead:
+			s.until = 0 // it is right again
+		}
+	}
+	s.wall, s.steady = wall, steady
+	return steady >= s.until
+}
+
 // Retain sets how long an entry is kept that is not seen any more; 0: 90 days. What
 // the active configuration declares stays.
 func (inv *Inventory) Retain(d time.Duration) {

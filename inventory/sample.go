@@ -52,6 +52,9 @@ type Sample struct {
 	caller   identity
 	signs    uint8 // of attacks
 	found    sampleData
+
+	mu      sync.Mutex
+	revoked bool // another one has its place
 }
 
 // Message is one half of a sample.
@@ -67,6 +70,9 @@ type Message struct {
 	Body []byte
 	// Whole says that Body is all of it.
 	Whole bool
+
+	over bool // more came than there is room for
+	of   *Sample
 }
 
 // Documented reports whether a document has the sampled operation.
@@ -109,16 +115,25 @@ func (m *Message) take(h http.Header) {
 	slices.Sort(m.Fields)
 	m.MediaType = strings.ToLower(mediaType(first(h, "Content-Type")))
 	m.Coding = strings.ToLower(strings.TrimSpace(strings.Join(h["Content-Encoding"], ",")))
-	m.Whole = true
+	m.Whole = !m.over // of an answer after its body
 }
 
-// Add takes a piece of the body, as far as there is room.
-func (m *Message) Add(p []byte) {
+// Add takes a piece of the body, as far as there is room, and reports whether no
+// more came than that. It may be called while the sample is revoked.
+func (m *Message) Add(p []byte) bool {
+	if m.of != nil {
+		m.of.mu.Lock()
+		defer m.of.mu.Unlock()
+		if m.of.revoked {
+			return true
+		}
+	}
 	room := SampleBody - len(m.Body)
 	if len(p) > room {
-		p, m.Whole = p[:room], false
+		p, m.Whole, m.over = p[:room], false, true
 	}
 	m.Body = append(m.Body, p...)
+	return !m.over
 }
 
 // samples are reused with their buffers.

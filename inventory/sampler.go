@@ -2,8 +2,11 @@ package inventory
 
 import (
 	"hash/maphash"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 )
@@ -26,6 +29,12 @@ const (
 	// maxSamples is how many samples there are at once, under way and waiting.
 	// Full ones hold 16 MiB.
 	maxSamples = 128
+	// unhurried is how long a sample under way keeps its place when there are as many:
+	// clients that are slow to read, or to send, would in the end have all of them. It
+	// is long enough for most answers, since where every sample makes room for the
+	// next before it ends none is looked at. What it was drawn for is spent, so that
+	// it buys no other.
+	unhurried = 5 * time.Second
 	// strayBudgets is how many budgets the requests share that no document has, and
 	// strayPerSecond how many of them are looked at within a second in all, so that
 	// a scan of many names does not buy what many operations may.
@@ -94,6 +103,8 @@ type sampler struct {
 	second    atomic.Uint64 // of all strays
 	taken     atomic.Int64  // samples that exist
 	queue     chan *Sample
+	mu        sync.Mutex
+	underway  []*Sample // those that wait for their answer, the oldest first
 	consumers []func(*Sample)
 	dropped   atomic.Uint64
 }
@@ -121,22 +132,22 @@ func (inv *Inventory) OnSample(consumer func(*Sample)) {
 // Draw decides whether the request that m matched is one to look at in full, and
 // returns what to fill then, else nil. Whoever gets a sample gives it to Submit or
 // to Discard. The strings must not be held by anything that changes them.
-func (r *Recorder) Draw(m *catalogue.Match, host, method, path string, time int64) *Sample {
+func (r *Recorder) Draw(m *catalogue.Match, host, method, path string, now int64) *Sample {
 	q := &r.inv.sampler
 	perMinute := q.perMinute.Load()
 	if perMinute == 0 || len(q.consumers) == 0 || !r.inv.running.Load() {
 		return nil
 	}
 	b := r.budgetFor(m, host, method, path)
-	minute := time / 60e9
+	minute := now / 60e9
 	if !b.draw(q.share.Load(), perMinute, minute) {
 		return nil
 	}
-	if m.Outcome != catalogue.Found && !take(&q.second, strayPerSecond, time/1e9) {
+	if m.Outcome != catalogue.Found && !take(&q.second, strayPerSecond, now/1e9) {
 		b.giveBack(minute)
 		return nil
 	}
-	if q.taken.Add(1) > maxSamples {
+	if q.taken.Add(1) > maxSamples && !q.revoke(now) {
 		q.taken.Add(-1)
 		b.giveBack(minute)
 		q.dropped.Add(1)
@@ -144,7 +155,8 @@ func (r *Recorder) Draw(m *catalogue.Match, host, method, path string, time int6
 	}
 	s := samples.Get().(*Sample)
 	s.rec, s.match, s.drawn, s.minute = r, m.Outcome, b, minute
-	s.Host, s.Time, s.Method = host, time, r.methodName(method)
+	s.Request.of, s.Answer.of = s, s
+	s.Host, s.Time, s.Method = host, now, r.methodName(method)
 	s.Path = path[:min(len(path), maxPath+1)]
 	s.base, s.declared = m.Base, m.Host
 	if m.Host != nil {
@@ -159,7 +171,44 @@ func (r *Recorder) Draw(m *catalogue.Match, host, method, path string, time int6
 	if m.Outcome == catalogue.Found {
 		s.Route = m.Route
 	}
+	q.mu.Lock()
+	q.underway = append(q.underway, s)
+	q.mu.Unlock()
 	return s
+}
+
+// revoke takes the oldest sample under way from its request, which keeps an empty one and
+// is not looked at. It reports false when none is old enough at the time of now.
+func (q *sampler) revoke(now int64) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.underway) == 0 || now-q.underway[0].Time < int64(unhurried) {
+		return false
+	}
+	s := q.underway[0]
+	q.underway = slices.Delete(q.underway, 0, 1)
+	s.mu.Lock()
+	s.revoked = true
+	s.Request.Body, s.Answer.Body = nil, nil
+	s.mu.Unlock()
+	q.taken.Add(-1)
+	q.dropped.Add(1)
+	return true
+}
+
+// arrived takes a sample from those under way. It releases one that was revoked, and
+// reports false.
+func (s *Sample) arrived() bool {
+	q := &s.rec.inv.sampler
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.underway, s)
+	if i < 0 {
+		s.release()
+		return false
+	}
+	q.underway = slices.Delete(q.underway, i, i+1)
+	return true
 }
 
 func (r *Recorder) budgetFor(m *catalogue.Match, host, method, path string) *budget {
@@ -204,12 +253,15 @@ func strayHash(seed *maphash.Seed, host, method, base, path string) uint64 {
 // aside.
 func (s *Sample) Submit(o *Outcome) {
 	inv := s.rec.inv
+	if !s.arrived() {
+		return
+	}
 	s.Status = o.Status
 	if !o.Forwarded || s.Route == nil && o.worth() < rankProbable {
 		if s.Route == nil {
 			s.drawn.giveBack(s.minute)
 		}
-		s.Discard()
+		s.done()
 		return
 	}
 	if c := o.Caller; c != nil {
@@ -229,6 +281,13 @@ func (s *Sample) Submit(o *Outcome) {
 
 // Discard gives up a sample.
 func (s *Sample) Discard() {
+	if s.arrived() {
+		s.done()
+	}
+}
+
+// done makes room for another one.
+func (s *Sample) done() {
 	inv := s.rec.inv
 	s.release()
 	inv.sampler.taken.Add(-1)
@@ -236,7 +295,7 @@ func (s *Sample) Discard() {
 
 // study shows a sample to the consumers.
 func (inv *Inventory) study(s *Sample) {
-	defer s.Discard()
+	defer s.done()
 	defer inv.survive()
 	// What it is a sample of is recorded first.
 	for n := len(inv.queue); n > 0; n -= batchLength {

@@ -6,6 +6,7 @@ import (
 	"compress/zlib"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -221,5 +222,76 @@ func BenchmarkDraw(b *testing.B) {
 		if p := s.rec.Draw(m, "api.example.com", "GET", "/v2/orders", 1); p != nil {
 			p.Discard()
 		}
+	}
+}
+
+// However many requests hold a sample and do not end, the next ones are looked at: after
+// a while the oldest make room, and what still comes of them goes nowhere.
+func TestRequestsThatDoNotEndLeaveSamplesForOthers(t *testing.T) {
+	s, m := sampling(t)
+	s.Sample(Sampling{Share: 1, PerMinute: 1000})
+	var looked []string
+	s.OnSample(func(p *Sample) { looked = append(looked, string(p.Answer.Body)) })
+	draw := func() *Sample {
+		return s.rec.Draw(m, "api.example.com", "GET", "/v2/orders", s.clock.now().UnixNano())
+	}
+	end := func(p *Sample, body string) {
+		p.TakeRequest(http.Header{}, "")
+		p.Answer.Add([]byte(body))
+		p.TakeAnswer(http.Header{})
+		o := answered(200)
+		p.Submit(&o)
+	}
+	var slow []*Sample
+	for range maxSamples {
+		slow = append(slow, draw())
+		slow[len(slow)-1].Answer.Add([]byte("slow "))
+	}
+	s.clock.advance(unhurried - 1)
+	if draw() != nil {
+		t.Error("one that is not late made room")
+	}
+	s.clock.advance(1)
+	for range 3 {
+		end(draw(), "quick")
+		s.drain()
+	}
+	for i, p := range slow {
+		if i%2 == 0 {
+			end(p, "end")
+		} else {
+			p.Discard()
+		}
+	}
+	s.drain()
+	// One draw took the place of the oldest, and the others its own again.
+	want := append([]string{"quick", "quick", "quick"}, slices.Repeat([]string{"slow end"}, maxSamples/2-1)...)
+	if !slices.Equal(looked, want) {
+		t.Errorf("%d were looked at, want %d: %q", len(looked), len(want), looked)
+	}
+	if n := s.sampler.taken.Load(); n != 0 || len(s.sampler.underway) != 0 || s.sampler.dropped.Load() != 2 {
+		t.Errorf("%d are taken, %d under way, %d were dropped", n, len(s.sampler.underway), s.sampler.dropped.Load())
+	}
+
+	// Those that wait for their consumers keep their places.
+	for range maxSamples {
+		end(draw(), "waits")
+	}
+	if draw() != nil {
+		t.Error("one more than there are")
+	}
+}
+
+func TestABodyThatIsLongerThanASampleIsNotWhole(t *testing.T) {
+	s, m := sampling(t)
+	for size, whole := range map[int]bool{SampleBody: true, SampleBody + 1: false} {
+		p := s.rec.Draw(m, "api.example.com", "GET", "/v2/orders", s.clock.now().UnixNano())
+		if got := p.Answer.Add(make([]byte, size)); got != whole {
+			t.Errorf("%d bytes: %v", size, got)
+		}
+		if p.TakeAnswer(http.Header{}); p.Answer.Whole != whole {
+			t.Errorf("%d bytes, whole: %v", size, p.Answer.Whole)
+		}
+		p.Discard()
 	}
 }

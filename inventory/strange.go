@@ -62,7 +62,7 @@ type strange [maxStrange]struct {
 // judge counts o if the operation's document does not have its status. Only the first
 // such answer allocates.
 func (s *slot) judge(o *Outcome) {
-	if s.statuses == nil || !o.Forwarded || o.Status < 200 || s.statuses.has(o.Status) {
+	if s.statuses == nil || !o.Forwarded || o.Meant || o.Status < 200 || s.statuses.has(o.Status) {
 		return
 	}
 	list := s.hits.strange.Load()

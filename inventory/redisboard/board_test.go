@@ -6,18 +6,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/apiguard/caddy-api-guard/internal/needs"
+	"github.com/apiguard/caddy-api-guard/internal/needs/mini"
 	"github.com/apiguard/caddy-api-guard/inventory"
 )
 
 // eachServer runs a test against miniredis, and against a real redis-server.
 func eachServer(t *testing.T, test func(*testing.T, redis.UniversalClient)) {
 	for name, addr := range map[string]func(*testing.T) string{
-		"miniredis":    func(t *testing.T) string { return miniredis.RunT(t).Addr() },
+		"miniredis":    func(t *testing.T) string { return mini.Redis(t).Addr() },
 		"redis-server": func(t *testing.T) string { return needs.Redis(t).Addr },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -30,7 +30,7 @@ func eachServer(t *testing.T, test func(*testing.T, redis.UniversalClient)) {
 
 func TestBoard(t *testing.T) {
 	eachServer(t, func(t *testing.T, client redis.UniversalClient) {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		b := New(Options{Client: client, Prefix: "test:"})
 		publish := func(whole bool, fields map[string][]byte) uint64 {
@@ -105,7 +105,7 @@ func TestBoard(t *testing.T) {
 
 func TestFeedOfAFleet(t *testing.T) {
 	eachServer(t, func(t *testing.T, client redis.UniversalClient) {
-		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		b := New(Options{Client: client})
 		_, at, err := b.Told(ctx, "one", "")
