@@ -2,6 +2,7 @@ package coverage
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -61,10 +62,7 @@ func (w *walker) handle(h *module, p point) {
 	}
 	switch value := h.value.(type) {
 	case *caddyhttp.Subroute:
-		w.walk(value.Routes, p.route+".routes", p.conditions)
-		if value.Errors != nil {
-			w.walkErrors(value.Errors.Routes, p.route+".errors.routes", p.conditions)
-		}
+		w.subroute(value, p)
 		return
 	case *caddyhttp.Invoke:
 		w.invoke(value, p)
@@ -82,8 +80,8 @@ func (w *walker) handle(h *module, p point) {
 		w.responses(value.HandleResponse, p)
 		return
 	case *headers.Handler:
-		if setsHost(value.Request) {
-			here.change = changeBends
+		if changesHost(value.Request) {
+			here.change, here.host = changeBends, true
 			w.trail.rewrites = append(w.trail.rewrites, here)
 		}
 		return
@@ -96,9 +94,14 @@ func (w *walker) handle(h *module, p point) {
 	switch {
 	case h.id == GuardID:
 		here.rewritten = w.changedBetween(0, here.at, p.conditions)
+		here.host = here.rewritten && !slices.ContainsFunc(w.trail.rewrites, func(r mark) bool { return !r.host && !w.apart(r.conditions, p.conditions) })
 		w.trail.guards = append(w.trail.guards, here)
 	case answering[h.id] != "":
-		w.report(p, h.name(), NoBackend, answering[h.id], false)
+		if best := w.guard(p.conditions); best != nil && best.rewritten && !w.inError {
+			w.report(p, h.name(), Rewritten, best.whyRewritten()+". Nothing is behind it: it "+answering[h.id], false)
+		} else {
+			w.report(p, h.name(), NoBackend, answering[h.id], false)
+		}
 		w.trail.ends = append(w.trail.ends, here)
 	case h.id == "http.handlers.acme_server":
 		w.report(p, h.name(), NoBackend, "answers for Caddy's own certificate authority", false)
@@ -115,7 +118,7 @@ func (w *walker) opaque(h *module, p point, here mark) {
 	case best == nil:
 		why += "no api_guard stands before it"
 	case best.rewritten:
-		why += whyRewritten
+		why += best.whyRewritten()
 	case w.bent(best.at, p.conditions):
 		why += whyBent
 	default:
@@ -123,15 +126,6 @@ func (w *walker) opaque(h *module, p point, here mark) {
 	}
 	w.report(p, h.name(), Opaque, why, open)
 	w.trail.opaque = append(w.trail.opaque, here)
-}
-
-// walkErrors follows the error routes of a subroute: what refused or failed gets
-// there, whatever stood before.
-func (w *walker) walkErrors(routes caddyhttp.RouteList, at string, conditions []condition) {
-	before, inError := w.trail, w.inError
-	w.trail, w.inError = trail{}, true
-	w.walk(routes, at, conditions)
-	w.trail, w.inError = before, inError
 }
 
 // responses follows the routes that run on an answer of what stands behind. They
@@ -150,7 +144,13 @@ func (w *walker) invoke(value *caddyhttp.Invoke, p point) {
 		w.report(p, "invoke", Opaque, "the named route "+value.Name+" does not exist", true)
 		return
 	}
+	if slices.Contains(w.invoking, value.Name) {
+		w.report(p, "invoke", Opaque, "the named route "+value.Name+" invokes itself", true)
+		return
+	}
+	w.invoking = append(w.invoking, value.Name)
 	w.walk(caddyhttp.RouteList{*route}, "named_routes."+value.Name, p.conditions)
+	w.invoking = w.invoking[:len(w.invoking)-1]
 }
 
 // proxy is a reverse_proxy, in the Caddyfile also a php_fastcgi or forward_auth.
@@ -189,21 +189,42 @@ func asksLeave(value *reverseproxy.Handler) bool {
 	return len(value.HandleResponse) > 0 && value.Rewrite != nil && value.Rewrite.Method != "" && changeOf(value.Rewrite) == changeFixed
 }
 
-func setsHost(ops *headers.HeaderOps) bool {
+// changesHost reports whether the operations may change the host that a request is for,
+// which is the field Host to them.
+func changesHost(ops *headers.HeaderOps) bool {
 	if ops == nil {
 		return false
 	}
+	host := func(name string) bool { return strings.EqualFold(name, "Host") || strings.Contains(name, "{") }
+	for name := range ops.Add { // the last one is taken
+		if host(name) {
+			return true
+		}
+	}
 	for name := range ops.Set {
-		if strings.EqualFold(name, "Host") {
+		if host(name) {
 			return true
 		}
 	}
 	for name := range ops.Replace {
-		if strings.EqualFold(name, "Host") || name == "*" {
+		if host(name) || name == "*" {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(ops.Delete, func(name string) bool {
+		core := strings.ToLower(strings.Trim(name, "*"))
+		switch first, last := strings.HasPrefix(name, "*"), strings.HasSuffix(name, "*"); {
+		case host(name), name == "*":
+			return true
+		case first && last:
+			return strings.Contains("host", core)
+		case first:
+			return strings.HasSuffix("host", core)
+		case last:
+			return strings.HasPrefix("host", core)
+		}
+		return false
+	})
 }
 
 // change is what a rewrite does to the target.

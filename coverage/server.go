@@ -87,16 +87,24 @@ func collectHosts(s *caddyhttp.Server, names map[string]bool) {
 
 // onlyStatic reports whether nothing is behind the routes but answers written in
 // the configuration, such as the redirects to HTTPS that Caddy makes by itself.
-func onlyStatic(routes caddyhttp.RouteList, s *caddyhttp.Server, depth int) bool {
+func onlyStatic(routes caddyhttp.RouteList, s *caddyhttp.Server) bool {
+	return onlyStaticIn(routes, s, map[string]bool{})
+}
+
+// onlyStaticIn is onlyStatic, named routes that were looked at aside.
+func onlyStaticIn(routes caddyhttp.RouteList, s *caddyhttp.Server, invoked map[string]bool) bool {
 	static := true
 	eachOf(routes, func(route *caddyhttp.Route) {
 		for _, h := range handlers(route) {
 			switch {
 			case h.id == "http.handlers.invoke":
 				invoke, ok := h.value.(*caddyhttp.Invoke)
-				if !ok || depth > maxDepth || s.NamedRoutes[invoke.Name] == nil ||
-					!onlyStatic(caddyhttp.RouteList{*s.NamedRoutes[invoke.Name]}, s, depth+1) {
+				switch {
+				case !ok || s.NamedRoutes[invoke.Name] == nil:
 					static = false
+				case !invoked[invoke.Name]:
+					invoked[invoke.Name] = true
+					static = onlyStaticIn(caddyhttp.RouteList{*s.NamedRoutes[invoke.Name]}, s, invoked) && static
 				}
 			case h.id == "http.handlers.subroute", h.id == "http.handlers.headers", h.id == "http.handlers.rewrite",
 				passing[h.id], answering[h.id] != "", h.id == "http.handlers.acme_server":
@@ -206,6 +214,16 @@ func Servers(raw json.RawMessage) ([]Server, error) {
 	}
 	if err := json.Unmarshal(raw, &app); err != nil {
 		return nil, err
+	}
+	for name, s := range app.Servers {
+		if s == nil {
+			return nil, fmt.Errorf("apps.http.servers.%s is null: write an object, or leave it out", name)
+		}
+		for route, r := range s.NamedRoutes {
+			if r == nil {
+				return nil, fmt.Errorf("apps.http.servers.%s.named_routes.%s is null: write an object, or leave it out", name, route)
+			}
+		}
 	}
 	return SortServers(app.Servers), nil
 }

@@ -11,6 +11,11 @@ import (
 // included.
 const maxDepth = 32
 
+// maxRoutes bounds how many routes are followed for a host by a listener. A named
+// route counts as often as it is invoked: a few that invoke each other twice would
+// be followed for days.
+const maxRoutes = 20_000
+
 // walker follows the requests for one host by one listener through a server's
 // routes, in the order in which Caddy runs them.
 type walker struct {
@@ -19,17 +24,20 @@ type walker struct {
 	host     string
 	declared bool // the host is one of the catalogue
 
-	clock   int
-	depth   int
-	inError bool // the routes are those that run after an error
-	trail   trail
-	entries []Entry
+	clock    int
+	depth    int
+	routes   int      // that were followed
+	invoking []string // named routes
+	inError  bool     // the routes are those that run after an error
+	trail    trail
+	entries  []Entry
 }
 
 // trail is what requests came by on the way to a point, each under the conditions
 // of the place where it stands.
 type trail struct {
 	guards   []mark
+	refusing []mark // guards whose refusals go on
 	rewrites []mark
 	opaque   []mark
 	ends     []mark // places from which no request goes on
@@ -41,6 +49,7 @@ type mark struct {
 	rewritten  bool   // of a guard: what it judges is not the client's own target
 	judged     bool   // of an end: the guard, or an answer, came before it
 	change     change // of a rewrite
+	host       bool   // of a rewrite, or of all before a guard: it is one of the host alone
 	name       string
 }
 
@@ -51,12 +60,12 @@ type point struct {
 }
 
 func (t *trail) clip() trail {
-	return trail{guards: slices.Clip(t.guards), rewrites: slices.Clip(t.rewrites), opaque: slices.Clip(t.opaque), ends: slices.Clip(t.ends)}
+	return trail{guards: slices.Clip(t.guards), refusing: slices.Clip(t.refusing), rewrites: slices.Clip(t.rewrites), opaque: slices.Clip(t.opaque), ends: slices.Clip(t.ends)}
 }
 
 func (w *walker) walkServer(at string) {
 	w.walk(w.server.Routes, at+".routes", nil)
-	if w.host == OtherHosts && !w.settled(nil) && !onlyStatic(w.server.Routes, w.server, 0) {
+	if w.host == OtherHosts && !w.settled(nil) && !w.implied(w.trail.refusing, nil) && !onlyStatic(w.server.Routes, w.server) {
 		w.entries = append(w.entries, Entry{Listener: w.listener, Host: w.host, Route: at, Status: NoCatchAll, Open: true,
 			Why: "a host that no site of the listener has gets an empty 200, is not refused and not recorded: " + w.advice()})
 	}
@@ -86,11 +95,18 @@ type group struct {
 	members []mark
 	// of all members so far: requests came by a guard, or ended
 	judged, ended, rewritten bool
+	host                     bool // nothing but the host was
 }
 
 func (w *walker) walkRoute(route *caddyhttp.Route, at string, conditions []condition, groups map[string]*group) {
 	remaining, impossible := evaluate(matchers(route.MatcherSets, route.MatcherSetsRaw), w.host)
 	if impossible {
+		return
+	}
+	if w.routes++; w.routes >= maxRoutes {
+		if w.routes == maxRoutes {
+			w.report(point{at, conditions}, "", Opaque, "the routes from here on are more than are looked at", true)
+		}
 		return
 	}
 	w.clock++
@@ -101,7 +117,7 @@ func (w *walker) walkRoute(route *caddyhttp.Route, at string, conditions []condi
 	g := groups[route.Group]
 	if route.Group != "" {
 		if g == nil {
-			g = &group{judged: true, ended: true}
+			g = &group{judged: true, ended: true, host: true}
 			groups[route.Group] = g
 		}
 		if w.implied(g.members, own) {
@@ -138,14 +154,16 @@ func (w *walker) walkRoute(route *caddyhttp.Route, at string, conditions []condi
 		return
 	}
 	g.judged, g.ended = g.judged && end.judged, g.ended && ended
-	g.rewritten = g.rewritten || guard != nil && guard.rewritten
+	if guard != nil && guard.rewritten {
+		g.rewritten, g.host = true, g.host && guard.host
+	}
 	if len(remaining) > 0 {
 		return
 	}
 	// The group leaves nobody out: what holds after each of its routes holds after
 	// it.
 	if g.judged {
-		w.trail.guards = append(w.trail.guards, mark{at: w.clock, conditions: conditions, rewritten: g.rewritten})
+		w.trail.guards = append(w.trail.guards, mark{at: w.clock, conditions: conditions, rewritten: g.rewritten, host: g.rewritten && g.host})
 	}
 	if g.ended {
 		w.trail.ends = append(w.trail.ends, mark{at: w.clock, conditions: conditions, judged: g.judged})
@@ -250,8 +268,19 @@ const (
 	// itself. handle_path strips before anything in it, and a route keeps its order.
 	whyRewritten = "a handler before api_guard changes the request, so that the client's own target is not judged: " +
 		"let api_guard come first, in place of handle_path by handle with api_guard and uri strip_prefix in it"
+	whyRehosted = "a handler before api_guard changes the host, so that the request is judged as one for another host than the client asked for: " +
+		"let api_guard come first, or change the host with header_up of reverse_proxy"
 	whyBent = "the request is rewritten after api_guard: upstream gets another target than the one that was judged"
 )
+
+// whyRewritten says what is wrong with a guard that judges another target than the
+// client's.
+func (m *mark) whyRewritten() string {
+	if m.host {
+		return whyRehosted
+	}
+	return whyRewritten
+}
 
 // judge says whether the guard stands before what a request gets to, which the
 // handler itself may change by `own`.
@@ -274,7 +303,7 @@ func (w *walker) judge(p point, handler string, own change) {
 	case best == nil:
 		w.report(p, handler, NotGuarded, "no api_guard stands before it"+under(p.conditions), true)
 	case best.rewritten:
-		w.report(p, handler, Rewritten, whyRewritten, true)
+		w.report(p, handler, Rewritten, best.whyRewritten(), true)
 	case w.bent(best.at, p.conditions) || own.bends():
 		w.report(p, handler, Partial, whyBent, true)
 	default:
