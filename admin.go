@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -29,6 +30,8 @@ const (
 	adminPrefix = "/api_guard/"
 	// storePatience is how long an answer waits for the inventory's file.
 	storePatience = 5 * time.Second
+	// maxDiscarded is how much of a body that is refused is read all the same.
+	maxDiscarded = 1 << 20
 )
 
 // Routes implements caddy.AdminRouter.
@@ -40,6 +43,10 @@ func (a *Admin) Routes() []caddy.AdminRoute {
 // a wrong one gets an error in Caddy's own form.
 func (a *Admin) serve(w http.ResponseWriter, r *http.Request) error {
 	err := a.serveRunning(w, r)
+	if err != nil {
+		// A client that is still sending when the connection ends never sees why.
+		_, _ = io.CopyN(io.Discard, r.Body, maxDiscarded)
+	}
 	if wrong := (methodError{}); errors.As(err, &wrong) {
 		w.Header().Set("Allow", wrong.allow)
 		return apiError(http.StatusMethodNotAllowed, wrong.message)
@@ -63,6 +70,11 @@ func (a *Admin) serveRunning(w http.ResponseWriter, r *http.Request) error {
 	if app == nil {
 		return apiError(http.StatusServiceUnavailable, "the running configuration has no api_guard app: add the global option api_guard")
 	}
+	return app.serveAdmin(w, r)
+}
+
+// serveAdmin answers a request under the prefix for a configuration.
+func (app *App) serveAdmin(w http.ResponseWriter, r *http.Request) error {
 	name := strings.TrimPrefix(r.URL.Path, adminPrefix)
 	// [url.URL.Query] leaves out what it cannot read: a filter would not filter.
 	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {

@@ -85,8 +85,12 @@ func exportList[T any](e *exporter, limit int, err error, page func(limit int, c
 			size = limit
 		}
 		list, err := page(size, cursor)
-		if err != nil {
+		switch {
+		case err != nil && first:
 			return badRequest(err)
+		case err != nil:
+			// A message at the end would be taken for rows, and the table for whole.
+			panic(http.ErrAbortHandler)
 		}
 		settle(e.r.Context(), e.app.shared.inventory)
 		if first {

@@ -71,7 +71,7 @@ func needsKey(query map[string][]string) error {
 
 func limitError(err error) error {
 	if errors.Is(err, policy.ErrNoLimit) {
-		return apiError(http.StatusNotFound, "there is no limit of that name there; GET without parameters lists them")
+		return apiError(http.StatusNotFound, "there is no limit of that name there: look at the list of limits (caddy api-guard limits, or GET without parameters)")
 	}
 	return badRequest(err)
 }

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/apiguard/caddy-api-guard/inventory"
 )
 
@@ -79,6 +81,13 @@ func readStatement(r *http.Request, what, example string, most int64, into any) 
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return apiError(http.StatusBadRequest, "reading the "+name+": something follows the object: send one")
+	}
+	// encoding/json takes the last of several members, and puts U+FFFD for what is no text.
+	switch _, err := jsontext.NewDecoder(bytes.NewReader(text)).ReadValue(); {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return apiError(http.StatusBadRequest, "reading the "+name+": a name stands twice in it: write each once")
+	case err != nil:
+		return apiError(http.StatusBadRequest, "reading the "+name+": a text in it is no valid UTF-8")
 	}
 	return nil
 }

@@ -6,19 +6,18 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-
 	"github.com/apiguard/caddy-api-guard/policy"
 )
 
 // sendProblem sends the document of a refusal whose other fields h has already.
 func (x *exchange) sendProblem(h http.Header) error {
 	v := &x.verdict
-	body := v.AppendProblem(x.problem[:0], x.app.typeBase(), x.instance())
-	x.problem = body
-	h["Content-Type"] = x.values.list(policy.MediaTypeProblem)
-	var length [20]byte
-	h["Content-Length"] = x.values.list(x.values.text(strconv.AppendInt(length[:0], int64(len(body)), 10)))
+	body := x.problem.Of(v, x.app.typeBase(), x.instance())
+	h["Content-Type"] = x.values.List(policy.MediaTypeProblem)
+	if len(body) != x.length {
+		x.length, x.lengthField = len(body), strconv.Itoa(len(body))
+	}
+	h["Content-Length"] = x.values.List(x.lengthField)
 	x.w.WriteHeader(v.Status)
 	// An answer that the client no longer reads is no error of ours.
 	_, _ = x.w.Write(body)
@@ -31,7 +30,7 @@ func (x *exchange) sendProblem(h http.Header) error {
 // error route as well. HTTP/2 and 3 end the stream alone, by themselves.
 func (x *exchange) unexpect(h http.Header) {
 	if x.r.ProtoMajor == 1 && x.kept == nil && len(x.r.Header["Expect"]) > 0 {
-		h["Connection"] = x.values.list("close")
+		h["Connection"] = x.values.List("close")
 	}
 }
 
@@ -39,16 +38,18 @@ const requestUUID = "http.request.uuid"
 
 // instance is Caddy's {http.request.uuid}. Where somebody has asked for it before,
 // and where there is an access log that is to have it, Caddy makes it; else it is
-// made here for a tenth of the price, and set, so that it is the same for whoever
-// asks later.
+// made here for a tenth of the price, and set where somebody may ask later, so that it
+// is the same for him.
 func (x *exchange) instance() string {
-	if x.logged || caddyhttp.GetVar(x.r.Context(), "uuid") != nil {
+	if x.logged || x.vars["uuid"] != nil {
 		id, _ := x.replacer.GetString(requestUUID)
 		return id
 	}
 	var text [36]byte
-	id := x.values.text(x.ids.append(text[:0]))
-	x.replacer.Set(requestUUID, id)
+	id := x.values.Text(x.ids.append(text[:0]))
+	if x.before.identifies || x.others.identifies && x.passed.method != "" || x.app.Refusals == refusalsHandleErrors {
+		x.replacer.Set(requestUUID, id)
+	}
 	return id
 }
 

@@ -297,6 +297,6 @@ func (d *servedDocument) read() { d.bytes, _ = d.Source(d.opts) }
 func (x *exchange) missing() error {
 	x.verdict.Object(policy.RuleNone, policy.Enforce, policy.ReasonUnknownRoute, http.StatusNotFound)
 	h := x.w.Header()
-	x.verdict.SetRefusal(h)
+	x.verdict.SetRefusal(h, &x.values)
 	return x.sendProblem(h)
 }

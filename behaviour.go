@@ -1,8 +1,13 @@
 package apiguard
 
 import (
+	"net/http"
+	"slices"
+	"strings"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/intercept"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
@@ -19,37 +24,55 @@ type behaviour struct {
 	rewrites bool
 	// has a guard in its error routes
 	again bool
+	// asks for requestUUID when the guard has refused a request
+	identifies bool
 }
 
 // everything is what handlers may do of which nothing is known.
-var everything = behaviour{traces: true, names: true, rewrites: true, again: true}
+var everything = behaviour{traces: true, names: true, rewrites: true, again: true, identifies: true}
 
-func (h *Handler) behaviour() behaviour {
+// look finds out what the handlers of the guard's server may do.
+func (h *Handler) look() {
 	h.looked.Do(func() {
-		h.others = everything
+		h.others, h.before = everything, everything
 		if h.server != nil {
-			h.others = behaviourOf(h.server)
+			h.others, h.before = behavioursOf(h.server, h)
 		}
 	})
-	return h.others
 }
 
-func behaviourOf(server *caddyhttp.Server) (b behaviour) {
+// behavioursOf are what all handlers of a server may do, and what those may that can
+// stand before a guard: whatever comes behind it does not get what it refuses. Of named
+// routes it is not known where they are invoked, nor of what holds the guard in routes
+// that are not known.
+func behavioursOf(server *caddyhttp.Server, guard *Handler) (all, before behaviour) {
+	b := behaviours{guard: guard}
 	for _, route := range server.NamedRoutes {
 		if route != nil {
 			b.add(caddyhttp.RouteList{*route}, false)
 		}
 	}
+	b.met = false
 	b.add(server.Routes, false)
 	if server.Errors != nil {
 		b.add(server.Errors.Routes, true)
 	}
-	return b
+	if !b.met {
+		b.before = b.all
+	}
+	return b.all, b.before
+}
+
+// behaviours are what the handlers may do that were looked at, in their order.
+type behaviours struct {
+	guard       *Handler
+	all, before behaviour
+	met         bool // the guard
 }
 
 // add looks for the handlers that do, and for such as are not known here: they may,
 // or hold one that does. failed says that they are error routes.
-func (b *behaviour) add(routes caddyhttp.RouteList, failed bool) {
+func (b *behaviours) add(routes caddyhttp.RouteList, failed bool) {
 	for _, route := range routes {
 		for _, handler := range route.Handlers {
 			switch h := handler.(type) {
@@ -63,31 +86,72 @@ func (b *behaviour) add(routes caddyhttp.RouteList, failed bool) {
 				b.addResponses(h.HandleResponse, failed)
 				continue
 			case *intercept.Intercept:
+				b.all.identifies = true
 				b.addResponses(h.HandleResponse, failed)
 				continue
+			case *headers.Handler:
+				b.all.identifies = b.all.identifies || h.Response != nil && mentionsUUID(h.Response.HeaderOps)
+				continue
+			case *Handler:
+				if h == b.guard {
+					b.before, b.met = b.all, true
+				}
 			}
 			id := ""
 			if module, ok := handler.(caddy.Module); ok {
 				id = string(module.CaddyModule().ID)
 			}
-			switch {
-			case !coverage.Known(id):
-				*b = everything
-			case id == "http.handlers.tracing":
-				b.traces = true
-			case id == "http.handlers.authentication", id == "http.handlers.map":
-				b.names = true // map can set any placeholder
-			case id == "http.handlers.rewrite":
-				b.rewrites = true
-			case id == coverage.GuardID, id == "http.handlers.invoke": // of a named route, that may have one
-				b.again = b.again || failed
-			}
+			b.all.add(id, failed)
 		}
 	}
 }
 
-func (b *behaviour) addResponses(list []caddyhttp.ResponseHandler, failed bool) {
+func (b *behaviours) addResponses(list []caddyhttp.ResponseHandler, failed bool) {
 	for _, response := range list {
 		b.add(response.Routes, failed)
 	}
+}
+
+// add takes in a handler of which no more than its ID is looked at.
+func (b *behaviour) add(id string, failed bool) {
+	switch {
+	case !coverage.Known(id):
+		*b = everything
+	case id == "http.handlers.tracing":
+		b.traces, b.identifies = true, true
+	case id == "http.handlers.authentication":
+		b.names = true
+	case id == "http.handlers.map":
+		b.names, b.identifies = true, true // it can set any placeholder, by any other, when that is asked for
+	case id == "http.handlers.templates", id == "http.handlers.push":
+		b.identifies = true
+	case id == "http.handlers.rewrite":
+		b.rewrites = true
+	case id == coverage.GuardID, id == "http.handlers.invoke": // of a named route, that may have one
+		b.again = b.again || failed
+	}
+}
+
+// mentionsUUID reports whether what is done to the header of an answer depends on
+// requestUUID.
+func mentionsUUID(ops *headers.HeaderOps) bool {
+	if ops == nil {
+		return false
+	}
+	mentions := func(text string) bool { return strings.Contains(text, requestUUID) }
+	for _, fields := range [...]http.Header{ops.Add, ops.Set} {
+		for name, values := range fields {
+			if mentions(name) || slices.ContainsFunc(values, mentions) {
+				return true
+			}
+		}
+	}
+	for name, replacements := range ops.Replace {
+		if mentions(name) || slices.ContainsFunc(replacements, func(r headers.Replacement) bool {
+			return mentions(r.Search) || mentions(r.SearchRegexp) || mentions(r.Replace)
+		}) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(ops.Delete, mentions)
 }

@@ -10,6 +10,7 @@ import (
 	caddymap "github.com/caddyserver/caddy/v2/modules/caddyhttp/map"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	caddyrewrite "github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/templates"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/tracing"
 )
 
@@ -22,6 +23,12 @@ func TestSpansAndUsersAreLookedForWhereSomethingMayMakeThem(t *testing.T) {
 	nested := server(&caddyhttp.Subroute{Routes: spans}, guard)
 	named := server(guard)
 	named.NamedRoutes = map[string]*caddyhttp.Route{"traced": &spans[0]}
+	holding := server(caddyhttp.MiddlewareHandler(stranger{}))
+	holding.NamedRoutes = map[string]*caddyhttp.Route{"guarded": {Handlers: []caddyhttp.MiddlewareHandler{guard}}}
+	traced := behaviour{traces: true, identifies: true}
+	field := func(name, value string) caddyhttp.MiddlewareHandler {
+		return &headers.Handler{Response: &headers.RespHeaderOps{HeaderOps: &headers.HeaderOps{Set: http.Header{name: {value}}}}}
+	}
 	failing := server(guard)
 	failing.Errors = &caddyhttp.HTTPErrorConfig{Routes: spans}
 	again := server(guard)
@@ -29,30 +36,66 @@ func TestSpansAndUsersAreLookedForWhereSomethingMayMakeThem(t *testing.T) {
 	within := server(&caddyhttp.Subroute{Routes: server(guard).Routes, Errors: &caddyhttp.HTTPErrorConfig{Routes: server(guard).Routes}})
 	invoked := server(guard)
 	invoked.Errors = &caddyhttp.HTTPErrorConfig{Routes: server(new(caddyhttp.Invoke)).Routes}
+	whole := &reverseproxy.Handler{HandleResponse: []caddyhttp.ResponseHandler{{Routes: spans}}}
 	for name, c := range map[string]struct {
-		server *caddyhttp.Server
-		want   behaviour
+		server      *caddyhttp.Server
+		all, before behaviour
 	}{
-		"nothing but a proxy":          {server(guard, new(reverseproxy.Handler), new(headers.Handler)), behaviour{}},
-		"a subroute without":           {server(&caddyhttp.Subroute{Routes: caddyhttp.RouteList{{Handlers: []caddyhttp.MiddlewareHandler{guard}}}}), behaviour{}},
-		"tracing":                      {server(new(tracing.Tracing), guard), behaviour{traces: true}},
-		"tracing in a subroute":        {nested, behaviour{traces: true}},
-		"tracing in a named route":     {named, behaviour{traces: true}},
-		"tracing in error routes":      {failing, behaviour{traces: true}},
-		"tracing on a proxy's answers": {server(guard, &reverseproxy.Handler{HandleResponse: []caddyhttp.ResponseHandler{{Routes: spans}}}), behaviour{traces: true}},
-		"authentication":               {server(new(caddyauth.Authentication), guard), behaviour{names: true}},
-		"authentication behind it":     {server(guard, new(caddyauth.Authentication)), behaviour{names: true}},
-		"a map":                        {server(new(caddymap.Handler), guard), behaviour{names: true}},
-		"both":                         {server(new(caddyauth.Authentication), new(tracing.Tracing), guard), behaviour{traces: true, names: true}},
-		"a rewrite":                    {server(new(caddyrewrite.Rewrite), guard), behaviour{rewrites: true}},
-		"a guard in error routes":      {again, behaviour{again: true}},
-		"one in those of a subroute":   {within, behaviour{again: true}},
-		"one that is invoked there":    {invoked, behaviour{again: true}},
-		"a handler that is not known":  {server(caddyhttp.MiddlewareHandler(stranger{}), guard), everything},
-		"no server":                    {nil, everything},
+		"nothing but a proxy":          {server: server(guard, new(reverseproxy.Handler), new(headers.Handler))},
+		"a subroute without":           {server: server(&caddyhttp.Subroute{Routes: caddyhttp.RouteList{{Handlers: []caddyhttp.MiddlewareHandler{guard}}}})},
+		"tracing":                      {server(new(tracing.Tracing), guard), traced, traced},
+		"tracing behind it":            {server(guard, new(tracing.Tracing)), traced, behaviour{}},
+		"tracing in a subroute":        {nested, traced, traced},
+		"tracing in a named route":     {named, traced, traced},
+		"tracing in error routes":      {failing, traced, behaviour{}},
+		"tracing on a proxy's answers": {server(guard, whole), traced, behaviour{}},
+		"authentication":               {server(new(caddyauth.Authentication), guard), behaviour{names: true}, behaviour{names: true}},
+		"authentication behind it":     {server(guard, new(caddyauth.Authentication)), behaviour{names: true}, behaviour{}},
+		"a map":                        {server(new(caddymap.Handler), guard), behaviour{names: true, identifies: true}, behaviour{names: true, identifies: true}},
+		"both":                         {server(new(caddyauth.Authentication), new(tracing.Tracing), guard), behaviour{traces: true, names: true, identifies: true}, behaviour{traces: true, names: true, identifies: true}},
+		"a rewrite":                    {server(new(caddyrewrite.Rewrite), guard), behaviour{rewrites: true}, behaviour{rewrites: true}},
+		"a guard in error routes":      {again, behaviour{again: true}, behaviour{}},
+		"one in those of a subroute":   {within, behaviour{again: true}, behaviour{}},
+		"one that is invoked there":    {invoked, behaviour{again: true}, behaviour{}},
+		"a handler that is not known":  {server(caddyhttp.MiddlewareHandler(stranger{}), guard), everything, everything},
+		"one behind it":                {server(guard, caddyhttp.MiddlewareHandler(stranger{})), everything, behaviour{}},
+		"one that holds it":            {server(caddyhttp.MiddlewareHandler(stranger{})), everything, everything},
+		"it is in a named route":       {holding, everything, everything},
+		"a field with the UUID":        {server(field("Set-Cookie", "id={http.request.uuid}"), guard), behaviour{identifies: true}, behaviour{identifies: true}},
+		"one behind it with it":        {server(guard, field("X-Id", "{http.request.uuid}")), behaviour{identifies: true}, behaviour{}},
+		"a field without":              {server(field("X-Id", "{http.request.host}"), guard), behaviour{}, behaviour{}},
+		"a page that is a template":    {server(new(templates.Templates), guard), behaviour{identifies: true}, behaviour{identifies: true}},
 	} {
-		if got := (&Handler{server: c.server}).behaviour(); got != c.want {
-			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		if all, before := behavioursOf(c.server, guard); all != c.all || before != c.before {
+			t.Errorf("%s: %+v, before it %+v, want %+v and %+v", name, all, before, c.all, c.before)
+		}
+	}
+	nowhere := new(Handler)
+	if nowhere.look(); nowhere.others != everything || nowhere.before != everything {
+		t.Errorf("outside of a server: %+v, before it %+v", nowhere.others, nowhere.before)
+	}
+}
+
+// A change of an answer's header depends on the UUID wherever it is mentioned.
+func TestTheUUIDIsFoundInWhateverChangesAHeader(t *testing.T) {
+	const id, other = "a{http.request.uuid}", "{http.request.host}"
+	for name, c := range map[string]struct {
+		ops  *headers.HeaderOps
+		want bool
+	}{
+		"nothing":           {nil, false},
+		"another value":     {&headers.HeaderOps{Add: http.Header{"A": {other}}, Set: http.Header{"B": {other}}, Delete: []string{"C"}, Replace: map[string][]headers.Replacement{"D": {{Search: "e", SearchRegexp: "f", Replace: other}}}}, false},
+		"an added value":    {&headers.HeaderOps{Add: http.Header{"A": {other, id}}}, true},
+		"a value that is":   {&headers.HeaderOps{Set: http.Header{"A": {id}}}, true},
+		"a name":            {&headers.HeaderOps{Set: http.Header{id: {"a"}}}, true},
+		"a name to delete":  {&headers.HeaderOps{Delete: []string{"A", id}}, true},
+		"a text to look":    {&headers.HeaderOps{Replace: map[string][]headers.Replacement{"A": {{Search: id}}}}, true},
+		"an expression":     {&headers.HeaderOps{Replace: map[string][]headers.Replacement{"A": {{SearchRegexp: id}}}}, true},
+		"what replaces it":  {&headers.HeaderOps{Replace: map[string][]headers.Replacement{"A": {{Search: "a"}, {Replace: id}}}}, true},
+		"where it replaces": {&headers.HeaderOps{Replace: map[string][]headers.Replacement{id: {{Search: "a"}}}}, true},
+	} {
+		if got := mentionsUUID(c.ops); got != c.want {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

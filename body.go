@@ -3,7 +3,6 @@ package apiguard
 import (
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/apiguard/caddy-api-guard/policy"
 	"github.com/apiguard/caddy-api-guard/policy/conformance"
@@ -30,10 +29,6 @@ func (x *exchange) hasBody() bool {
 	}
 	x.untime()
 	return b.read.n > 0 || !b.whole
-}
-
-func isGRPC(h http.Header) bool {
-	return strings.HasPrefix(h.Get("Content-Type"), "application/grpc")
 }
 
 func isCoded(h http.Header) bool { return len(h["Content-Encoding"]) > 0 }

@@ -1,6 +1,7 @@
 package apiguard
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -22,8 +23,11 @@ type heldBody struct {
 	memory *bodyMemory
 
 	// What the guard reads, before anybody else has the body.
-	whole bool  // there is no more
-	err   error // why there is no more that could be read
+	whole bool // there is no more
+	// with trailers behind it: net/http has their values where the body's end is read,
+	// which the guard does not do where a length says where it is
+	trailed bool
+	err     error // why there is no more that could be read
 
 	mu      sync.Mutex
 	read    pieces
@@ -39,8 +43,14 @@ func (b *heldBody) Read(p []byte) (int, error) {
 	if ok {
 		return n, err
 	}
-	return b.from.Read(p) // without the lock: a Close from elsewhere may have to end it
+	n, err = b.from.Read(p) // without the lock: a Close from elsewhere may have to end it
+	if b.whole && n > 0 {
+		return 0, errBodyLonger // what was judged is all that passes
+	}
+	return n, err
 }
+
+var errBodyLonger = errors.New("the body is longer than its length says")
 
 // next reads from the buffer. It reports false when from is to be asked.
 func (b *heldBody) next(p []byte) (n int, ok bool, err error) {
@@ -54,7 +64,7 @@ func (b *heldBody) next(p []byte) (n int, ok bool, err error) {
 		b.passed += n
 		b.dropRead()
 		return n, true, nil
-	case b.whole:
+	case b.whole && !b.trailed:
 		return 0, true, io.EOF
 	default:
 		return 0, b.err != nil, b.err
@@ -119,7 +129,7 @@ func (x *exchange) holding() *heldBody {
 		b.loosen()
 		b.settle()
 	}
-	x.kept = &heldBody{from: x.r.Body, memory: &x.app.shared.bodies}
+	x.kept = &heldBody{from: x.r.Body, memory: &x.app.shared.bodies, trailed: len(x.r.Trailer) > 0}
 	x.r.Body = x.kept
 	return x.kept
 }

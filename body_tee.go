@@ -21,6 +21,7 @@ type teeBody struct {
 	over     string // why it keeps no more: an unchecked reason
 	complete bool
 	ended    bool // what comes now is not kept
+	touched  bool // somebody has begun to read it
 }
 
 // teeTo keeps the request's body while it passes, up to limit bytes.
@@ -35,6 +36,7 @@ func (t *teeBody) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.touched = true
 	switch {
 	case t.over != "" || t.ended:
 	case int64(t.kept.n+n) > t.limit:
@@ -44,6 +46,13 @@ func (t *teeBody) Read(p []byte) (int, error) {
 	}
 	t.complete = t.complete || errors.Is(err, io.EOF)
 	return n, err
+}
+
+// unread reports whether nobody has read from it.
+func (t *teeBody) unread() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.touched
 }
 
 func (t *teeBody) hold(n int64) bool { return t.memory.take(n, shareOf(t.kept.size()+n, t.ceiling)) }

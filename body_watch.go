@@ -24,6 +24,8 @@ type watchedBody struct {
 	err     error  // how the body ended
 	result  conformance.Result
 	ended   bool
+	touched bool // somebody has begun to read it
+	aside   bool // another one judges it
 }
 
 // watch puts a watched body in place of one that need not be read before it is
@@ -66,6 +68,10 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.touched = true
+	if b.aside {
+		return b.ReadCloser.Read(p)
+	}
 	if !b.enforce {
 		n, err := b.ReadCloser.Read(p)
 		if !b.ended {
@@ -125,6 +131,25 @@ func (b *watchedBody) end() (result conformance.Result, complete bool) {
 	defer b.mu.Unlock()
 	complete, b.ended = b.ended, true
 	return b.result, complete
+}
+
+// unread reports whether nobody has read from it, or there is none.
+func (b *watchedBody) unread() bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.touched
+}
+
+// standAside leaves a body that nobody has read to another judge. It reports false of
+// one that somebody has begun to read.
+func (b *watchedBody) standAside() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.aside = !b.touched
+	return b.aside
 }
 
 // judgeWatched takes over the judgement of a body that was passed on. It reports

@@ -12,6 +12,7 @@ import (
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 	"github.com/apiguard/caddy-api-guard/inventory/spec"
 	"github.com/apiguard/caddy-api-guard/policy"
+	"github.com/apiguard/caddy-api-guard/ratelimit"
 )
 
 // fieldError is a configuration error with the JSON path of the field that is
@@ -124,8 +125,8 @@ func (app *App) checkOptions() error {
 			return wrong("type_base", "", "%q is no absolute URI: write one such as https://errors.example.com/", app.TypeBase)
 		}
 	}
-	if app.TableSlots < 0 || app.TableSlots > 1<<28 {
-		return wrong("table_slots", "", "%d slots: write a number from 1 to %d", app.TableSlots, 1<<28)
+	if app.TableSlots < 0 || app.TableSlots > ratelimit.MaxSlots {
+		return wrong("table_slots", "", "%d slots: write a number from 1 to %d", app.TableSlots, ratelimit.MaxSlots)
 	}
 	if app.BodyMemory != 0 && app.BodyMemory < leastBodyMemory {
 		return wrong("body_memory", "", "%d bytes: write 2MiB or more, such as 256MiB", app.BodyMemory)

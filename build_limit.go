@@ -221,7 +221,7 @@ func setKey(l *Limit, out, _ *policy.Limit, at, source string) error {
 func checkArithmetic(l *policy.Limit, at, source string) error {
 	if l.Rate == 0 {
 		if l.Quota != 0 && int(l.Cost) > l.Quota {
-			return wrong(at+".cost", source, "limit %q: cost %d is more than it holds, so that it would refuse everything", l.Name, l.Cost)
+			return wrong(at+".cost", source, "limit %q: cost %d is more than it holds, so that it would refuse everything: write a smaller one, or a higher rate", l.Name, l.Cost)
 		}
 		for _, field := range []struct {
 			name    string
@@ -250,7 +250,7 @@ func checkArithmetic(l *policy.Limit, at, source string) error {
 		holds = min(holds, l.Quota)
 	}
 	if int(l.Cost) > holds {
-		return wrong(at+".cost", source, "limit %q: cost %d is more than it holds, so that it would refuse everything", l.Name, l.Cost)
+		return wrong(at+".cost", source, "limit %q: cost %d is more than it holds, so that it would refuse everything: write a smaller one, or a higher rate", l.Name, l.Cost)
 	}
 	return nil
 }

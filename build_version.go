@@ -154,6 +154,10 @@ func brownouts(v *Version, at string, out *catalogue.Version) error {
 	return nil
 }
 
+// maxJudged is the largest body that can be judged: what is read of it is told by
+// positions of 32 bits, and by an int where that has no more.
+const maxJudged Size = 1 << 30
+
 // applyRules lays one level's rule lines over what it inherits. Below the policy
 // a line may only be stricter.
 func applyRules(to *policy.Rules, from *Rules, at, source string, floor bool) error {
@@ -196,6 +200,9 @@ func applyRules(to *policy.Rules, from *Rules, at, source string, floor bool) er
 		if err := set(policy.RuleResponse, r.Mode); err != nil {
 			return err
 		}
+		if r.MaxBody > maxJudged {
+			return wrong(at+".response.max_body", source, "%d bytes: write 1GiB at most; a larger answer passes unchecked", r.MaxBody)
+		}
 		if r.MaxBody < 0 || floor && r.MaxBody > 0 && int64(r.MaxBody) < to.MaxResponse {
 			return wrong(at+".response.max_body", source, "%d bytes is looser than the inherited %d: larger answers would pass unchecked, and the policy is a floor", r.MaxBody, to.MaxResponse)
 		}
@@ -211,6 +218,9 @@ func applyRules(to *policy.Rules, from *Rules, at, source string, floor bool) er
 		return err
 	}
 	at += ".request"
+	if r.MaxBody > maxJudged {
+		return wrong(at+".max_body", source, "%d bytes: write 1GiB at most; a body that is larger is judged by its API alone", r.MaxBody)
+	}
 	if r.MaxBody < 0 || floor && int64(r.MaxBody) > to.MaxBody {
 		return wrong(at+".max_body", source, "%d bytes is looser than the inherited %d: the policy is a floor", r.MaxBody, to.MaxBody)
 	}

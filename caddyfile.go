@@ -30,7 +30,7 @@ func init() {
 func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	h.Next()
 	if h.NextArg() {
-		return nil, h.ArgErr()
+		return nil, h.Errf("%q: the directive takes a matcher alone; the policy stands in the global option api_guard, and holds for all APIs", h.Val())
 	}
 	if h.NextBlock(0) {
 		return nil, h.Errf("unrecognized option %q: the directive has none; the policy stands in the global option api_guard", h.Val())
@@ -108,7 +108,7 @@ func (p *parser) block(at string, opts options, repeat ...string) error {
 		name := p.d.Val()
 		parse, ok := opts[name]
 		if !ok {
-			return p.d.Errf("unrecognized option %q: there are %s", name, strings.Join(slices.Sorted(maps.Keys(opts)), ", "))
+			return p.d.Errf("unrecognized option %q%s: there are %s", name, belongs(name), strings.Join(slices.Sorted(maps.Keys(opts)), ", "))
 		}
 		if seen[name] && !slices.Contains(repeat, name) {
 			return p.d.Errf("%s is written twice: write it once, with several values behind each other where it takes them", name)
@@ -184,7 +184,7 @@ func (p *parser) size(to *Size) func() error {
 	return func() error {
 		name, text := p.d.Val(), ""
 		if !p.d.AllArgs(&text) {
-			return p.d.Errf("%s takes one number of bytes", name)
+			return p.d.Errf("%s takes one size, without blanks: 65536, 512KiB or 1MiB", name)
 		}
 		size, err := parseSize(text)
 		if err != nil {
@@ -200,7 +200,7 @@ func (p *parser) duration(to *caddy.Duration) func() error {
 	return func() error {
 		name, text := p.d.Val(), ""
 		if !p.d.AllArgs(&text) {
-			return p.d.Errf("%s takes one duration", name)
+			return p.d.Errf("%s takes one duration, without blanks: 10s, 5m or 90d", name)
 		}
 		parsed, err := caddy.ParseDuration(text)
 		if err != nil || parsed == 0 {

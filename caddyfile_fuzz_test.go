@@ -1,7 +1,9 @@
 package apiguard
 
 import (
+	"encoding/hex"
 	"encoding/json"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,22 +13,32 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
+	"github.com/apiguard/caddy-api-guard/inventory/spec/remote"
 	"github.com/apiguard/caddy-api-guard/policy"
 )
+
+// goldens are the configurations of the adapt tests, each as a Caddyfile and its JSON.
+func goldens(t testing.TB) (texts []string) {
+	t.Helper()
+	names, err := filepath.Glob("caddytest/testdata/adapt/*.caddytest")
+	if err != nil || len(names) == 0 {
+		t.Fatal("no adapt goldens", err)
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(text))
+	}
+	return texts
+}
 
 // Whatever stands in the global option is an app whose JSON is read again, or an
 // error that says something.
 func FuzzGlobalOption(f *testing.F) {
-	goldens, err := filepath.Glob("caddytest/testdata/adapt/*.caddytest")
-	if err != nil || len(goldens) == 0 {
-		f.Fatal("no adapt goldens", err)
-	}
-	for _, name := range goldens {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		if _, inside, ok := strings.Cut(string(text), "api_guard {"); ok {
+	for _, text := range goldens(f) {
+		if _, inside, ok := strings.Cut(text, "api_guard {"); ok {
 			f.Add("api_guard {" + inside[:strings.Index(inside, "\n\t}\n")+4])
 		}
 	}
@@ -56,7 +68,7 @@ func FuzzGlobalOption(f *testing.F) {
 
 // A value is taken within its bounds or not at all.
 func FuzzValues(f *testing.F) {
-	for _, s := range []string{"5/1m", "600/m", "1/366d", "5/9999999999h", "1MiB", "0", "1e99", "2027-03-31", "2027-03-31T14:00Z", "2027-02-30", "1000/day", "9/month", "15m", "+5/1m", "5/+1m", "10.0.0.0/8", "::1", "fd00::/129", "{client_ip}", "{http.api_guard.body./a~1b/0}", "{http.request.header.X}"} {
+	for _, s := range []string{"5/1m", "600/m", "1/366d", "5/9999999999h", "5/213504d", "110000d", "1MiB", "0", "1e99", "2027-03-31", "2027-03-31T14:00Z", "2027-02-30", "1000/day", "9/month", "15m", "+5/1m", "5/+1m", "10.0.0.0/8", "::1", "fd00::/129", "{client_ip}", "{http.api_guard.body./a~1b/0}", "{http.request.header.X}", "https://docs.example.com/orders.yaml sha256:" + strings.Repeat("0a", 32)} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -80,6 +92,13 @@ func FuzzValues(f *testing.F) {
 		}
 		if p, err := parseNetwork(s); err == nil && !p.IsValid() {
 			t.Errorf("the network %q is %v", s, p)
+		}
+		if pin, err := remote.Parse(s); err == nil {
+			u, err := url.Parse(pin.URL)
+			again, wrong := remote.Parse(pin.URL + " " + remote.HashPrefix + hex.EncodeToString(pin.Sum[:]))
+			if err != nil || wrong != nil || again != pin || u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
+				t.Errorf("the document %q is %+v, and that %+v: %v", s, pin, again, wrong)
+			}
 		}
 		_, _ = policy.ParseKeyPart(s)
 		if d, err := parseDate(s); err == nil {

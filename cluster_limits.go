@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/redis/go-redis/v9"
@@ -23,6 +24,7 @@ type sharedLimits struct {
 	store  *redisstore.Store
 	cancel context.CancelFunc
 	done   sync.WaitGroup
+	evicts atomic.Pointer[string] // what Redis does to limits when it is full; empty: nothing
 }
 
 // newSharedLimits connects to nothing before start.
@@ -60,13 +62,14 @@ func (c *Cluster) limitSecret() []byte {
 	return []byte("api_guard limits " + caddy.NewReplacer().ReplaceKnown(secret, ""))
 }
 
-func (l *sharedLimits) start() {
+func (l *sharedLimits) start(logger func() *zap.Logger) {
 	if l == nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	l.cancel = cancel
 	l.done.Go(func() { l.store.Run(ctx) })
+	l.done.Go(func() { l.watchEviction(ctx, logger) })
 }
 
 func (l *sharedLimits) stop() {
@@ -117,5 +120,6 @@ func (s *shared) health(view *inventory.Inventory) inventory.Health {
 	if err := s.fleet.store.Health(); err != nil && h.Cluster.Status == inventory.ClusterOK {
 		h.Cluster.Status, h.Cluster.Why = "down", fmt.Sprintf("limits: %v", err)
 	}
+	s.fleet.warnOfEviction(&h.Cluster)
 	return h
 }

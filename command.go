@@ -101,12 +101,36 @@ func command(use, short, long string, run func(*invocation, []string) error) *co
 	return cmd
 }
 
+// asksNobody is for commands that look at files alone: what all take is not shown
+// where it would do nothing.
+func asksNobody(cmd *cobra.Command) { cmd.Flags().Lookup("address").Hidden = true }
+
 // noArguments is for commands that are told everything by flags.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	return fmt.Errorf("%q: what %s is to look at is said with flags, such as --api NAME; see %[2]s --help", args[0], cmd.CommandPath())
+}
+
+// exactly is for commands that take one argument for each of what.
+func exactly(what ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == len(what) {
+			return nil
+		}
+		return fmt.Errorf("%s takes %s; see %[1]s --help", cmd.CommandPath(), strings.Join(what, ", and "))
+	}
+}
+
+// atLeast is for commands that take one or more of what.
+func atLeast(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return nil
+		}
+		return fmt.Errorf("%s takes %s, or several; see %[1]s --help", cmd.CommandPath(), what)
+	}
 }
 
 // withConfig adds the flags that name a configuration file. about says what the

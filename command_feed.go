@@ -79,11 +79,25 @@ func (in *invocation) readFeed(ctx context.Context, since *string, follow bool) 
 	}
 	defer response.Body.Close()
 	defer context.AfterFunc(ctx, func() { _ = response.Body.Close() })()
-	lines := bufio.NewReaderSize(response.Body, 64<<10)
+	if wrong := in.readChanges(response.Body, follow, since); wrong != nil {
+		if none := (notChange{}); errors.As(wrong, &none) {
+			wrong = notAdmin(address, uri, none.error)
+		}
+		return true, wrong
+	}
+	return true, nil
+}
+
+// notChange is a line of a feed that is none.
+type notChange struct{ error }
+
+// readChanges writes the changes of an answer, as JSON lines or events, until it ends.
+func (in *invocation) readChanges(answer io.Reader, events bool, since *string) error {
+	lines := bufio.NewReaderSize(answer, 64<<10)
 	for {
 		line, err := lines.ReadString('\n')
 		text := strings.TrimSpace(line)
-		if follow {
+		if events {
 			data, ok := strings.CutPrefix(text, "data:")
 			text = strings.TrimSpace(data)
 			if !ok {
@@ -93,18 +107,18 @@ func (in *invocation) readFeed(ctx context.Context, since *string, follow bool) 
 		if text != "" {
 			var change inventory.Logged
 			if jsonErr := json.Unmarshal([]byte(text), &change); jsonErr != nil {
-				return true, notAdmin(address, uri, jsonErr)
+				return notChange{jsonErr}
 			}
 			if err := in.writeChange(text, &change); err != nil {
-				return true, err
+				return err
 			}
 			*since = change.Cursor
 		}
 		if errors.Is(err, io.EOF) {
-			return true, nil
+			return nil
 		}
 		if err != nil {
-			return true, err
+			return err
 		}
 	}
 }

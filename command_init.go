@@ -35,12 +35,29 @@ those of the documents' servers, or of --host.
 Documents are files, or URLs each with its hash behind it, as in a Caddyfile:
 https://docs.example.com/orders.yaml sha256:…. Paths are written as they are given. The Caddyfile is checked before it
 is written: what cannot work is said and nothing is written.`, runInit)
-	cmd.Args = cobra.MinimumNArgs(1)
+	cmd.Args = atLeast("an OpenAPI document")
+	asksNobody(cmd)
+	cmd.Flags().Lookup("json").Usage = "Write the configuration as JSON, in place of a Caddyfile"
 	cmd.Flags().String("upstream", "", "Where the API runs: localhost:3000")
 	cmd.Flags().StringArray("host", nil, "Host that serves the versions, in place of the documents' servers")
 	cmd.Flags().String("max-document", "", "Largest document that is read, with the files it refers to, such as 64MiB (default 32MiB)")
 	cmd.Flags().StringP("output", "o", "", "File to write to, which must not be there yet (default: standard output)")
 	return cmd
+}
+
+// checkUpstream says what reverse_proxy has against an address, before anybody looks for
+// it in the documents.
+func checkUpstream(upstream string) error {
+	_, _, err := adaptDraft("http:// {\n\treverse_proxy " + upstream + "\n}\n")
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	if _, after, ok := strings.Cut(text, "parsing upstream '"+upstream+"': "); ok {
+		text = after
+	}
+	text, _, _ = strings.Cut(text, ", at Caddyfile:")
+	return errors.New(text)
 }
 
 // draftAPI is an API as init finds it.
@@ -64,6 +81,9 @@ func runInit(in *invocation, args []string) error {
 	}
 	if strings.ContainsAny(upstream, " \t\n{}\"`") {
 		return fmt.Errorf("--upstream: %q is no address: write one such as localhost:3000", upstream)
+	}
+	if err := checkUpstream(upstream); err != nil {
+		return fmt.Errorf("--upstream %q: %w; write an address such as localhost:3000", upstream, err)
 	}
 	hosts, _ := in.cmd.Flags().GetStringArray("host")
 	for i, host := range hosts {

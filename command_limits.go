@@ -65,11 +65,11 @@ func runLimits(in *invocation, args []string) error {
 		if in.flag("json") {
 			return in.writeJSON(answer)
 		}
-		var counted struct{ Forgotten int }
-		if err := json.Unmarshal(answer, &counted); err != nil {
+		var buckets struct{ Forgotten int }
+		if err := json.Unmarshal(answer, &buckets); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(in.out, "%d buckets forgotten\n", counted.Forgotten)
+		_, err := fmt.Fprintln(in.out, counted(buckets.Forgotten, "bucket")+" forgotten")
 		return err
 	}
 	var answer limitAnswer[policy.Bucket]

@@ -19,7 +19,7 @@ that ended.
 The file is adapted and its documents are read; nothing is started. Without --config
 it is the Caddyfile of the working directory. What does not work at all is an error,
 as for caddy validate.`, runLint)
-	cmd.Flags().Lookup("address").Hidden = true
+	asksNobody(cmd)
 	withConfig(cmd, "Configuration file (default Caddyfile)")
 	return withStrict(cmd, "Exit with 1 when there is any lint")
 }

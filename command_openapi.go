@@ -38,6 +38,7 @@ the version's spec.
 		}
 		return in.writeJSON(document)
 	})
+	cmd.Flags().Lookup("json").Hidden = true // a document is never a table
 	cmd.Flags().String("api", "", "Of this API")
 	cmd.Flags().String("version", "", "Of this version")
 	cmd.Flags().String("host", "", "With --unknown: of this host")

@@ -22,7 +22,7 @@ the rule's mode for a while, over reloads, until its end or a restart:
     caddy api-guard override limit off --limit per_client --ttl 1h --reason "load test"
     caddy api-guard override --end 7f3a
 
-Each is logged, and ends by itself.`, runOverride)
+Each is logged, and ends by itself. Of a cluster it holds on the node that is asked.`, runOverride)
 	cmd.Args = cobra.MaximumNArgs(2)
 	cmd.Flags().String("ttl", "", "How long: 15m")
 	cmd.Flags().String("reason", "", "Why")
@@ -62,7 +62,11 @@ func runOverride(in *invocation, args []string) error {
 		if err := json.Unmarshal(answer, &added); err != nil {
 			return err
 		}
-		return in.tableOfOverrides([]Override{added})
+		if err := in.tableOfOverrides([]Override{added}); err != nil {
+			return err
+		}
+		in.noteOtherNodes()
+		return nil
 	default:
 		if err := in.ask("GET", "override", nil, nil, &answer); err != nil {
 			return err
@@ -76,6 +80,23 @@ func runOverride(in *invocation, args []string) error {
 		return err
 	}
 	return in.tableOfOverrides(list.Items)
+}
+
+// noteOtherNodes says, where a cluster has more nodes, that an override holds on one.
+func (in *invocation) noteOtherNodes() {
+	var health inventory.Health
+	if in.ask("GET", "health", nil, nil, &health) != nil {
+		return // the override stands, whatever health has
+	}
+	live := 0
+	for _, n := range health.Cluster.Nodes {
+		if n.Live {
+			live++
+		}
+	}
+	if live > 0 {
+		fmt.Fprintf(in.cmd.ErrOrStderr(), "It holds on this node alone. The cluster has %s more: set it on each of them too.\n", counted(live, "node"))
+	}
 }
 
 func (in *invocation) tableOfOverrides(list []Override) error {

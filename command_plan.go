@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+	"github.com/apiguard/caddy-api-guard/policy"
 )
 
 func planCommand() *cobra.Command {
@@ -68,7 +70,7 @@ func (in *invocation) showPlan(plan *inventory.Plan) error {
 		rows = append(rows, []string{
 			e.API, e.Version, state, next, strconv.FormatUint(e.Requests, 10), strconv.Itoa(e.Readiness.Callers), e.Readiness.Trend,
 			dayText(e.Readiness.LastSeen), dayText(e.Readiness.QuietSince),
-			fmt.Sprintf("%d of %d", e.WouldRefuse.Requests, e.WouldRefuse.Consumers),
+			lossText(e),
 		})
 	}
 	if err := in.table(columns("API", "VERSION", "STATE", "NEXT?", "REQUESTS", "CALLERS", "TREND?", "LAST SEEN?", "QUIET SINCE?", "WOULD REFUSE"), rows); err != nil {
@@ -83,6 +85,17 @@ func (in *invocation) showPlan(plan *inventory.Plan) error {
 		fmt.Fprintf(in.out, "\nNote: %s\n", printable(gap.Detail))
 	}
 	return nil
+}
+
+// lossText is what a version would refuse, for people.
+func lossText(e *inventory.PlanEntry) string {
+	if l := e.WouldRefuse; l.Requests > 0 || l.Consumers > 0 {
+		return fmt.Sprintf("%s of %s", counted(l.Requests, "request"), counted(l.Consumers, "caller"))
+	}
+	if e.Mode != policy.Enforce.String() && (e.Brownout || e.State == catalogue.StateRetired.String() || e.State == catalogue.StateDesign.String()) {
+		return "none: lifecycle " + e.Mode
+	}
+	return "none"
 }
 
 // showLoss lists who would be refused, and who is excepted.

@@ -33,7 +33,8 @@ they would have. --at moves the first of them to a time, for example to a day af
 a sunset. Logs have no bodies, and Caddy's have no credentials: these are not
 judged. Logs in the combined format have no header at all and mostly no host, which
 --host gives.`, runReplay)
-	cmd.Args = cobra.MinimumNArgs(1)
+	cmd.Args = atLeast("an access log, or - for standard input")
+	asksNobody(cmd)
 	withConfig(cmd, "Configuration file whose policy is meant")
 	cmd.Flags().String("at", "", "Time that the first request is moved to: 2026-01-31 or 2026-01-31T09:00:00Z")
 	cmd.Flags().String("host", "", "Host of requests that the log does not tell it of")
@@ -328,7 +329,7 @@ func (in *invocation) showReplay(r *replayReport, limit int) error {
 	}
 	var rows [][]string
 	for _, e := range r.Refusals[:min(limit, len(r.Refusals))] {
-		rows = append(rows, []string{e.Rule, e.Reason, strings.TrimSpace(e.API + " " + e.Version), strings.TrimSpace(e.Method + " " + e.Path), number(e.Count), strconv.Itoa(e.Clients)})
+		rows = append(rows, []string{strings.TrimSpace(e.Rule + " " + e.Limit), e.Reason, strings.TrimSpace(e.API + " " + e.Version), strings.TrimSpace(e.Method + " " + e.Path), number(e.Count), strconv.Itoa(e.Clients)})
 	}
 	if err := in.section("Would be refused", columns("RULE", "REASON", "VERSION?", "OPERATION~", "REQUESTS", "CLIENTS?"), rows); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package apiguard
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,9 +22,26 @@ func (in *invocation) request(method, uri string, header http.Header, body io.Re
 	}
 	response, err = caddycmd.AdminAPIRequest(address, method, uri, header, body)
 	if err != nil {
+		if said := saidByAdmin(err); said != "" {
+			return nil, address, fmt.Errorf("%s says: %s", address, said)
+		}
 		return nil, address, fmt.Errorf("asking %s for %s: %s%s", address, uri, strings.TrimSpace(err.Error()), remedy(err))
 	}
 	return response, address, nil
+}
+
+// saidByAdmin is what the admin API said is wrong, out of Caddy's text about it; empty
+// when it said nothing of the kind.
+func saidByAdmin(err error) string {
+	_, text, _ := strings.Cut(err.Error(), "caddy responded with error: HTTP ")
+	_, text, _ = strings.Cut(text, ": ")
+	var answer struct {
+		Error string `json:"error"`
+	}
+	if json.Unmarshal([]byte(text), &answer) != nil {
+		return ""
+	}
+	return printable(answer.Error)
 }
 
 // remedy is what to do about an admin API that does not answer. Caddy hands its

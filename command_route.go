@@ -20,7 +20,7 @@ Shows all that is known of a route. Its id stands in the first column of
     caddy api-guard routes`, func(in *invocation, args []string) error {
 		return in.showRoute("GET", "routes/"+url.PathEscape(args[0]), nil)
 	})
-	cmd.Args = cobra.ExactArgs(1)
+	cmd.Args = exactly("the id of a route, which stands in the first column of caddy api-guard routes")
 	return cmd
 }
 
@@ -38,7 +38,7 @@ close when it is accepted or ignored.
 		}
 		return in.showRoute("POST", "routes/"+url.PathEscape(args[0])+"/review", body)
 	})
-	cmd.Args = cobra.ExactArgs(2)
+	cmd.Args = exactly("the id of a route", "accepted, ignored or open")
 	cmd.Flags().String("note", "", "Why, in one line")
 	return cmd
 }
@@ -89,6 +89,10 @@ func fields(prefix string, raw json.RawMessage) ([][]string, error) {
 			var list []json.RawMessage
 			if err := json.Unmarshal(value, &list); err != nil {
 				return nil, err
+			}
+			if slices.ContainsFunc(list, func(item json.RawMessage) bool { return item[0] != '{' }) {
+				rows = append(rows, []string{path, plainValue(value)})
+				continue
 			}
 			for _, item := range list {
 				cell, err := pairsOf(item)

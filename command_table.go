@@ -1,6 +1,7 @@
 package apiguard
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -223,4 +224,12 @@ func printable(s string) string {
 		}
 		return '·'
 	}, s)
+}
+
+// counted is a number of things, in words that fit one of them too.
+func counted[N int | uint64](n N, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -74,7 +74,7 @@ type RequestRule struct {
 
 	// The largest body that is judged, such as "1MiB" or a number of bytes. A
 	// larger one is refused with 413. It binds bodies that are judged only;
-	// other bodies stream. Default: 1MiB.
+	// other bodies stream. 1GiB at most. Default: 1MiB.
 	MaxBody Size `json:"max_body,omitempty"`
 
 	// How long to wait for more of a body that is read to be judged, such as "10s".
@@ -102,7 +102,8 @@ type ResponseRule struct {
 	Mode string `json:"mode,omitempty"`
 
 	// The largest answer that is judged, such as "1MiB" or a number of bytes. A
-	// larger one passes as it comes and is counted as unchecked. Default: 1MiB.
+	// larger one passes as it comes and is counted as unchecked. 1GiB at most.
+	// Default: 1MiB.
 	MaxBody Size `json:"max_body,omitempty"`
 }
 
@@ -391,7 +392,9 @@ type Inventory struct {
 	// The file that keeps it over restarts, made where there is none; a relative
 	// path starts at the working directory. Only one process can have it open. A
 	// file that is damaged, locked or cannot be written never stops Caddy: health
-	// says so, and memory serves. "memory": there is no file, and the inventory
+	// says so, and memory serves. One that plainly is something else, such as a
+	// Caddyfile, a certificate or another program's database, is left alone: a
+	// configuration error. "memory": there is no file, and the inventory
 	// begins anew with the process. Another file takes effect at the next start.
 	// Default: api_guard/inventory.db in Caddy's data directory.
 	File string `json:"file,omitempty"`

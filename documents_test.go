@@ -105,20 +105,27 @@ func copyOf(t *testing.T, app *App) *App {
 	return again
 }
 
-// githubApp is one API with GitHub's document of 13 MB and 1,223 operations.
-func githubApp(t testing.TB) *App {
+// sharedSpecs is the folder of real API descriptions.
+func sharedSpecs(t testing.TB) string {
 	t.Helper()
 	folder := os.Getenv("API_GUARD_SHARED")
 	if folder == "" {
 		folder = filepath.Join("..", "shared")
 	}
-	file, err := filepath.Abs(filepath.Join(folder, "specs", "github", "api.github.com.json"))
+	folder, err := filepath.Abs(filepath.Join(folder, "specs"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(file); os.IsNotExist(err) && os.Getenv("API_GUARD_REQUIRE_SHARED") == "" {
+	if _, err := os.Stat(folder); os.IsNotExist(err) && os.Getenv("API_GUARD_REQUIRE_SHARED") == "" {
 		t.Skip("the real API descriptions are not beside the repository; set API_GUARD_SHARED to their folder")
 	}
+	return folder
+}
+
+// githubApp is one API with GitHub's document of 13 MB and 1,223 operations.
+func githubApp(t testing.TB) *App {
+	t.Helper()
+	file := filepath.Join(sharedSpecs(t), "github", "api.github.com.json")
 	return &App{API: []*API{{Name: "github", Version: []*Version{{Name: "v3", Hosts: []string{"api.github.com"}, Spec: []string{file}}}}}}
 }
 

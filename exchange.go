@@ -39,14 +39,17 @@ type exchange struct {
 	facts    *facts
 	observed bool
 	sampling sampling
-	logged   bool // the server has an access log
+	logged   bool           // the server has an access log
+	vars     map[string]any // Caddy's, of the request
 	others   behaviour
+	before   behaviour     // of those others that can stand before the guard
 	carries  policy.Fields // in its header
 	// a limit has asked for the body, or nobody may any more
 	askedBody bool
-	// what was passed on, see judgedBefore
-	passed struct{ method, uri, host string }
-	failed failed // what came of it before an error route
+	came      line   // as another handler or the client has sent it
+	passed    line   // as it was passed on
+	anew      bool   // a guard has judged it before, with another target
+	failed    failed // what came of it before an error route
 	// the request has its canonical target already
 	rewritten bool
 	// readTimeout is the server's own, 0 for none
@@ -57,8 +60,11 @@ type exchange struct {
 	// policyField is the text of the last RateLimit-Policy that was sent: the next
 	// one is mostly the same.
 	policyField string
-	values      fieldValues
-	problem     []byte // the document of a refusal
+	values      policy.FieldValues
+	problem     policy.Problem // the document of a refusal,
+	length      int            // and the last one's length
+	lengthField string         // as a field's value
+	refused     refusedFacts
 	ids         instances
 }
 
@@ -80,10 +86,9 @@ func (x *exchange) release() {
 		return
 	}
 	expand, hasBody, trusted, readBody := x.request.Expand, x.request.HasBody, x.request.Trusted, x.request.ReadBody
-	x.app, x.w, x.r, x.replacer, x.facts, x.observed = nil, nil, nil, nil, nil, false
+	x.app, x.w, x.r, x.replacer, x.vars, x.facts, x.observed = nil, nil, nil, nil, nil, nil, false
 	x.removed, x.wouldRemove, x.logged, x.readTimeout, x.rewritten = nil, nil, false, 0, false
-	x.passed.method, x.passed.uri, x.passed.host = "", "", ""
-	x.failed = failed{}
+	x.came, x.passed, x.failed, x.anew = line{}, line{}, failed{}, false
 	x.body = timedBody{}
 	x.query = catalogue.Query{}
 	x.request = policy.Request{Expand: expand, HasBody: hasBody, Trusted: trusted, ReadBody: readBody}
@@ -132,7 +137,7 @@ func (x *exchange) expand(text string) (string, bool) {
 
 // trusted reports whether the request came from a trusted proxy.
 func (x *exchange) trusted() bool {
-	trusted, _ := caddyhttp.GetVar(x.r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	trusted, _ := x.vars[caddyhttp.TrustedProxyVarKey].(bool)
 	return trusted
 }
 
@@ -157,9 +162,9 @@ func (x *exchange) refuse() error {
 func (x *exchange) answerRefusal() error {
 	v, h := &x.verdict, x.w.Header()
 	x.decorate(h)
-	v.SetRefusal(h)
+	v.SetRefusal(h, &x.values)
 	x.unexpect(h)
-	if x.app.Refusals == refusalsHandleErrors && !x.failed.again {
+	if x.app.Refusals == refusalsHandleErrors && !inErrorRoute(x.r) {
 		err := caddyhttp.HandlerError{StatusCode: v.Status, Err: errRefused}
 		if !x.others.again {
 			return err
@@ -207,8 +212,8 @@ func (x *exchange) decorate(h http.Header) {
 		}
 		// Beside the origin's own, which counts by limits of its own. The names are
 		// in net/http's canonical form, so that nothing has to make it.
-		x.values.add(h, "Ratelimit-Policy", x.policyField)
-		x.values.add(h, "Ratelimit", x.values.text(limitField))
+		x.values.Add(h, "Ratelimit-Policy", x.policyField)
+		x.values.Add(h, "Ratelimit", x.values.Text(limitField))
 	}
 }
 
@@ -226,7 +231,8 @@ func (x *exchange) observe(status int) {
 	}
 	o := inventory.Outcome{
 		Time:      x.request.Now.UnixNano(),
-		Status:    status,
+		Status:    x.said(status),
+		Meant:     x.response.call.meant,
 		Verdict:   verdicts[v.Outcome],
 		Rule:      v.Rule.String(),
 		Reason:    string(v.Reason),

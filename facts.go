@@ -20,6 +20,7 @@ import (
 type facts struct {
 	api, version, state, operation string
 	verdict, rule, reason          string
+	limit                          string // names of the limits that refuse, or would
 	unchecked, uncheckedAnswer     string
 	errors                         []string // what an answer is not, in words of the document
 	consumer                       string
@@ -53,6 +54,8 @@ func (f *facts) lookup(key string) (any, bool) {
 		return f.rule, true
 	case "reason":
 		return f.reason, true
+	case "limit":
+		return f.limit, true
 	}
 	return nil, false
 }
@@ -61,7 +64,7 @@ func (f *facts) lookup(key string) (any, bool) {
 func (f *facts) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	for _, field := range [...]struct{ name, value string }{
 		{"api", f.api}, {"version", f.version}, {"state", f.state}, {"operation", f.operation},
-		{"verdict", f.verdict}, {"rule", f.rule}, {"reason", f.reason}, {"unchecked", f.unchecked}, {"unchecked_response", f.uncheckedAnswer}, {"consumer", f.consumer},
+		{"verdict", f.verdict}, {"rule", f.rule}, {"reason", f.reason}, {"limit", f.limit}, {"unchecked", f.unchecked}, {"unchecked_response", f.uncheckedAnswer}, {"consumer", f.consumer},
 	} {
 		if field.value != "" {
 			enc.AddString(field.name, field.value)
@@ -88,6 +91,10 @@ func (f *facts) judged(v *policy.Verdict) {
 	f.uncheckedAnswer, f.would = v.UncheckedAnswer, 0
 	if v.Outcome == policy.WouldRefuse {
 		f.would = v.Would
+	}
+	f.limit = ""
+	if v.Rule == policy.RuleLimit || f.would.Has(policy.RuleLimit) {
+		f.limit = v.Exceeded()
 	}
 	f.errors = nil
 	if v.Rule != policy.RuleResponse {
@@ -133,6 +140,41 @@ func (a *allowedFacts) of(route *catalogue.Route, state catalogue.State) *publis
 	return known.Load()
 }
 
+// refusedFacts are the facts of the last refusal. Nothing in them is a client's, and of
+// many refusals most are like the one before.
+type refusedFacts struct {
+	refusedFor
+	published
+}
+
+// refusedFor is what the facts of a request that is refused are made of.
+type refusedFor struct {
+	api                        *catalogue.API
+	version                    *catalogue.Version
+	route                      *catalogue.Route
+	state                      catalogue.State
+	rule                       policy.Rule
+	reason                     policy.Reason
+	unchecked, uncheckedAnswer string
+	consumer                   string
+	limit                      string
+}
+
+func (f *refusedFacts) of(x *exchange) published {
+	v, m := &x.verdict, &x.request.Match
+	now := refusedFor{
+		api: m.API, version: m.Version, route: m.Route, state: v.State,
+		rule: v.Rule, reason: v.Reason, unchecked: v.Unchecked, uncheckedAnswer: v.UncheckedAnswer, consumer: v.Consumer,
+	}
+	if v.Rule == policy.RuleLimit {
+		now.limit = v.Exceeded()
+	}
+	if f.facts == nil || f.refusedFor != now {
+		f.refusedFor, f.published = now, publishedOf(x.makeFacts())
+	}
+	return f.published
+}
+
 // operationName is the operationId, else the method and template.
 func operationName(route *catalogue.Route) string {
 	if route.Operation.ID != "" {
@@ -147,12 +189,28 @@ func (x *exchange) publish() {
 	var p published
 	if m.Route != nil && v.Outcome == policy.Allow && v.Unchecked == "" && v.Consumer == "" && !x.judging() && len(x.removed)+len(x.wouldRemove) == 0 {
 		p = *x.app.allowed.of(m.Route, v.State)
+	} else if v.Outcome == policy.Refuse && len(x.removed)+len(x.wouldRemove) == 0 {
+		p = x.refused.of(x)
 	} else {
 		p = publishedOf(x.makeFacts())
 	}
 	x.facts = p.facts
-	x.replacer.Map(p.provider)
+	if x.anew {
+		x.say() // over what the first guard said
+	} else {
+		x.replacer.Map(p.provider)
+	}
 	x.log()
+}
+
+var placeholderNames = [...]string{"api", "version", "state", "operation", "consumer", "verdict", "rule", "reason", "limit"}
+
+// say sets each placeholder by itself.
+func (x *exchange) say() {
+	for _, name := range placeholderNames {
+		value, _ := x.facts.lookup(placeholderPrefix + name)
+		x.replacer.Set(placeholderPrefix+name, value)
+	}
 }
 
 // log puts the facts into the access log.
@@ -172,6 +230,9 @@ func (x *exchange) amend() {
 	v, m := &x.verdict, &x.request.Match
 	if m.Route == nil || x.facts != x.app.allowed.of(m.Route, v.State).facts {
 		x.facts.judged(v)
+		if x.anew {
+			x.say()
+		}
 		return
 	}
 	if v.Outcome == policy.Allow && !x.logged {
@@ -180,7 +241,7 @@ func (x *exchange) amend() {
 	f := x.makeFacts()
 	x.facts = f
 	if v.Outcome != policy.Allow {
-		for name, value := range map[string]string{"verdict": f.verdict, "rule": f.rule, "reason": f.reason} {
+		for name, value := range map[string]string{"verdict": f.verdict, "rule": f.rule, "reason": f.reason, "limit": f.limit} {
 			x.replacer.Set(placeholderPrefix+name, value)
 		}
 	}

@@ -29,6 +29,7 @@ type Handler struct {
 
 	looked sync.Once
 	others behaviour
+	before behaviour // of those that can stand before it
 }
 
 // CaddyModule returns the Caddy module information.
@@ -64,17 +65,29 @@ func trustsProxies(server *caddyhttp.Server) bool {
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if judgedBefore(w, r) {
+	around := guardAround(w)
+	if around != nil && lineOf(r) == around.passed {
+		// A directive of the site and one that a snippet brought, say: it is not
+		// charged and counted twice.
 		return next.ServeHTTP(w, r)
 	}
-	if h.behaviour().again {
-		if l := leftBy(r); l != nil && l.is(r) {
-			return l.serve(w, r, next)
+	anew := around != nil
+	h.look()
+	if h.others.again {
+		if l := leftBy(r); l != nil {
+			if l.body != nil {
+				r.Body = l.body
+			}
+			if l.is(r) {
+				return l.serve(w, r, next)
+			}
+			anew = true
 		}
 	}
 	x := exchanges.Get().(*exchange)
 	defer x.release()
 	x.begin(h, w, r)
+	x.anew = anew
 	x.decide()
 	if x.verdict.Outcome == policy.Refuse {
 		return x.refuse()
@@ -85,33 +98,37 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return x.forward(next)
 }
 
-// judgedBefore reports whether a guard around this one let the very request pass:
-// a directive of the site and one that a snippet brought, say. It is not charged
-// and counted twice then. One that was rewritten in between is judged as it is now.
-func judgedBefore(w http.ResponseWriter, r *http.Request) bool {
+// line is what tells one request from another: rewritten, it is to be judged anew.
+type line struct{ method, uri, host string }
+
+func lineOf(r *http.Request) line { return line{r.Method, r.RequestURI, r.Host} }
+
+// guardAround is the exchange of the next guard around this one, nil for none.
+func guardAround(w http.ResponseWriter) *exchange {
 	for {
 		switch inner := w.(type) {
 		case *response:
-			sent := &inner.exchange.passed
-			return r.Method == sent.method && r.RequestURI == sent.uri && r.Host == sent.host
+			return inner.exchange
 		case interface{ Unwrap() http.ResponseWriter }:
 			w = inner.Unwrap()
 		default:
-			return false
+			return nil
 		}
 	}
 }
 
 // begin takes over a request.
 func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request) {
-	x.app, x.w, x.r, x.others = h.app.now.Load(), w, r, h.behaviour()
+	x.app, x.w, x.r, x.others, x.before = h.app.now.Load(), w, r, h.others, h.before
 	if h.server != nil {
 		x.logged, x.readTimeout = h.server.Logs != nil, time.Duration(h.server.ReadTimeout)
 	}
 	x.replacer = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	x.came = lineOf(r)
+	x.vars, _ = r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
 	x.request.Now = time.Now()
 	x.request.Method = r.Method
-	if x.request.Tunnel = tunnelProtocol(r); x.request.Tunnel != "" {
+	if x.request.Tunnel = tunnelProtocol(r); x.request.Tunnel == webSocket {
 		x.request.Method = http.MethodGet
 	}
 	x.request.Header = r.Header
@@ -167,7 +184,7 @@ func (x *exchange) match() {
 		q.Own, q.Match = true, catalogue.Match{Outcome: catalogue.Unclaimed, Host: q.Match.Host}
 	}
 	q.Client = netip.Addr{}
-	if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok {
+	if ip, ok := x.vars[caddyhttp.ClientIPVarKey].(string); ok {
 		q.Client, _ = netip.ParseAddr(ip)
 	}
 }
@@ -185,15 +202,18 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	x.sample()
 	x.passOn()
 	x.response.begin(x.w)
-	x.passed.method, x.passed.uri, x.passed.host = x.r.Method, x.r.RequestURI, x.r.Host
-	err := next.ServeHTTP(&x.response, x.r)
+	x.passed = lineOf(x.r)
+	err := x.response.from(next)
+	if x.response.call.open {
+		x.response.endCall()
+	}
 	if x.tee != nil {
 		x.judgeStreamed()
 	}
 	if x.watched != nil && x.judgeWatched() {
 		return x.answersInstead()
 	}
-	if x.verdict.AwaitsBody() {
+	if x.verdict.AwaitsBody() && !x.chargesLater(err) {
 		x.chargePassed(err)
 	}
 	if x.response.wroteHeader {

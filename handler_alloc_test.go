@@ -45,14 +45,17 @@ func TestALimitOnFailuresCostsAnAllowedGetNoAllocation(t *testing.T) {
 	}
 }
 
+// One that may be refused costs the context that it may be given up by, and how that is done.
 func TestAnAnswerThatIsJudgedAllocatesNothing(t *testing.T) {
 	body := []byte(`{"n":1}`)
-	if n := allocationsOf(t, answeringApp(t, "monitor"), func(w http.ResponseWriter, _ *http.Request) error {
-		w.Header()["Content-Type"] = jsonType
-		_, err := w.Write(body)
-		return err
-	}); n >= 1 {
-		t.Errorf("%v allocations", n)
+	for mode, most := range map[string]float64{"monitor": 0, "enforce": 2} {
+		if n := allocationsOf(t, answeringApp(t, mode), func(w http.ResponseWriter, _ *http.Request) error {
+			w.Header()["Content-Type"] = jsonType
+			_, err := w.Write(body)
+			return err
+		}); n >= most+1 {
+			t.Errorf("%s: %v allocations, at most %v", mode, n, most)
+		}
 	}
 }
 
@@ -75,7 +78,11 @@ func allocationsOf(t *testing.T, app *App, next caddyhttp.HandlerFunc) float64 {
 	for range 100 { // so that the replacer's list of providers has room
 		_ = h.ServeHTTP(w, r, next)
 	}
-	return allocs.PerRun(100, func() { _ = h.ServeHTTP(w, r, next) })
+	whole := r.Context()
+	return allocs.PerRun(100, func() {
+		*r = *r.WithContext(whole)
+		_ = h.ServeHTTP(w, r, next)
+	})
 }
 
 // discarding is a response writer that keeps nothing.
@@ -85,26 +92,44 @@ func (d *discarding) Header() http.Header         { return d.header }
 func (d *discarding) WriteHeader(int)             {}
 func (d *discarding) Write(p []byte) (int, error) { return len(p), nil }
 
-// A refusal is made of what is made once, but for what names this one: its errors,
-// its UUID and its facts.
+// A refusal is made of what is made once, but for what names this one: its errors and,
+// where somebody may ask for it, its UUID.
 func TestARefusalCostsFewAllocations(t *testing.T) {
+	often := &Limit{Name: "a", Rate: "100000/1h"}
+	open, full := limitedApp(t, often), limitedApp(t, often, &Limit{Name: "once", Rate: "1/31d"})
+	// alone is a guard that no handler stands before; of the other ones that is not known.
+	alone := func(app *App) *Handler {
+		h := &Handler{app: app, server: new(caddyhttp.Server)}
+		h.server.Routes = caddyhttp.RouteList{{Handlers: []caddyhttp.MiddlewareHandler{h}}}
+		return h
+	}
 	w := &discarding{header: http.Header{}}
-	h := &Handler{app: mustProvision(t, limitedApp(t, &Limit{Name: "a", Rate: "100000/1h"}))}
-	for target, most := range map[string]float64{"/v1//x": 8, "/v1/things/seven": 8} {
+	for _, c := range []struct {
+		guard  *Handler
+		target string
+		most   float64
+	}{
+		{alone(full), "/v1/things/7", 0},
+		{&Handler{app: full}, "/v1/things/7", 1},
+		{alone(open), "/v1/things/seven", 1},
+		{&Handler{app: open}, "/v1/things/seven", 2},
+		{alone(open), "/v1//x", 3}, // two for its spelling, one for the inventory
+		{&Handler{app: open}, "/v1//x", 4},
+	} {
 		repl := caddy.NewReplacer()
-		r := caddyhttp.PrepareRequest(get(target), repl, w, new(caddyhttp.Server))
+		r := caddyhttp.PrepareRequest(get(c.target), repl, w, new(caddyhttp.Server))
 		refuse := func() {
 			clear(w.header)
-			_ = h.ServeHTTP(w, r, nil) // which it would panic on
+			_ = c.guard.ServeHTTP(w, r, caddyhttp.HandlerFunc(answer))
 		}
 		for range 100 {
 			refuse()
 		}
 		if w.header.Get("Content-Type") != policy.MediaTypeProblem {
-			t.Fatalf("%s is not refused: %v", target, w.header)
+			t.Fatalf("%s is not refused: %v", c.target, w.header)
 		}
-		if n := allocs.PerRun(100, refuse); n > most {
-			t.Errorf("%s: %v allocations, at most %v", target, n, most)
+		if n := allocs.PerRun(100, refuse); n > c.most {
+			t.Errorf("%s: %v allocations, at most %v", c.target, n, c.most)
 		}
 	}
 }

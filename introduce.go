@@ -12,7 +12,7 @@ func (x *exchange) introduce() *inventory.Caller {
 	c := &x.caller
 	c.Addr = x.request.Client
 	c.Integration = x.verdict.Consumer
-	if x.others.names {
+	if x.before.names || x.others.names && x.passed.method != "" {
 		c.User, _ = x.replacer.GetString(userPlaceholder)
 	}
 	c.Certificate = x.request.Certificate

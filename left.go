@@ -2,6 +2,7 @@ package apiguard
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -15,7 +16,11 @@ import (
 // these does with it what was decided: it is judged and charged once, and its body is
 // gone by then. One that was rewritten in between is judged as it is now.
 type left struct {
-	method, uri, host string
+	line      // as it was passed on or refused
+	came line // as it came to the guard, see is
+	// body is what is left of it where that is of a copy, which tracing makes: the error
+	// routes have the body that the guard has read from.
+	body io.ReadCloser
 	// of a refusal, else 0 and nil
 	status  int
 	problem []byte
@@ -30,6 +35,10 @@ type failed struct {
 	again   bool // that goes on with it
 	status  int  // of the error
 	outcome policy.Outcome
+
+	read    bool // somebody has read from the body
+	tee     *teeBody
+	watched *watchedBody
 }
 
 // leftError carries what was left to the error routes, where Caddy has the error in the
@@ -69,15 +78,21 @@ func (l *left) within(err error) error {
 	return h
 }
 
+func inErrorRoute(r *http.Request) bool { return r.Context().Value(caddyhttp.ErrorCtxKey) != nil }
+
 // leave has err remember the request as it was passed on or refused, for a guard in the
 // error routes, where there may be one.
 func (x *exchange) leave(l left, err error) error {
 	if !x.others.again {
 		return err
 	}
-	l.method, l.uri, l.host = x.passed.method, x.passed.uri, x.passed.host
+	l.line, l.came = x.passed, x.came
 	if l.method == "" { // refused before it was passed on
-		l.method, l.uri, l.host = x.r.Method, x.r.RequestURI, x.r.Host
+		l.line = lineOf(x.r)
+	}
+	x.failed.read = x.failed.read || x.kept != nil || x.sent != nil || !x.watched.unread()
+	if x.others.traces && x.failed.read {
+		l.body = x.r.Body
 	}
 	return l.within(err)
 }
@@ -86,19 +101,28 @@ func (x *exchange) leave(l left, err error) error {
 // there may be one: what these serve is the answer then.
 func (x *exchange) handOver(status int, err error) error {
 	if x.others.again {
-		x.failed = failed{left: true, status: status, outcome: x.verdict.Outcome}
+		x.failed.left, x.failed.again = true, false
+		x.failed.status, x.failed.outcome = status, x.verdict.Outcome
+		if x.tee != nil {
+			x.failed.tee = x.tee
+		}
+		if x.watched != nil {
+			x.failed.watched = x.watched
+		}
 	}
 	return x.leave(left{passed: x}, err)
 }
 
-// is reports whether r is the very request, as Caddy hands it to the error routes. Of
-// one that a handler before the guard had rewritten that is the original: what was
-// passed is another one then, but what was refused stays refused.
+// is reports whether r is the very request, as Caddy hands it to the error routes: as
+// the guard passed it on, or as it came where a handler before the guard, such as
+// tracing, hands on a copy. Of one that a handler before the guard had rewritten that
+// is the original: what was passed is another one then, but what was refused stays
+// refused.
 func (l *left) is(r *http.Request) bool {
-	if r.Host != l.host {
+	if r.Host != l.host && r.Host != l.came.host {
 		return false
 	}
-	if r.Method == l.method && r.RequestURI == l.uri {
+	if r.Method == l.method && (r.RequestURI == l.uri || r.RequestURI == l.came.uri) {
 		return true
 	}
 	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
@@ -128,11 +152,27 @@ func (l *left) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 // resume passes a request on that has got no answer so far. The answer is seen, judged
 // and charged for as if it were the first.
 func (x *exchange) resume(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	tee, watched := x.failed.tee, x.failed.watched
 	x.w, x.r = w, r
 	x.failed.left, x.failed.again, x.observed = false, true, false
+	if lineOf(r) != x.passed {
+		x.rewritten = false
+		x.rewrite()
+	}
 	x.response.reset(x)
 	x.undecorate(w.Header())
 	if x.verdict.Resume() {
+		return x.refuse()
+	}
+	if watched != nil && watched.standAside() || tee != nil && tee.unread() {
+		// It passes only now: what was to judge it before has seen nothing of it.
+		x.failed.tee, x.failed.watched, x.verdict.Unchecked = nil, nil, ""
+		x.judgeBody()
+	}
+	if x.verdict.AwaitsBody() {
+		x.keepForKeys()
+	}
+	if x.verdict.Outcome == policy.Refuse {
 		return x.refuse()
 	}
 	return x.pass(next)

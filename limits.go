@@ -1,6 +1,7 @@
 package apiguard
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/apiguard/caddy-api-guard/policy"
@@ -58,6 +59,13 @@ func (x *exchange) keepForKeys() {
 		return
 	}
 	x.keyTee = x.teeTo(x.verdict.Rules().MaxBody)
+}
+
+// chargesLater reports whether nobody has read the body that limits in monitor count by,
+// since the request has got no answer but an error: a guard in the error routes may see it
+// pass. Where none does the request is not counted, in monitor, by a body that nobody has.
+func (x *exchange) chargesLater(err error) bool {
+	return err != nil && !errors.Is(err, errRefused) && x.others.again && !x.response.wroteHeader && x.keyTee != nil && x.keyTee.unread()
 }
 
 // chargePassed asks those limits when the body has passed and upstream has answered.

@@ -30,6 +30,7 @@ type Lint struct {
 const (
 	lintNoOwner      = "no-owner"
 	lintNoDocument   = "no-document"
+	lintNoOperations = "no-operations"
 	lintNoRetirement = "no-retirement-plan"
 	lintNoSuccessor  = "no-successor"
 	lintBetaWeaker   = "beta-weaker"
@@ -48,6 +49,7 @@ const (
 var lintAdvice = map[string]string{
 	lintNoOwner:      "add owner to the version, or to its api",
 	lintNoDocument:   "add spec: without a document requests are not checked and each route is a shadow",
+	lintNoOperations: "name the document that has the API's paths: by this one nothing is checked, and each route is a shadow",
 	lintNoRetirement: "add sunset, the date from which it is refused, and successor",
 	lintNoSuccessor:  "add successor, so that the Link field tells callers where to go",
 	lintBetaWeaker:   "give the beta version what the production version has: one policy holds for all",
@@ -135,6 +137,10 @@ func (l *linter) document(api, version string, d *spec.Document) {
 	for _, p := range d.Problems {
 		add(lintDocument, p.Where, p.Reason)
 	}
+	if len(d.Operations) == 0 {
+		add(lintNoOperations, "paths", "the document describes no operation")
+	}
+	lintExtensions(d, false, func(where, detail string) { add(lintDocument, where, detail) })
 	hosts := map[string]bool{}
 	for _, op := range d.Operations {
 		for _, s := range append(slices.Clip(d.Servers), op.Servers...) {

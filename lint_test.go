@@ -64,6 +64,7 @@ func TestLintSaysWhatIsProbablyNotMeant(t *testing.T) {
 		{"nothing", one(""), nil, nil, ""},
 		{"nothing about two versions", two("", "state beta"), nil, nil, ""},
 		{"no owner", "api orders {\nversion v1 {\nhosts a.example.com\nspec orders.yaml\n}\n}", nil, []string{lintNoOwner}, "answers"},
+		{"a document of no operation", one(""), map[string]string{"orders.yaml": "openapi: 3.1.0\ninfo: {title: orders, version: '1'}\npaths: {}\n"}, []string{lintNoOperations}, "describes no operation"},
 		{"an owner of the version", "api orders {\nversion v1 {\nowner team\nhosts a.example.com\nspec orders.yaml\n}\n}", nil, nil, ""},
 		{"a key that Caddy does not have", one("limit a {\nkey {client_ipp}\nrate 5/1m\n}"), nil, []string{lintUnknownKey}, "{client_ipp}"},
 		{"a part of a key that Caddy does not have", one("limit a {\nkey {client_ip} {tenant}\nrate 5/1m\n}"), nil, []string{lintUnknownKey}, "{tenant}"},

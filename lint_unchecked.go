@@ -13,7 +13,7 @@ import (
 )
 
 // lintOperations looks for what of requests cannot be checked, and for classes of data
-// that are none, each reason once for a version. It compiles and walks all schemas of all
+// and extensions that are none, each reason once for a version. It compiles and walks all schemas of all
 // documents, which a start does not: there each is looked at at its first use.
 func lintOperations(cfg *policy.Config, cat *catalogue.Catalogue) []Lint {
 	type reason struct{ kind, api, version, what string }
@@ -48,6 +48,16 @@ func lintOperations(cfg *policy.Config, cat *catalogue.Catalogue) []Lint {
 			at += fmt.Sprintf(" and %d more", more)
 		}
 		list = append(list, Lint{Kind: k.kind, API: k.api, Version: k.version, Where: at, Detail: k.what, Advice: lintAdvice[k.kind]})
+	}
+	for i := range cfg.APIs {
+		api := cfg.APIs[i].Declared
+		for _, v := range api.Versions {
+			for _, d := range v.Documents {
+				lintExtensions(d, true, func(where, detail string) {
+					list = append(list, Lint{Kind: lintDocument, API: api.Name, Version: v.Name, Where: d.Name + ": " + where, Detail: detail, Advice: lintAdvice[lintDocument]})
+				})
+			}
+		}
 	}
 	return list
 }

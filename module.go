@@ -60,9 +60,9 @@ type App struct {
 	// clients can then choose their address. Default: that is a configuration error.
 	LaxProxies bool `json:"lax_proxies,omitempty"`
 
-	// How many buckets the table of the limits holds, at 72 bytes each. It is made
-	// once per process: a change takes effect at the next start.
-	// Default: 262144.
+	// How many buckets the table of the limits holds, at 72 bytes each; 67108864 at
+	// most, and 8388608 on systems of 32 bits. It is made once per process: a change
+	// takes effect at the next start. Default: 262144.
 	TableSlots int `json:"table_slots,omitempty"`
 
 	// How much memory all bodies of requests and answers that are held to be judged
@@ -141,9 +141,9 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "api_guard", New: func() caddy.Module { return new(App) }}
 }
 
-// Provision reads the documents and compiles the policy. It opens no store and no
-// connection, but to fetch a document by URL of which there is no copy, and it writes
-// nothing, since `caddy validate` provisions while a service runs.
+// Provision reads the documents and compiles the policy. It opens no store, at whose
+// file it only looks, and no connection, but to fetch a document by URL of which there
+// is no copy, and it writes nothing, since `caddy validate` provisions while a service runs.
 func (app *App) Provision(ctx caddy.Context) error {
 	app.ctx, app.logger = ctx, ctx.Logger()
 	if err := app.expand(); err != nil {
@@ -154,6 +154,9 @@ func (app *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	app.shared = shared
+	if err := app.checkFile(); err != nil {
+		return err
+	}
 	if err := shared.metrics.register(ctx.GetMetricsRegistry()); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}

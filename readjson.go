@@ -26,7 +26,7 @@ func (app *App) UnmarshalJSON(text []byte) error {
 	type plain App
 	err := caddy.StrictUnmarshalJSON(text, (*plain)(app))
 	if err == nil {
-		return nil
+		return noNulls(reflect.ValueOf(app).Elem(), "")
 	}
 	var where *json.SemanticError
 	if !errors.As(json.Unmarshal(text, new(plain), json.RejectUnknownMembers(true)), &where) || where.JSONPointer == "" {
@@ -41,6 +41,43 @@ func (app *App) UnmarshalJSON(text []byte) error {
 	default:
 		return wrong(at, "", "%w", err)
 	}
+}
+
+// noNulls tells of a null where a list has its members: an api, a limit.
+func noNulls(v reflect.Value, at string) error {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			return noNulls(v.Elem(), at)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			member, where := v.Index(i), fmt.Sprintf("%s[%d]", at, i)
+			if member.Kind() == reflect.Pointer && member.IsNil() {
+				return wrong(where, "", "null stands where there should be %s: write one, or leave it out", typeName(member.Type()))
+			}
+			if err := noNulls(member, where); err != nil {
+				return err
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			field := v.Type().Field(i)
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			if !field.IsExported() || name == "-" {
+				continue
+			}
+			if name != "" && at != "" {
+				name = at + "." + name
+			} else if name == "" {
+				name = at // of rules, within what has them
+			}
+			if err := noNulls(v.Field(i), name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 var indexes = regexp.MustCompile(`\.(\d+)`)

@@ -20,6 +20,8 @@ func TestErrorsInJSONNameTheFieldByItsPath(t *testing.T) {
 		{"text for a list", `{"api":[{"name":"a","version":[{"name":"v1","hosts":"x"}]}]}`, []string{"api[0].version[0].hosts: ", "string", "array"}},
 		{"text for a number", `{"table_slots":"many"}`, []string{"table_slots: ", "whole number"}},
 		{"text for an object", `{"cluster":"redis://x"}`, []string{"cluster: ", "object"}},
+		{"null for an api", `{"api":[{"name":"a"},null]}`, []string{"api[1]: ", "null"}},
+		{"null for a limit of a version", `{"api":[{"name":"a","version":[{"name":"v1","limit":[null]}]}]}`, []string{"api[0].version[0].limit[0]: ", "null"}},
 		{"a size that is none", `{"body_memory":"much"}`, []string{"body_memory", "much"}},
 		{"a duration that is none", `{"inventory":{"retention":"long"}}`, []string{"inventory.retention", "long"}},
 	} {

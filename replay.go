@@ -38,7 +38,7 @@ type player struct {
 }
 
 // refusalKey is what would be refused, and why.
-type refusalKey struct{ rule, reason, api, version, method, path string }
+type refusalKey struct{ rule, reason, limit, api, version, method, path string }
 
 type refusal struct {
 	count   uint64
@@ -175,6 +175,9 @@ func (p *player) count(x *exchange) {
 	p.refused++
 	v, m := &x.verdict, &x.request.Match
 	key := refusalKey{rule: v.Rule.String(), reason: string(v.Reason)}
+	if v.Rule == policy.RuleLimit {
+		key.limit = v.Exceeded()
+	}
 	if m.API != nil {
 		key.api = m.API.Name
 	}
@@ -219,6 +222,7 @@ func address(client netip.Addr) string {
 type refusalEntry struct {
 	Rule    string `json:"rule"`
 	Reason  string `json:"reason"`
+	Limit   string `json:"limit"` // of the rule limit: its name, or several
 	API     string `json:"api"`
 	Version string `json:"version"`
 	Method  string `json:"method"` // of a documented operation, as is the path
@@ -231,10 +235,10 @@ type refusalEntry struct {
 func (p *player) entries() []refusalEntry {
 	out := make([]refusalEntry, 0, len(p.refusals))
 	for k, r := range p.refusals {
-		out = append(out, refusalEntry{k.rule, k.reason, k.api, k.version, k.method, k.path, r.count, len(r.clients)})
+		out = append(out, refusalEntry{k.rule, k.reason, k.limit, k.api, k.version, k.method, k.path, r.count, len(r.clients)})
 	}
 	slices.SortFunc(out, func(a, b refusalEntry) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Reason, b.Reason),
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Limit, b.Limit),
 			cmp.Compare(a.API, b.API), cmp.Compare(a.Version, b.Version), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Method, b.Method))
 	})
 	return out

@@ -2,7 +2,6 @@ package apiguard
 
 import (
 	"io"
-	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -24,10 +23,13 @@ type response struct {
 	tap         tap
 	copy        *inventory.Message // of the body, for a sample; nil: nobody looks
 	cut         bool               // the client did not take all of it
+	call        call               // of gRPC
 }
 
 func (w *response) reset(x *exchange) {
-	*w = response{exchange: x}
+	w.tap.before.clear()
+	w.tap.head.clear()
+	*w = response{exchange: x, tap: tap{before: w.tap.before, head: w.tap.head}}
 }
 
 // WriteHeader implements http.ResponseWriter. Informational answers pass as they
@@ -45,8 +47,14 @@ func (w *response) WriteHeader(status int) {
 func (w *response) head(status int) {
 	x := w.exchange
 	w.wroteHeader, w.status = true, status
-	// Before the client sees anything, since it may guess again as soon as it does.
-	x.settleAnswered(status)
+	h := w.ResponseWriter.Header()
+	if status == http.StatusOK && isGRPC(h) {
+		status = w.beginCall(h)
+	}
+	if !w.call.open {
+		// Before the client sees anything, since it may guess again as soon as it does.
+		x.settleAnswered(status)
+	}
 	if !x.judging() {
 		x.verdict.Judged()
 	}
@@ -54,10 +62,12 @@ func (w *response) head(status int) {
 	if w.tap.holds() {
 		return
 	}
-	x.decorate(w.ResponseWriter.Header())
-	if !x.judging() && w.tap.state == tapOff {
+	w.status = status
+	x.decorate(h)
+	if !x.judging() && w.tap.state == tapOff && !w.call.open {
 		// Now, not when the answer ends: a stream may go on for hours.
 		x.observe(status)
+		x.submitOpen()
 	}
 }
 
@@ -66,8 +76,11 @@ func (w *response) Write(p []byte) (int, error) {
 	if !w.wroteHeader {
 		w.WriteHeader(http.StatusOK)
 	}
-	if w.copy != nil {
-		w.copy.Add(p) // what upstream said, whether the client gets it or not
+	if w.copy != nil && !w.copy.Add(p) { // what upstream said, whether the client gets it or not
+		w.exchange.submitLong()
+	}
+	if w.call.open {
+		w.onCall(p)
 	}
 	if w.tap.state != tapOff {
 		return w.tapped(p)
@@ -88,16 +101,12 @@ func (w *response) ReadFrom(r io.Reader) (int64, error) {
 	if !w.wroteHeader {
 		w.WriteHeader(http.StatusOK)
 	}
-	if w.copy != nil {
+	if w.copy != nil || w.call.open {
 		return io.Copy(struct{ io.Writer }{w}, r)
 	}
 	var n int64
 	if t := &w.tap; t.state != tapOff {
-		// One byte more than is kept, so that the tap notices.
-		all := int64(math.MaxInt64)
-		if t.state != tapSwallow {
-			all = t.limit - int64(t.kept.n) + 1
-		}
+		all := t.limit - int64(t.kept.n) + 1 // so that the tap notices
 		var err error
 		n, err = io.Copy(struct{ io.Writer }{w}, io.LimitReader(r, all))
 		if err != nil || n < all {

@@ -2,7 +2,9 @@ package apiguard
 
 import (
 	"context"
+	"net"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -49,6 +51,33 @@ func (x *exchange) write(all bool) {
 	// very request: both are replaced in place.
 	original.Host = t.Authority
 	*x.r = *x.r.WithContext(context.WithValue(ctx, caddyhttp.OriginalRequestCtxKey, original))
+	x.respell(original.RequestURI)
+}
+
+// respell has placeholders say the canonical target where they read another request
+// than this one: a handler before the guard, such as tracing, has handed on a copy. The
+// URLs are the same there, the texts are not.
+func (x *exchange) respell(originalURI string) {
+	if uri, _ := x.replacer.GetString("http.request.orig_uri"); uri != originalURI {
+		x.replacer.Set("http.request.orig_uri", originalURI)
+	}
+	if host, _ := x.replacer.GetString("http.request.hostport"); host == x.r.Host {
+		return
+	}
+	x.replacer.Set("http.request.hostport", x.r.Host)
+	host, port, err := net.SplitHostPort(x.r.Host)
+	if err != nil {
+		host, port = x.r.Host, ""
+	}
+	x.replacer.Set("http.request.host", host)
+	x.replacer.Set("http.request.port", port)
+	if n, err := strconv.Atoi(port); err == nil {
+		x.replacer.Set("http.request.port", n) // as Caddy has it
+	}
+	labels := strings.Split(host, ".")
+	for i, label := range labels {
+		x.replacer.Set("http.request.host.labels."+strconv.Itoa(len(labels)-1-i), label)
+	}
 }
 
 // cameOtherwise reports whether a handler before the guard has changed the target, and

@@ -3,6 +3,7 @@ package apiguard
 import (
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
@@ -46,16 +47,47 @@ func (x *exchange) submit(status int) {
 	}
 	x.detach()
 	p.sample.TakeAnswer(x.w.Header())
-	if x.response.cut {
+	if x.response.cut || x.staysOpen() {
 		p.sample.Answer.Whole = false
 	}
 	if p.body != nil && !p.body.ended {
 		p.sample.Request.Whole = false
 	}
 	p.sample.Submit(&inventory.Outcome{
-		Status: status, Forwarded: x.forwarded(), Caller: x.introduce(),
+		Status: x.said(status), Forwarded: x.forwarded(), Caller: x.introduce(),
 	})
 	p.sample = nil
+}
+
+// submitOpen hands over the sample of an answer that may stay open for hours: there are
+// only so many samples at a time, and those of open tunnels, streams of events and calls
+// of gRPC would in the end be all. Nothing of what passes in them later is looked at.
+func (x *exchange) submitOpen() {
+	if x.sampling.sample != nil && x.staysOpen() {
+		x.submit(x.response.status)
+	}
+}
+
+// submitLong hands over the sample of an answer of which no more is looked at: it may take
+// a slow client hours to get the rest.
+func (x *exchange) submitLong() {
+	if !x.response.tap.holds() && !x.response.call.open {
+		x.submit(x.response.status)
+	}
+}
+
+// staysOpen reports whether the answer is of a kind that goes on until somebody ends it.
+func (x *exchange) staysOpen() bool {
+	if x.said(x.response.status) == http.StatusSwitchingProtocols || x.response.call.meant {
+		return true
+	}
+	h := x.w.Header()
+	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	switch strings.ToLower(strings.TrimSpace(kind)) {
+	case "text/event-stream", "multipart/x-mixed-replace":
+		return announced(h) < 0
+	}
+	return false
 }
 
 // drop gives up a sample whose request did not come to an end.

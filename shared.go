@@ -94,7 +94,7 @@ func (s *shared) start(app *App) {
 		s.inventory.Run(ctx)
 	}()
 	go s.emitEvents(ctx)
-	s.fleet.start()
+	s.fleet.start(s.logger)
 }
 
 // stop takes app's configuration out. When another app of a new configuration

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
+	"github.com/apiguard/caddy-api-guard/inventory/store"
 )
 
 // inventoryFile is the file that keeps the inventory, or inventoryMemory.
@@ -18,6 +19,30 @@ func (app *App) inventoryFile() string {
 		return filepath.Join(caddy.AppDataDir(), "api_guard", "inventory.db")
 	}
 	return app.Inventory.File
+}
+
+// checkFile looks whether the file that the option names is another one: a typing error
+// must not cost an operator his certificate, nor the inventory its place.
+func (app *App) checkFile() error {
+	if app.Inventory == nil || app.Inventory.File == "" || app.Inventory.File == inventoryMemory {
+		return nil
+	}
+	file := app.Inventory.File
+	if app.shared.hasOpen(file) {
+		return nil // what is in its place by now is for the next start
+	}
+	what := store.Foreign(file)
+	if what == "" {
+		return nil
+	}
+	return wrong("inventory.file", "", "%s is no inventory but %s, and was left as it is: name a file that does not exist yet, or move this one away", file, what)
+}
+
+// hasOpen reports whether the inventory is kept in that file already.
+func (s *shared) hasOpen(file string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cancel != nil && s.file == file
 }
 
 // retention is how long an entry is kept that is not seen any more, 0 for the

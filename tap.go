@@ -1,10 +1,14 @@
 package apiguard
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/apiguard/caddy-api-guard/policy"
 	"github.com/apiguard/caddy-api-guard/policy/conformance"
@@ -21,10 +25,13 @@ type tap struct {
 	answer policy.Answer
 	// before is the header before the next handler had it, head what it was when
 	// the answer began. Both are for answers that may be held.
-	before, head http.Header
+	before, head keptHeader
+	giveUp       context.CancelFunc // the next handler's request
 }
 
 type tapState uint8
+
+var errBrokeOff = errors.New("upstream broke off its answer")
 
 const (
 	// tapOff: the body passes unseen.
@@ -33,14 +40,14 @@ const (
 	tapWatch
 	// tapHold: it is kept, and the client sees nothing until it is judged.
 	tapHold
-	// tapSwallow: it was refused by its head; what comes is dropped.
+	// tapSwallow: it was refused by its head; nobody wants what comes.
 	tapSwallow
 )
 
 // flushBefore is the size from which an answer is sent out before it is judged.
-// Smaller ones are judged in a few microseconds, and net/http still has them in
-// its buffer, to find out their length.
-const flushBefore = 2 << 10
+// Smaller ones are judged in a few microseconds, and net/http and quic-go still have
+// them in their buffers, to find out their length.
+const flushBefore = 4 << 10
 
 // holds reports whether the client sees nothing of the answer for now.
 func (t *tap) holds() bool { return t.state == tapHold || t.state == tapSwallow }
@@ -49,9 +56,47 @@ func (t *tap) holds() bool { return t.state == tapHold || t.state == tapSwallow 
 func (w *response) begin(below http.ResponseWriter) {
 	w.ResponseWriter = below
 	if w.exchange.verdict.AnswerMode() == policy.Enforce {
-		w.tap.before = below.Header().Clone()
+		w.tap.before.keep(below.Header())
 		w.exchange.askReadable()
 	}
+}
+
+// from has the next handler answer. Where an answer may be refused the request gets a
+// context that can be given up: the refusal does not wait for the end of what is refused,
+// which may be a stream, and upstream does not go on with it. reverse_proxy panics then,
+// as it does for a client that went away, or when upstream breaks off: an answer of which
+// the client has seen nothing is none then, and an error, as if upstream had never spoken.
+//
+// It is put into the very request: Caddy's placeholders read that one, and what
+// {http.request.body} has read stands there alone. One that is not given up lasts as long
+// as the request's own, since error routes go on with it.
+func (w *response) from(next caddyhttp.Handler) (err error) {
+	x := w.exchange
+	if x.verdict.AnswerMode() != policy.Enforce {
+		return next.ServeHTTP(w, x.r)
+	}
+	own := x.r.Context()
+	ctx, giveUp := context.WithCancel(own)
+	w.tap.giveUp = giveUp
+	*x.r = *x.r.WithContext(ctx)
+	defer func() {
+		if !w.tap.holds() {
+			return
+		}
+		if w.tap.state == tapSwallow {
+			*x.r = *x.r.WithContext(own)
+		}
+		switch p := recover(); {
+		case p == nil:
+		case p != http.ErrAbortHandler:
+			panic(p)
+		case w.tap.state == tapHold && own.Err() != nil:
+			panic(p)
+		case w.tap.state == tapHold:
+			err = w.unsay()
+		}
+	}()
+	return next.ServeHTTP(w, x.r)
 }
 
 // open judges the head of the answer and opens the tap for a body that is to be
@@ -64,12 +109,9 @@ func (w *response) open() {
 		return
 	}
 	h := w.ResponseWriter.Header()
-	status := w.status
-	if x.request.Tunnel != "" && status == http.StatusOK {
-		status = http.StatusSwitchingProtocols // RFC 8441, section 5: 200 stands for it
-	}
-	if v.JudgeHead(&t.answer, x.request.Method, status, h) {
+	if v.JudgeHead(&t.answer, x.request.Method, x.said(w.status), h) {
 		t.state = tapSwallow
+		t.giveUp()
 		return
 	}
 	judged := t.answer.Plan.Action == conformance.Judge
@@ -81,7 +123,8 @@ func (w *response) open() {
 	case t.length > t.answer.Plan.MaxBody:
 		v.UncheckedAnswer = policy.UncheckedAnswerTooLarge
 	case mode == policy.Enforce:
-		t.state, t.limit, t.head = tapHold, t.answer.Plan.MaxBody, h.Clone()
+		t.state, t.limit = tapHold, t.answer.Plan.MaxBody
+		t.head.keep(h)
 	default:
 		t.state, t.limit = tapWatch, t.answer.Plan.MaxBody
 	}
@@ -106,7 +149,7 @@ func (w *response) tapped(p []byte) (int, error) {
 	why := ""
 	switch {
 	case t.state == tapSwallow:
-		return len(p), nil
+		return 0, errRefused
 	case int64(t.kept.n+len(p)) > t.limit:
 		why = policy.UncheckedAnswerTooLarge
 	case !t.kept.add(p, t.room(), x):
@@ -133,6 +176,13 @@ func (t *tap) room() int64 {
 	return t.limit
 }
 
+// lengthIsKnown reports whether nobody on the way to the client makes something else
+// of the body: an encode before the guard takes the length away, and a flush would be in
+// what it writes. It leaves alone what came to the guard with a content coding.
+func (w *response) lengthIsKnown() bool {
+	return w.tap.coded || announced(w.ResponseWriter.Header()) >= 0
+}
+
 // letGo closes the tap: the verdict is final, and what was held goes out as it
 // would have gone without.
 func (w *response) letGo() (err error) {
@@ -141,23 +191,37 @@ func (w *response) letGo() (err error) {
 	t.state = tapOff
 	if held {
 		h := w.ResponseWriter.Header()
-		for name := range h {
-			// What was set after the header counts for trailers alone.
-			if !strings.HasPrefix(name, http.TrailerPrefix) {
-				delete(h, name)
-			}
-		}
-		maps.Copy(h, t.head)
+		late := t.trailers(h)
+		t.head.restore(h, true) // what was set after the header counts for trailers alone
 		x.decorate(h)
 		w.ResponseWriter.WriteHeader(w.status)
 		if t.kept.n > 0 {
 			_, err = w.pass(t.kept.bytes()) // who takes it makes a copy, as every io.Writer
 		}
+		maps.Copy(h, late)
 	}
 	x.amend()
 	x.observe(w.status)
 	t.kept.drop(x)
 	return err
+}
+
+// trailers are the fields of the header that were announced as trailers when the answer
+// began, as they are by now; those with http.TrailerPrefix are not among them.
+func (t *tap) trailers(h http.Header) http.Header {
+	var late http.Header
+	for _, names := range t.head.of("Trailer") {
+		for name := range strings.SplitSeq(names, ",") {
+			name = http.CanonicalHeaderKey(strings.TrimSpace(name))
+			if values := h[name]; len(values) > 0 {
+				if late == nil {
+					late = make(http.Header)
+				}
+				late[name] = values
+			}
+		}
+	}
+	return late
 }
 
 // end judges the answer, now that the next handler is through with it.
@@ -179,7 +243,7 @@ func (w *response) end(err error) error {
 		// What it decodes to needs room of its own while it is judged.
 		v.UncheckedAnswer = policy.UncheckedNoRoom
 	default:
-		if t.state == tapWatch && t.passed > flushBefore {
+		if t.state == tapWatch && t.passed > flushBefore && w.lengthIsKnown() {
 			_ = http.NewResponseController(w.ResponseWriter).Flush() // a client that is gone is no error of ours
 		}
 		if v.JudgeAnswer(&t.answer, t.kept.bytes()) {
@@ -191,6 +255,18 @@ func (w *response) end(err error) error {
 	return err
 }
 
+// unsay gives up an answer that is held and will never be whole.
+func (w *response) unsay() error {
+	x, t := w.exchange, &w.tap
+	x.verdict.UncheckedAnswer = policy.UncheckedAnswerCut
+	x.amend()
+	h := w.ResponseWriter.Header()
+	t.before.restore(h, false)
+	t.kept.drop(x)
+	t.state, w.wroteHeader, w.cut = tapOff, false, true
+	return caddyhttp.Error(http.StatusBadGateway, errBrokeOff)
+}
+
 // refuse answers in place of upstream, whose answer nobody has seen. Of its header
 // nothing is left.
 func (w *response) refuse() error {
@@ -199,8 +275,7 @@ func (w *response) refuse() error {
 	x.observe(w.status)
 	x.submit(w.status)
 	h := w.ResponseWriter.Header()
-	clear(h)
-	maps.Copy(h, t.before)
+	t.before.restore(h, false)
 	return x.answerRefusal()
 }
 
@@ -213,6 +288,9 @@ func (w *response) abandon() {
 	if w.tap.state != tapOff {
 		w.exchange.verdict.UncheckedAnswer = policy.UncheckedAnswerCut
 		w.exchange.amend()
+	}
+	if w.call.open {
+		w.endCall()
 	}
 	w.exchange.observe(w.status)
 }

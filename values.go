@@ -2,6 +2,7 @@ package apiguard
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -13,24 +14,30 @@ import (
 	"github.com/apiguard/caddy-api-guard/ratelimit"
 )
 
-// Size is a number of bytes. JSON takes a number, or a string such as "1MiB".
+// Size is a number of bytes, at most 1 TiB. JSON takes a number, or a string such as "1MiB".
 type Size int64
 
 // UnmarshalJSON takes both forms.
 func (s *Size) UnmarshalJSON(data []byte) error {
 	var text string
 	if json.Unmarshal(data, &text) != nil {
-		return json.Unmarshal(data, (*int64)(s))
+		err := json.Unmarshal(data, (*int64)(s))
+		if err == nil && *s > maxSize { // so that nothing that is added to it overflows
+			_, err = parseSize(string(data))
+		}
+		return err
 	}
 	parsed, err := parseSize(text)
 	*s = parsed
 	return err
 }
 
+const maxSize = 1 << 40
+
 func parseSize(s string) (Size, error) {
 	n, err := humanize.ParseBytes(s)
-	if err != nil || n == 0 || n > 1<<40 {
-		return 0, fmt.Errorf("reading size %q: write a positive number of bytes such as 65536, 512KiB or 1MiB", s)
+	if err != nil || n == 0 || n > maxSize {
+		return 0, fmt.Errorf("reading size %q: write a positive number of bytes such as 65536, 512KiB or 1MiB, 1TiB at most", s)
 	}
 	return Size(n), nil
 }
@@ -51,7 +58,7 @@ func parseDate(s string) (time.Time, error) {
 		if err != nil {
 			continue
 		}
-		if t.Year() < 1970 {
+		if t.UTC().Year() < 1970 {
 			return time.Time{}, fmt.Errorf("reading date %q: its year is before 1970: write a day such as 2027-03-31", s)
 		}
 		return noLater(t.UTC()), nil
@@ -86,14 +93,15 @@ func parseRate(s string) (n int, window time.Duration, err error) {
 	}
 	times := 1
 	if digits := span[:len(span)-1]; digits != "" {
-		if times, err = strconv.Atoi(digits); err != nil || times < 1 || times > 366*24*3600 || digits[0] == '+' {
+		times, err = strconv.Atoi(digits)
+		if (err != nil && !errors.Is(err, strconv.ErrRange)) || times < 1 || digits[0] == '+' {
 			return 0, 0, bad
 		}
 	}
-	if window = time.Duration(times) * unit; window > 366*24*time.Hour {
+	if times > int(366*24*time.Hour/unit) { // before they are multiplied, which may overflow
 		return 0, 0, fmt.Errorf("reading rate %q: the longest window is 366d", s)
 	}
-	return n, window, nil
+	return n, time.Duration(times) * unit, nil
 }
 
 // parseQuota reads "N/day" or "N/month".

@@ -12,14 +12,14 @@ func TestRatesAreACountAndADuration(t *testing.T) {
 		window time.Duration
 	}{
 		"5/1m": {5, time.Minute}, "600/m": {600, time.Minute}, "1/30s": {1, 30 * time.Second},
-		"10/2h": {10, 2 * time.Hour}, "3/1d": {3, 24 * time.Hour}, "1/366d": {1, 366 * 24 * time.Hour},
+		"10/2h": {10, 2 * time.Hour}, "3/1d": {3, 24 * time.Hour}, "1/366d": {1, 366 * 24 * time.Hour}, "1/31622400s": {1, 366 * 24 * time.Hour},
 	} {
 		n, window, err := parseRate(text)
 		if err != nil || n != want.n || window != want.window {
 			t.Errorf("%q: %d %s %v", text, n, window, err)
 		}
 	}
-	for _, text := range []string{"", "5", "5/", "/1m", "0/1m", "-1/1m", "+5/1m", "5/0m", "5/1w", "5/1", "5/-1m", "5/1m/2", "5 / 1m", "1.5/1m", "5/400d", "99999999999999999999/1m", "5/99999999999999999999s"} {
+	for _, text := range []string{"", "5", "5/", "/1m", "0/1m", "-1/1m", "+5/1m", "5/0m", "5/1w", "5/1", "5/-1m", "5/1m/2", "5 / 1m", "1.5/1m", "5/400d", "99999999999999999999/1m", "5/99999999999999999999s", "5/367d", "5/31622401s", "5/106752d", "5/213504d"} {
 		if n, window, err := parseRate(text); err == nil {
 			t.Errorf("%q is read as %d in %s", text, n, window)
 		}
@@ -61,13 +61,13 @@ func TestADayEndsWithItsYearAtTheLatest(t *testing.T) {
 }
 
 func TestSizesAreNumbersOrText(t *testing.T) {
-	for text, want := range map[string]Size{`1024`: 1024, `"1MiB"`: 1 << 20, `"512KiB"`: 512 << 10, `"2MB"`: 2_000_000, `"7"`: 7} {
+	for text, want := range map[string]Size{`1024`: 1024, `"1MiB"`: 1 << 20, `"512KiB"`: 512 << 10, `"2MB"`: 2_000_000, `"7"`: 7, `1099511627776`: 1 << 40} {
 		var s Size
 		if err := json.Unmarshal([]byte(text), &s); err != nil || s != want {
 			t.Errorf("%s: %d %v", text, s, err)
 		}
 	}
-	for _, text := range []string{`"0"`, `"-1"`, `"much"`, `"9EiB"`, `{}`, `1.5`} {
+	for _, text := range []string{`"0"`, `"-1"`, `"much"`, `"9EiB"`, `{}`, `1.5`, `1099511627777`, `9223372036854775807`} {
 		var s Size
 		if err := json.Unmarshal([]byte(text), &s); err == nil {
 			t.Errorf("%s is read as %d", text, s)

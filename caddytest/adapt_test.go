@@ -123,6 +123,8 @@ var wrongOptions = []struct {
 	{"an algorithm that does not exist", "limit", "algorithm leaky", []string{"leaky", "window", "bucket"}},
 	{"a burst of nothing", "limit", "algorithm bucket\nburst 0", []string{"0", "leave the line out"}},
 	{"a table of nothing", "top", "table_slots 0", []string{"0", "leave the line out"}},
+	{"a table larger than there is", "top", "table_slots 67108865", []string{"67108865", "67108864"}},
+	{"answers too large to be judged", "policy", "response monitor {\nmax_body 2GiB\n}", []string{"2147483648", "1GiB"}},
 	{"pages of nothing", "top", "inventory {\npage_size 0\n}", []string{"0", "leave the line out"}},
 	{"an address within a key", "limit", "key \"from {client_ip}\"", []string{"of its own"}},
 	{"a burst for a window", "limit", "burst 9", []string{"burst", "bucket"}},

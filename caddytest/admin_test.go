@@ -55,7 +55,7 @@ func TestAWrongMethodAtTheAdminAPIIsAnErrorInCaddysForm(t *testing.T) {
 		"limits": "GET, HEAD, DELETE", "override": "GET, HEAD, POST, DELETE", "routes/x/review": "POST", "routes/x/template": "POST",
 	} {
 		req, _ := http.NewRequestWithContext(t.Context(), "PATCH", "http://"+caddy.Admin+"/api_guard/"+path, nil)
-		resp, err := http.DefaultClient.Do(req)
+		resp, err := client.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +96,7 @@ func TestAStatementThatIsNoObjectIsAnErrorInPlainWords(t *testing.T) {
 	for body, says := range map[string]string{
 		`[]`: "it cannot be a JSON array", `{"rule":7}`: "rule cannot be a JSON number", `{"rule":"request"} 1`: "something follows", `{"rul":1}`: "unknown field",
 	} {
-		resp, err := http.Post("http://"+caddy.Admin+"/api_guard/override", "application/json", strings.NewReader(body))
+		resp, err := client.Post("http://"+caddy.Admin+"/api_guard/override", "application/json", strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,6 +34,16 @@ var unusable = []struct {
 	{"a folder for a document", oneVersion, map[string]string{"orders.yaml/x": ""}, []string{"orders.yaml", "folder"}},
 	{"a document that is no YAML", oneVersion, map[string]string{"orders.yaml": "openapi: [3.1"}, []string{"orders.yaml"}},
 	{"a document that is no OpenAPI", oneVersion, map[string]string{"orders.yaml": "kind: Deployment\n"}, []string{"orders.yaml", "OpenAPI"}},
+	{"a page for a document", oneVersion, map[string]string{"orders.yaml": "<!DOCTYPE html><html><body>Sign in</body></html>"}, []string{"orders.yaml", "HTML"}},
+	{"a document with a reference to nothing", oneVersion, map[string]string{"orders.yaml": "openapi: 3.1.0\ninfo: {title: x, version: '1'}\npaths:\n  /a:\n    get:\n      parameters:\n      - $ref: '#/components/parameters/Nope'\n"}, []string{"orders.yaml", "#/components/parameters/Nope", "line 7"}},
+	{"a limit beside the policy", "limit a {\nrate 5/1m\n}" + oneVersion, nil, []string{"Caddyfile:", "limit\\\", which belongs into policy, api, version or exception"}},
+	{"hosts of an API", "api orders {\nhosts api.example.com\n}", nil, []string{"Caddyfile:", "hosts\\\", which belongs into version or passthrough"}},
+	{"a rate of the policy", "policy {\nrate 5/1m\n}" + oneVersion, nil, []string{"Caddyfile:", "rate\\\", which belongs into limit:"}},
+	{"a size in two words", "body_memory 512 MiB" + oneVersion, nil, []string{"Caddyfile:", "without blanks", "1MiB"}},
+	{"a time in two words", "inventory {\nretention 90 days\n}" + oneVersion, nil, []string{"Caddyfile:", "without blanks", "90d"}},
+	{"hosts with commas between them", "api orders {\nversion v1 {\nhosts a.example.com, b.example.com\n}\n}", nil, []string{"Caddyfile:", "with blanks between them"}},
+	{"a key that lacks a brace", "policy {\nlimit a {\nrate 5/1m\nkey {client_ip\n}\n}" + oneVersion, nil, []string{"Caddyfile:", "brace", "{client_ip}"}},
+	{"a URL for a host", "api orders {\nversion v1 {\nhosts https://api.example.com:8443/v1\n}\n}", nil, []string{"https://api.example.com:8443/v1", "leave out the path"}},
 	{"a document in Swagger 2.0", oneVersion, map[string]string{"orders.yaml": "swagger: '2.0'\npaths: {}\n"}, []string{"orders.yaml", "2.0"}},
 	{"a document that refers out of its folder", oneVersion, map[string]string{"orders.yaml": "openapi: 3.1.0\ninfo: {title: x, version: '1'}\npaths:\n  /a:\n    $ref: ../secret.yaml\n"}, []string{"orders.yaml", "../secret.yaml"}},
 	{"a document of a thousand million aliases", oneVersion, map[string]string{"orders.yaml": aliasBomb()}, []string{"orders.yaml"}},
@@ -92,6 +102,16 @@ func TestAConfigurationThatCannotWorkIsRefusedWithTheReason(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestADirectiveWithAnArgumentSaysWhereThePolicyStands(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{"api_guard orders", "api_guard /v1/* orders", "api_guard {\n\t\tmode monitor\n\t}"} {
+		text, ok := harness.Command(t, harness.Config{Caddyfile: "http://:<http> {\n\t" + line + "\n}\n"}, "validate", "--config", "CADDYFILE", "--adapter", "caddyfile")
+		if ok || !strings.Contains(text, "the policy stands in the global option api_guard") || !strings.Contains(text, "Caddyfile:2") && !strings.Contains(text, "Caddyfile:3") {
+			t.Errorf("%s: taken: %v: %s", line, ok, text)
+		}
 	}
 }
 

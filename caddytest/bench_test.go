@@ -235,6 +235,47 @@ func BenchmarkChain(b *testing.B) {
 	}
 }
 
+// BenchmarkRefusedChain holds what is refused against the GET of BenchmarkChain, in
+// turns: a machine that is slower for a while is so for both. It reports the median of
+// the ratios, and that of all the time that each took, garbage collection and whatever
+// came between included. Nothing else of its figures means anything.
+func BenchmarkRefusedChain(b *testing.B) {
+	_, guarded := loadBench(b)
+	for _, call := range []struct{ name, target string }{{"400", "/v2/orders/seven"}, {"429", "/full/orders/7"}} {
+		b.Run(call.name, func(b *testing.B) {
+			pass, refuse := requests(b, "GET", "/v2/orders/7", ""), requests(b, "GET", call.target, "")
+			w := &sink{header: make(http.Header)}
+			took := func(next func() *http.Request) time.Duration {
+				began := time.Now()
+				for range 50 {
+					clear(w.header)
+					guarded.ServeHTTP(w, next())
+				}
+				return time.Since(began)
+			}
+			took(refuse) // which uses up what is there once
+			var passed, refused time.Duration
+			var ratios []float64
+			for i := 0; b.Loop(); i++ {
+				var p, r time.Duration
+				if i%2 == 0 {
+					p, r = took(pass), took(refuse)
+				} else {
+					r, p = took(refuse), took(pass)
+				}
+				passed, refused, ratios = passed+p, refused+r, append(ratios, float64(r)/float64(p))
+			}
+			took(refuse)
+			if got := fmt.Sprint(w.status); got != call.name {
+				b.Fatalf("status %s, want %s", got, call.name)
+			}
+			slices.Sort(ratios)
+			b.ReportMetric(ratios[len(ratios)/2], "of-a-pass")
+			b.ReportMetric(float64(refused)/float64(passed), "of-all-time")
+		})
+	}
+}
+
 // BenchmarkColdChain is the GET of BenchmarkChain as a proxy meets it: between two
 // requests the system calls of one, and whoever else runs, have taken the caches. It
 // reports the median of what the chain alone took, in ns/request, and nothing else of

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -138,8 +139,8 @@ func (h *history) unjust(l boundedLimit) string {
 	for _, e := range h.passed {
 		all = append(all, spent{e, l.cost})
 	}
-	for _, e := range h.missed {
-		all = append(all, spent{e, l.cost + l.ahead()/3})
+	for _, e := range h.missed { // which Redis may have read as much later as it stood still
+		all = append(all, spent{exchanged{e.asked, math.MaxInt64}, l.cost + l.ahead()/3})
 	}
 	slices.SortFunc(all, func(a, b spent) int { return cmp.Compare(b.answered, a.answered) })
 	for _, r := range h.refused {

@@ -152,7 +152,7 @@ func TestARedisCluster(t *testing.T) {
 	var addrs []string
 	var servers []*needs.RedisServer
 	for range 3 {
-		redis := needs.Redis(t, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000")
+		redis := needs.Redis(t, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "60000")
 		addrs, servers = append(addrs, redis.Addr), append(servers, redis)
 	}
 	args := append(append([]string{"--cluster", "create"}, addrs...), "--cluster-yes")
@@ -170,6 +170,17 @@ func TestARedisCluster(t *testing.T) {
 			t.Errorf("%d of 7 guesses pass and %d were not judged in time, want 5", passed, missed)
 		}
 	}
+}
+
+// replicationOffset is how far a Redis says that it has come.
+func replicationOffset(t *testing.T, redis *needs.RedisServer, name string) (offset int64) {
+	t.Helper()
+	info := tellRedis(t, redis, "INFO", "replication")
+	_, text, ok := strings.Cut(info, name+":")
+	if _, err := fmt.Sscan(text, &offset); !ok || err != nil {
+		t.Fatalf("no %s in %s", name, info)
+	}
+	return offset
 }
 
 // A Sentinel makes the replica the master: the nodes find it, and the limit goes on
@@ -190,9 +201,15 @@ func TestAFailoverBySentinel(t *testing.T) {
 	nodes := twoOf(t, "redis://"+sentinel.Addr+"?master_name=main")
 	client := harness.NewClient()
 	before, _ := guessInTurns(t, nodes, client, 3)
+	offset := replicationOffset(t, master, "master_repl_offset")
+	harness.Await(t, "the replica to know of all guesses", func() (string, bool) {
+		n := replicationOffset(t, replica, "slave_repl_offset")
+		return fmt.Sprintf("%d of %d bytes", n, offset), n >= offset
+	})
 	began := time.Now()
 	master.Kill()
-	harness.Await(t, "the replica to be the master", func() (string, bool) {
+	// A Sentinel that was not run for two seconds does nothing for half a minute, each time.
+	harness.AwaitFor(t, 3*time.Minute, "the replica to be the master", func() (string, bool) {
 		info := tellRedis(t, replica, "INFO", "replication")
 		return info, strings.Contains(info, "role:master")
 	})

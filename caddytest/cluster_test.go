@@ -57,6 +57,21 @@ func countOf(t *testing.T, caddy *harness.Caddy, path string) int {
 	return n
 }
 
+// tellOfOneNode looks whether a node of a fleet of three says of what is its own alone
+// that it is.
+func tellOfOneNode(t *testing.T, node *harness.Caddy) {
+	t.Helper()
+	none := harness.Config{Caddyfile: "{\n}\n"}
+	text, ok := harness.Command(t, none, "api-guard", "override", "request", "monitor", "--ttl", "1m", "--reason", "a test", "--address", node.Admin)
+	if !ok || !strings.Contains(text, "on this node alone. The cluster has 2 nodes more") {
+		t.Errorf("an override: %v\n%s", ok, text)
+	}
+	text, ok = harness.Command(t, none, "api-guard", "plan", "--address", node.Admin)
+	if !ok || !strings.Contains(text, "Note: Requests, their days and the trend are those of this node") {
+		t.Errorf("a plan: %v\n%s", ok, text)
+	}
+}
+
 // Three Caddys and a Redis that is not there at first, goes, and comes back with
 // nothing: they serve throughout, say how it is, and each tells of all in the end,
 // one of them killed and started again.
@@ -106,6 +121,7 @@ func TestThreeNodesHaveOneInventory(t *testing.T) {
 		awaitCluster(t, node, "ok", 2)
 	}
 	agree()
+	tellOfOneNode(t, nodes[0])
 
 	server.Kill()
 	call(2, 4)

@@ -21,15 +21,17 @@ func withoutLog(text string) string {
 }
 
 // Commands that look at a file need no Caddy that runs.
-// Not parallel: COLUMNS is the process's.
 func TestCommandsThatReadFilesFitTheTerminal(t *testing.T) {
+	t.Parallel()
 	cfg := fleetConfig(harness.NewUpstream(t))
 	cfg.Sites = "http://api.example.com:<http>, http://legacy.example.com:<http> {\nimport guarded\n}\n" +
 		"http://beta.example.com:<http> {\nreverse_proxy 127.0.0.1:<upstream>\n}\n"
 	cfg.Files["access.log"] = accessLine(1, "198.51.100.7", "api.example.com", "/v2/orders", 200) +
 		accessLine(2, "198.51.100.7", "legacy.example.com", "/v0/orders", 200)
 	config := []string{"--config", "CADDYFILE", "--adapter", "caddyfile"}
-	run := func(args ...string) (string, bool) {
+	run := func(columns string, args ...string) (string, bool) {
+		cfg := cfg
+		cfg.Env = []string{"COLUMNS=" + columns}
 		text, ok := harness.Command(t, cfg, append([]string{"api-guard"}, args...)...)
 		return withoutLog(text), ok
 	}
@@ -41,8 +43,7 @@ func TestCommandsThatReadFilesFitTheTerminal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, columns := range []string{"80", "200"} {
-				t.Setenv("COLUMNS", columns)
-				text, ok := run(args...)
+				text, ok := run(columns, args...)
 				if !ok {
 					t.Errorf("%s failed: %s", name, text)
 				}
@@ -55,13 +56,12 @@ func TestCommandsThatReadFilesFitTheTerminal(t *testing.T) {
 					}
 				}
 			}
-			t.Setenv("COLUMNS", "")
-			text, ok := run(append(args, "--json")...)
+			text, ok := run("", append(args, "--json")...)
 			if at := strings.IndexByte(text, '{'); !ok || at < 0 || !json.Valid([]byte(strings.TrimSpace(text[at:]))) {
 				t.Errorf("--json: success %v: %s", ok, text)
 			}
 			if name != "init" {
-				if text, ok := run(append(args, "--strict")...); ok || !strings.Contains(text, "--strict") {
+				if text, ok := run("", append(args, "--strict")...); ok || !strings.Contains(text, "--strict") {
 					t.Errorf("--strict: success %v: %s", ok, text)
 				}
 			}

@@ -39,7 +39,7 @@ func TestACommandThatCannotAskSaysWhatToDo(t *testing.T) {
 		"flags first":           {empty, []string{"--strict", "findings"}, "write the command first"},
 		"a word too many":       {empty, []string{"openapi", "orders", "--address", bare.Admin}, "\"orders\": what caddy api-guard openapi is to look at is said with flags"},
 		"an admin without it":   {empty, []string{"routes", "--address", older}, "restart it with the new one"},
-		"an entry it has not":   {empty, []string{"show", "abc", "--address", unknown}, "HTTP 404: {\"error\":\"there is no such route\"}"},
+		"an entry it has not":   {empty, []string{"show", "abc", "--address", unknown}, unknown + " says: there is no such route\n"},
 		"no such file":          {empty, []string{"lint", "--config", "none.Caddyfile"}, "none.Caddyfile"},
 		"a file without guard":  {empty, []string{"lint", "--config", "CADDYFILE", "--adapter", "caddyfile"}, "add the global option api_guard"},
 	} {

@@ -81,7 +81,7 @@ func TestDiscoveriesAreCaddyEventsOfTheFeedsNames(t *testing.T) {
 			return err.Error(), false
 		}
 		req.Host, req.Close = "api.example.com", true
-		res, err := http.DefaultClient.Do(req)
+		res, err := client.Do(req)
 		if err != nil {
 			return err.Error(), false
 		}

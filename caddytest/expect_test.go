@@ -57,7 +57,7 @@ func expectContinue(t *testing.T, caddy *harness.Caddy) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+			_ = conn.SetDeadline(time.Now().Add(time.Minute))
 			expect := "Expect: 100-continue\r\n"
 			if name == "refused, nothing expected" {
 				expect = ""

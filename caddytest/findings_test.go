@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -284,7 +283,7 @@ func postJSON(t *testing.T, caddy *harness.Caddy, path, body string) (int, map[s
 
 func postAs(t *testing.T, caddy *harness.Caddy, path, mediaType, body string) (int, map[string]any) {
 	t.Helper()
-	resp, err := http.Post("http://"+caddy.Admin+path, mediaType, strings.NewReader(body))
+	resp, err := client.Post("http://"+caddy.Admin+path, mediaType, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,7 +317,7 @@ func TestAReviewThatCannotBeIsAnError(t *testing.T) {
 		"something behind it":    {path, "application/json", `{"review":"ignored"} {}`, 400},
 		"no JSON":                {path, "application/json", `review=ignored`, 400},
 		"a long note":            {path, "application/json", `{"review":"ignored","note":"` + strings.Repeat("x", 1001) + `"}`, 400},
-		"a body without end":     {path, "application/json", `{"review":"ignored","note":"` + strings.Repeat("x", 1<<20) + `"}`, 413},
+		"a body without end":     {path, "application/json", `{"review":"ignored","note":"` + strings.Repeat("x", 1<<17) + `"}`, 413},
 		"a query":                {path + "?force=1", "application/json", `{"review":"ignored"}`, 400},
 		"a route that is not":    {"/api_guard/routes/aaaaaaaaaaaaaaaa/review", "application/json", `{"review":"ignored"}`, 404},
 		"what else is not there": {path + "/x", "application/json", `{"review":"ignored"}`, 404},

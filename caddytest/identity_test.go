@@ -169,7 +169,7 @@ func streamExchange(t *testing.T, conn *harness.HTTP2, up *harness.Upstream, cal
 	got, err := conn.Await(t, conn.Send(t, call))
 	got.Header.Del("Date")
 	got.Header.Del("Alt-Svc") // names the port
-	answer = fmt.Sprintf("%d %v %v\n%s", got.Status, got.Header, err, got.Body)
+	answer = fmt.Sprintf("%v %d %v %v\n%s\n%v", got.Interim, got.Status, got.Header, err, got.Body, got.Trailer)
 	return strings.ReplaceAll(answer, trace, identityTrace), upstreamGot(up, trace)
 }
 

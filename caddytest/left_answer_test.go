@@ -42,7 +42,8 @@ http://:<http> {
 func startFallback(t *testing.T, changes ...string) (*harness.Caddy, *harness.Upstream) {
 	t.Helper()
 	up := harness.NewUpstream(t)
-	cfg := fleetConfig(up, append([]string{"unknown_route enforce", "unknown_route monitor\nrequest enforce"}, changes...)...)
+	// The first of two changes to the same text is made.
+	cfg := fleetConfig(up, append(changes, "unknown_route enforce", "unknown_route monitor\nrequest enforce")...)
 	cfg.Sites = fallbackSites
 	return harness.Start(t, cfg), up
 }
@@ -53,31 +54,38 @@ func answer(status int, body string) func(harness.Recorded) string {
 	}
 }
 
+// wantFiveWrongGuesses has the error route's upstream refuse five guesses, which count, and
+// the guard the sixth.
+func wantFiveWrongGuesses(t *testing.T, name string, do harness.Do, up *harness.Upstream, call harness.Call, trace string) {
+	t.Helper()
+	for n := 1; n <= 5; n++ {
+		got := do(t, call)
+		fields := got.Header["Ratelimit"]
+		if got.Status != 401 || len(got.Header["Ratelimit-Policy"]) != 1 || len(fields) != 2 || !strings.HasPrefix(fields[1], fmt.Sprintf(`"password_reset";r=%d`, 5-n)) {
+			t.Errorf("%s, guess %d of 5: %v", name, n, got)
+		}
+	}
+	if got := do(t, call); got.Status != http.StatusTooManyRequests {
+		t.Errorf("%s, the sixth guess: %v", name, got)
+	}
+	seen := up.Requests("X-Trace", trace)
+	if len(seen) != 5 {
+		t.Errorf("%s: %d guesses reached the error route's upstream", name, len(seen))
+	}
+	for _, r := range seen {
+		if string(r.Body) != guess || r.Target() != "/v2/password-reset" {
+			t.Errorf("%s: the upstream got %q and %q", name, r.Line, r.Body)
+		}
+	}
+}
+
 func TestFailuresThatAnErrorRouteAnswersCount(t *testing.T) {
 	t.Parallel()
 	caddy, up := startFallback(t, "rate 5/1m", "rate 5/10m\ncount failures\npenalty 15m")
 	for name, do := range protocols(caddy) {
 		up.Answer(answer(401, "{}"))
 		call, trace := as(post("api.example.com", "/v2/password-reset", guess))
-		for n := 1; n <= 5; n++ {
-			got := do(t, call)
-			fields := got.Header["Ratelimit"]
-			if got.Status != 401 || len(got.Header["Ratelimit-Policy"]) != 1 || len(fields) != 2 || !strings.HasPrefix(fields[1], fmt.Sprintf(`"password_reset";r=%d`, 5-n)) {
-				t.Errorf("%s, guess %d of 5: %v", name, n, got)
-			}
-		}
-		if got := do(t, call); got.Status != http.StatusTooManyRequests {
-			t.Errorf("%s, the sixth guess: %v", name, got)
-		}
-		seen := up.Requests("X-Trace", trace)
-		if len(seen) != 5 {
-			t.Errorf("%s: %d guesses reached the error route's upstream", name, len(seen))
-		}
-		for _, r := range seen {
-			if string(r.Body) != guess {
-				t.Errorf("%s: the body was %q", name, r.Body)
-			}
-		}
+		wantFiveWrongGuesses(t, name, do, up, call, trace)
 		// The twin: what is no failure there counts as none.
 		up.Answer(answer(200, "{}"))
 		call, _ = as(call)

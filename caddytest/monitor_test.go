@@ -36,13 +36,15 @@ type wire struct {
 	Status   int
 	Header   http.Header
 	Answer   string
+	Trailer  http.Header
+	Interim  []int
 }
 
 func wireOf(t *testing.T, do harness.Do, up *harness.Upstream, call harness.Call) wire {
 	t.Helper()
 	call, trace := as(call)
 	got := do(t, call)
-	w := wire{Status: got.Status, Header: got.Header, Answer: string(got.Body)}
+	w := wire{Status: got.Status, Header: got.Header, Answer: string(got.Body), Trailer: got.Trailer, Interim: got.Interim}
 	for _, varying := range []string{"Date", "Alt-Svc"} {
 		w.Header.Del(varying)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -14,7 +13,7 @@ import (
 // postAdmin sends JSON to the admin API.
 func postAdmin(t *testing.T, c *harness.Caddy, path, contentType, body string) (int, string) {
 	t.Helper()
-	response, err := http.Post("http://"+c.Admin+path, contentType, strings.NewReader(body))
+	response, err := client.Post("http://"+c.Admin+path, contentType, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

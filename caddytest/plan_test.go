@@ -52,7 +52,7 @@ func TestThePlanSaysWhomASunsetStops(t *testing.T) {
 
 	none := harness.Config{Caddyfile: "{\n}\n"}
 	text, ok := harness.Command(t, none, "api-guard", "plan", "--at", "2099-01-01", "--address", caddy.Admin)
-	for _, says := range []string{"v1", "retired", "3 of 3", "network:", "refused"} {
+	for _, says := range []string{"v1", "retired", "3 requests of 3 callers", "network:", "refused"} {
 		if !ok || !strings.Contains(text, says) {
 			t.Errorf("the command succeeded: %v; it does not say %q:\n%s", ok, says, text)
 		}

@@ -35,7 +35,7 @@ func TestADaysQuotaOutlivesStopsKillsAndReloads(t *testing.T) {
 	}
 	want("at first", 5)
 	caddy.Stop()
-	caddy.Again(t)
+	startAgain(t, caddy)
 	want("after a stop", 4)
 	if status, body := caddy.Reload(t, cfg); status != 200 {
 		t.Fatalf("reload: %d %s", status, body)
@@ -45,18 +45,19 @@ func TestADaysQuotaOutlivesStopsKillsAndReloads(t *testing.T) {
 	var list listing[any]
 	caddy.Query(t, "/api_guard/routes", &list)
 	caddy.Kill()
-	caddy.Again(t)
+	startAgain(t, caddy)
 	want("after a kill", 2)
 	want("as before", 1)
 	want("as before", 0)
+	midnight := time.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
+	most := time.Until(midnight) + 2*time.Second // it is rounded up, by a clock that may be behind
 	a := ask("acme")
 	if a.Status != 429 {
 		t.Fatalf("the seventh of six is %v", a)
 	}
-	midnight := time.Now().UTC().Truncate(24 * time.Hour).Add(24 * time.Hour)
 	var seconds int
-	if _, err := fmt.Sscan(a.Header.Get("Retry-After"), &seconds); err != nil || time.Duration(seconds)*time.Second < time.Until(midnight) || time.Duration(seconds-2)*time.Second > time.Until(midnight) {
-		t.Errorf("Retry-After %q, and midnight is in %s", a.Header.Get("Retry-After"), time.Until(midnight))
+	if _, err := fmt.Sscan(a.Header.Get("Retry-After"), &seconds); err != nil || time.Duration(seconds)*time.Second < time.Until(midnight) || time.Duration(seconds)*time.Second > most {
+		t.Errorf("Retry-After %q, and midnight was in %s", a.Header.Get("Retry-After"), most)
 	}
 	if a := ask("another"); a.Status == 429 {
 		t.Errorf("another tenant is %v", a)
@@ -73,15 +74,17 @@ func TestADaysQuotaOutlivesStopsKillsAndReloads(t *testing.T) {
 		t.Errorf("forgetting: %d %s", status, body)
 	}
 	caddy.Stop()
-	caddy.Again(t)
+	startAgain(t, caddy)
 	want("when it was forgotten", 5)
 }
 
-// notAtMidnight skips the minute in which a day's quota begins anew.
+// notAtMidnight waits for the next day, in UTC, when it is so near that it might begin
+// before the test ends: the clocks of processes cannot be stopped. The guard's may be a
+// little behind.
 func notAtMidnight(t *testing.T) {
 	t.Helper()
 	now := time.Now().UTC()
-	if midnight := now.Truncate(24 * time.Hour).Add(24 * time.Hour); midnight.Sub(now) < time.Minute {
-		time.Sleep(midnight.Sub(now))
+	if midnight := now.Truncate(24 * time.Hour).Add(24 * time.Hour); midnight.Sub(now) < 3*time.Minute {
+		time.Sleep(midnight.Sub(now) + 2*time.Second)
 	}
 }

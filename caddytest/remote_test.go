@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
+	"github.com/apiguard/caddy-api-guard/internal/freeport"
 )
 
 // documentHost serves documents by https with a certificate of its own.
@@ -31,7 +32,7 @@ type documentHost struct {
 func newDocumentHost(t *testing.T) *documentHost {
 	t.Helper()
 	h := &documentHost{answers: map[string]http.HandlerFunc{}}
-	h.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.mu.Lock()
 		h.asked++
 		answer := h.answers[r.URL.Path]
@@ -41,6 +42,9 @@ func newDocumentHost(t *testing.T) *documentHost {
 		}
 		answer(w, r)
 	}))
+	_ = h.Listener.Close()
+	h.Listener = freeport.Listen(t)
+	h.StartTLS()
 	t.Cleanup(h.Close)
 	file := filepath.Join(t.TempDir(), "root.pem")
 	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: h.Certificate().Raw})

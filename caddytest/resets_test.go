@@ -13,7 +13,7 @@ import (
 // their body: they pay, none reaches the upstream, and none stays counted as running.
 func TestAThousandStreamsThatAreResetLeaveNothingPending(t *testing.T) {
 	t.Parallel()
-	caddy, up := startFleet(t, "rate 5/1m", "rate 5/1m\nconcurrency 3")
+	caddy, up := startFleet(t, "rate 5/1m", "rate 5/1h\nconcurrency 3")
 	guess := func(client string) harness.Call {
 		return post("api.example.com", "/v2/password-reset", `{"code":"000001"}`).With("X-Forwarded-For", client)
 	}

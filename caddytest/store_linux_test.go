@@ -44,6 +44,6 @@ func TestAFullDiskStopsNothingAndHeals(t *testing.T) {
 	})
 	awaitRoute(t, caddy, "/api_guard/routes", "api.example.com", "GET", "/v2/during/xxx")
 	caddy.Kill()
-	caddy.Again(t)
+	startAgain(t, caddy)
 	awaitRoute(t, caddy, "/api_guard/routes", "api.example.com", "GET", "/v2/during/xxx")
 }

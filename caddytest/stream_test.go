@@ -39,6 +39,7 @@ func clientsOf(t *testing.T, caddy *harness.Caddy) map[string]*http.Client {
 	two := &http.Transport{DialContext: to(caddy.HTTPS), TLSClientConfig: security, ForceAttemptHTTP2: true}
 	three := &http3.Transport{
 		TLSClientConfig: security,
+		QUICConfig:      &quic.Config{HandshakeIdleTimeout: time.Minute, KeepAlivePeriod: 5 * time.Second},
 		Dial: func(ctx context.Context, _ string, security *tls.Config, config *quic.Config) (*quic.Conn, error) {
 			return quic.DialAddrEarly(ctx, caddy.HTTPS, security, config)
 		},

@@ -21,21 +21,22 @@ import (
 	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
 )
 
-// tunnels is an upstream that makes a tunnel of every request that asks for one,
-// says "hello" in it and ends it; others get a 200. It notes what it got.
+// tunnels is an upstream that makes a tunnel of every request that asks for one and
+// says "hello" in it; others get a 200. It notes what it got.
 type tunnels struct {
 	net.Listener
+	holds bool // a tunnel goes on until the client ends it; what came is said again
 	mu    sync.Mutex
 	lines []string
 }
 
-func startTunnels(t *testing.T) *tunnels {
+func startTunnels(t *testing.T, holds bool) *tunnels {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	up := &tunnels{Listener: l}
+	up := &tunnels{Listener: l, holds: holds}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -46,7 +47,8 @@ func startTunnels(t *testing.T) *tunnels {
 			serving.Go(func() {
 				defer conn.Close()
 				_ = conn.SetDeadline(time.Now().Add(time.Minute))
-				in := textproto.NewReader(bufio.NewReader(conn))
+				buffered := bufio.NewReader(conn)
+				in := textproto.NewReader(buffered)
 				line, err := in.ReadLine()
 				if err != nil {
 					return
@@ -59,10 +61,16 @@ func startTunnels(t *testing.T) *tunnels {
 				up.lines = append(up.lines, line+" "+head.Get("Upgrade"))
 				up.mu.Unlock()
 				answer := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
-				if head.Get("Upgrade") != "" {
+				switch {
+				case head.Get("X-Deny") != "":
+					answer = wrongGuess
+				case head.Get("Upgrade") != "":
 					answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nhello"
 				}
 				_, _ = io.WriteString(conn, answer)
+				if up.holds && head.Get("Upgrade") != "" && head.Get("X-Deny") == "" {
+					_, _ = io.Copy(conn, buffered)
+				}
 			})
 		}
 	})
@@ -101,7 +109,7 @@ paths:
 // routes are only recorded.
 func startTunnelling(t *testing.T, guard string) (*harness.Caddy, *tunnels) {
 	t.Helper()
-	up := startTunnels(t)
+	up := startTunnels(t, false)
 	_, port, _ := net.SplitHostPort(up.Addr().String())
 	caddy := harness.Start(t, harness.Config{
 		Guard: guard + "\napi feeds {\nversion v1 {\nhosts api.example.com\nspec feeds.yaml\n}\n}\n",
@@ -115,8 +123,20 @@ func startTunnelling(t *testing.T, guard string) (*harness.Caddy, *tunnels) {
 // came through the tunnel.
 func connect3(t *testing.T, caddy *harness.Caddy, protocol, target string) (status int, text string) {
 	t.Helper()
+	stream, end := open3(t, caddy, protocol, "https://api.example.com"+target, http.Header{})
+	defer end()
+	resp, err := stream.ReadResponse()
+	if err != nil {
+		t.Fatalf("%s %s: %v", protocol, target, err)
+	}
+	body, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(body)
+}
+
+// open3 does so and leaves it open until end is called.
+func open3(t *testing.T, caddy *harness.Caddy, protocol, target string, fields http.Header) (stream *http3.RequestStream, end func()) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
 	security := &tls.Config{ServerName: caddy.ServerName, InsecureSkipVerify: true, NextProtos: []string{http3.NextProtoH3}}
 	var conn *quic.Conn
 	harness.Await(t, "a QUIC handshake", func() (string, bool) {
@@ -126,28 +146,24 @@ func connect3(t *testing.T, caddy *harness.Caddy, protocol, target string) (stat
 		}
 		return "", true
 	})
-	defer func() { _ = conn.CloseWithError(0, "") }()
 	transport := &http3.Transport{}
 	stream, err := transport.NewClientConn(conn).OpenRequestStream(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, err := url.Parse("https://api.example.com" + target)
+	u, err := url.Parse(target)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = stream.SendRequestHeader((&http.Request{
-		Method: http.MethodConnect, Proto: protocol, URL: u, Host: u.Host, Header: http.Header{"Sec-Websocket-Version": {"13"}},
-	}).WithContext(ctx))
+	fields.Set("Sec-Websocket-Version", "13")
+	err = stream.SendRequestHeader((&http.Request{Method: http.MethodConnect, Proto: protocol, URL: u, Host: u.Host, Header: fields}).WithContext(ctx))
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := stream.ReadResponse()
-	if err != nil {
-		t.Fatalf("%s %s: %v", protocol, target, err)
+	return stream, func() {
+		_ = conn.CloseWithError(0, "")
+		cancel()
 	}
-	body, _ := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(body)
 }
 
 // connect2 does so over HTTP/2.

@@ -33,12 +33,23 @@ paths:
       responses: {"200": {description: ok}}
 `
 
-func startUploads(t *testing.T, mode string) (*harness.Caddy, *harness.Upstream) {
+// uploadSites are the ways to the upstream: at once, through error routes by which nobody
+// has read the body, and those behind a handler that hands on a copy of the request.
+var uploadSites = map[string]string{
+	"at once":                   "import guarded",
+	"by an error route":         throughErrors,
+	"traced, by an error route": "tracing\n" + throughErrors,
+}
+
+const throughErrors = "log\napi_guard\nerror 405\nhandle_errors {\nroute {\napi_guard\nreverse_proxy 127.0.0.1:<upstream>\n}\n}"
+
+func startUploads(t *testing.T, mode, site string) (*harness.Caddy, *harness.Upstream) {
 	t.Helper()
 	up := harness.NewUpstream(t)
 	return harness.Start(t, harness.Config{
+		Env:   []string{"OTEL_TRACES_EXPORTER=none"},
 		Guard: "policy {\nrequest " + mode + " {\nmax_body 64KiB\n}\n}\napi a {\nversion v1 {\nhosts api.example.com\nspec a.yaml\n}\n}",
-		Sites: "http:// {\nimport guarded\n}", Upstream: up,
+		Sites: "http:// {\n" + site + "\n}", Upstream: up,
 		Files: map[string]string{"a.yaml": uploadsDocument},
 	}), up
 }
@@ -64,10 +75,19 @@ func inChunks(path, mediaType, body string) []byte {
 
 func TestUploads(t *testing.T) {
 	t.Parallel()
+	for name, site := range uploadSites {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			uploads(t, site)
+		})
+	}
+}
+
+func uploads(t *testing.T, site string) {
 	const form, bytesType = "multipart/form-data; boundary=XX", "application/octet-stream"
 	file := strings.Repeat("\x89PNG\r\n\x00\xff", 250_000) // 2 MB
 	end := "--XX--\r\n"
-	caddy, up := startUploads(t, "enforce")
+	caddy, up := startUploads(t, "enforce", site)
 	for _, row := range []struct {
 		name, path, mediaType, body string
 		status                      int
@@ -114,7 +134,16 @@ func TestUploads(t *testing.T) {
 
 func TestUploadsInMonitorPassAsTheyCome(t *testing.T) {
 	t.Parallel()
-	caddy, up := startUploads(t, "monitor")
+	for name, site := range uploadSites {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			uploadsInMonitor(t, site)
+		})
+	}
+}
+
+func uploadsInMonitor(t *testing.T, site string) {
+	caddy, up := startUploads(t, "monitor", site)
 	body := partOf(fileHead, strings.Repeat("\xff", 200_000)) + partOf(`"id"`, "x") + "--XX--\r\n"
 	got := caddy.Raw(t, inChunks("/files", "multipart/form-data; boundary=XX", body), "POST")
 	if seen := up.Requests("", ""); got.Status != 200 || len(seen) != 1 || string(seen[0].Body) != body {

@@ -16,8 +16,8 @@ type Request struct {
 	Now    time.Time   // when it arrived: dates are compared with it, and limits go by it where it is of time.Now
 	Method string      // letter case counts (RFC 9110, section 9.1)
 	Header http.Header // keys in net/http's form
-	// Tunnel is the protocol of an extended CONNECT, whose Method is the GET that
-	// upstream gets; empty for every other request.
+	// Tunnel is the protocol of an extended CONNECT, whose Method is what upstream gets: GET
+	// for a WebSocket, else the CONNECT itself; empty for every other request.
 	Tunnel string
 	Client netip.Addr // invalid when unknown
 	// Early says that it came in TLS early data, before the handshake was complete.

@@ -45,6 +45,8 @@ func ParseKeyPart(s string) (KeyPart, error) {
 	switch {
 	case s == "":
 		return KeyPart{}, fmt.Errorf("reading key: it is empty; write a placeholder such as {client_ip}")
+	case !closed(s):
+		return KeyPart{}, fmt.Errorf("reading key %q: a brace of it has no other one; write a placeholder such as {client_ip}", s)
 	case s == "{client_ip}" || s == "{http.vars.client_ip}":
 		return KeyPart{kind: keyClientIP}, nil
 	case s == "{host}" || s == "{http.request.host}":
@@ -69,6 +71,27 @@ func ParseKeyPart(s string) (KeyPart, error) {
 	default:
 		return KeyPart{kind: keyPlaceholder, name: s}, nil
 	}
+}
+
+// closed reports whether each brace has its other one. What is nearly a placeholder
+// would be the same text for every request: one bucket for all.
+func closed(s string) bool {
+	open := false
+	for i := range len(s) {
+		switch s[i] {
+		case '{':
+			if open {
+				return false
+			}
+			open = true
+		case '}':
+			if !open {
+				return false
+			}
+			open = false
+		}
+	}
+	return !open
 }
 
 // ClientIP reports whether the part is the client's address, which proxies in

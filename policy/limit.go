@@ -3,6 +3,7 @@ package policy
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -79,8 +80,8 @@ type bound struct {
 	waits    bool   // to read the key may take time
 
 	// shown is its member of a RateLimit-Policy field, which never changes, and named
-	// the part of it that a RateLimit field has too.
-	shown, named string
+	// the part of it that a RateLimit field has too. quoted is its name in a problem.
+	shown, named, quoted string
 }
 
 // newBounds is what a limit says: its rate, its quota, and what may be on its way
@@ -93,6 +94,7 @@ func newBounds(l *Limit, mask uint64, scope ...string) ([]bound, error) {
 		one := []*ratelimit.Limit{&out[i].arithmetic}
 		out[i].shown = string(ratelimit.AppendPolicy(nil, one))
 		out[i].named = strings.TrimSuffix(string(ratelimit.AppendLimit(nil, one, make([]ratelimit.Decision, 1))), ";r=0")
+		out[i].quoted = strconv.Quote(l.Name)
 	}
 	return out, err
 }
@@ -296,6 +298,34 @@ func (v *Verdict) Limit(i int) Limited {
 		Shadow:   v.charges[i].Shadow,
 		Number:   v.limits[i].number,
 	}
+}
+
+// Exceeded names the limits that have no room for the request, ", " between them:
+// those that refuse it, or in monitor would. Empty: none.
+func (v *Verdict) Exceeded() string {
+	var names string
+	shadow := v.Rule != RuleLimit || v.Outcome != Refuse
+	for i := range v.bound {
+		name := v.charges[i].Limit.Name
+		if v.decisions[i].Admitted || v.charges[i].Shadow != shadow || v.exceededBefore(i, shadow) {
+			continue
+		}
+		if names != "" {
+			names += ", "
+		}
+		names += name
+	}
+	return names
+}
+
+// exceededBefore reports whether a limit of the same name is in the list already.
+func (v *Verdict) exceededBefore(i int, shadow bool) bool {
+	for j := range i {
+		if v.charges[j].Shadow == shadow && !v.decisions[j].Admitted && v.charges[j].Limit.Name == v.charges[i].Limit.Name {
+			return true
+		}
+	}
+	return false
 }
 
 // AppendFields appends the values of the RateLimit-Policy and RateLimit fields

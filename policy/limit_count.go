@@ -93,7 +93,7 @@ func (v *Verdict) settle(of Count, counts func(*bound) bool) {
 		if counted {
 			v.failed |= 1 << i
 		}
-		if d := &v.decisions[i]; of == CountFailures && !counted {
+		if d := &v.decisions[i]; of == CountFailures && !counted && v.charges[i].When == ratelimit.Later {
 			d.Remaining += int(v.charges[i].Cost) // it was taken off as if it failed
 			if d.Remaining >= capacityOf(&b.arithmetic) {
 				d.Reset = 0

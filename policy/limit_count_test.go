@@ -184,7 +184,7 @@ func TestConcurrencyIsReleasedHoweverTheRequestEnds(t *testing.T) {
 	}
 	third := f.ask(t, get)
 	h := http.Header{}
-	third.SetRefusal(h)
+	third.SetRefusal(h, new(FieldValues))
 	if third.Rule != RuleLimit || h.Get("Retry-After") != "1" {
 		t.Errorf("a third at one time: %s %v", third.Outcome, h)
 	}

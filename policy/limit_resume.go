@@ -10,15 +10,20 @@ import (
 // an error of Caddy, one on the same request that is passed on again: to the upstream
 // of an error route. Nothing is counted a second time. Limits on what is on its way
 // hold it again, and so do those on failures unless it has counted as one, since
-// another upstream says now whether it is. It reports whether one of them refuses it.
+// another upstream says now whether it is. Those on violations wait for what is judged
+// of the body only now. It reports whether one of them refuses it.
 func (v *Verdict) Resume() (refused bool) {
 	var again [MaxLimits]int // of v.charges
 	var charges [MaxLimits]ratelimit.Charge
 	var decisions [MaxLimits]ratelimit.Decision
 	n := 0
 	for i := range v.bound {
-		concurrency := v.limits[i].arithmetic.Algorithm == ratelimit.Concurrency
-		if !v.decisions[i].Admitted || !concurrency && (v.charges[i].When != ratelimit.Later || v.failed>>i&1 == 1) {
+		b := v.limits[i]
+		concurrency := b.arithmetic.Algorithm == ratelimit.Concurrency
+		if !concurrency && b.count == CountViolations && !v.violated {
+			v.open |= 1 << i
+		}
+		if !v.decisions[i].Admitted || !concurrency && (b.count != CountFailures || v.failed>>i&1 == 1) {
 			continue
 		}
 		again[n], charges[n] = i, v.charges[i]

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/apiguard/caddy-api-guard/policy/conformance"
 )
 
 // A request that has got an error in place of an answer goes to another upstream.
@@ -63,7 +65,7 @@ func TestAResumedRequestIsRefusedWhereOthersHaveUsedTheLimitUp(t *testing.T) {
 	if !v.Resume() || v.Rule != RuleLimit || v.Reason != ReasonQuotaExceeded || v.Status != http.StatusTooManyRequests {
 		t.Errorf("beside another guess: %s %s", v.Outcome, v.Reason)
 	}
-	if v.SetRefusal(h); h.Get("Retry-After") == "" {
+	if v.SetRefusal(h, new(FieldValues)); h.Get("Retry-After") == "" {
 		t.Errorf("the refusal has %v", h)
 	}
 	v.Refused()
@@ -91,5 +93,70 @@ func TestAResumedRequestIsCountedOnceAndOnItsWayAgain(t *testing.T) {
 	v.Close()
 	if f.ask(t, get).Outcome == Refuse { // the second of two
 		t.Error("it is counted twice, or still on its way")
+	}
+}
+
+// monitored has limits where the rule request is in monitor.
+func monitored(limits ...Limit) func(*Config) {
+	return func(cfg *Config) {
+		withLimits(limits...)(cfg)
+		for i := range cfg.APIs[0].Versions {
+			cfg.APIs[0].Versions[i].Rules.SetMode(RuleRequest, Monitor)
+		}
+	}
+}
+
+// A limit in monitor that counts by what is in the body is asked when that has passed.
+func TestAResumedRequestIsAFailureWhereTheBodyIsTheKey(t *testing.T) {
+	const body = `{"email":"a@x"}`
+	for status, counts := range map[int]bool{401: true, 200: false} {
+		limit := failuresLimit(1)
+		email, err := ParseKeyPart("{http.api_guard.body./email}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		limit.Mode, limit.Key = Monitor, []KeyPart{email}
+		f := newFixture(t, monitored(limit))
+		pass := func() (*Verdict, bool) {
+			r := request(t, f, reset)
+			v := new(Verdict)
+			if f.Decide(r, v); !v.AwaitsBody() {
+				t.Fatalf("%s %s, and nothing waits for the body", v.Outcome, v.Reason)
+			}
+			return v, f.ChargePassed(r, v, []byte(body), true, 405)
+		}
+		v, _ := pass()
+		v.Close()
+		if v.Resume() {
+			t.Fatal("refused in monitor")
+		}
+		v.Answered(status)
+		v.Close()
+		if _, refuses := pass(); refuses != counts {
+			t.Errorf("after an error and %d: the next one would be refused: %v", status, refuses)
+		}
+	}
+}
+
+func TestAResumedRequestIsAViolationByWhatIsJudgedOnlyThen(t *testing.T) {
+	for judged, counts := range map[string]bool{"before": true, "after": true, "never": false} {
+		f := newFixture(t, monitored(Limit{Name: "bad", Rate: 1, Window: time.Hour, Count: CountViolations}))
+		v := f.ask(t, reset)
+		judge := func(when string) {
+			if when == judged {
+				v.JudgeResult(conformance.Result{Reason: conformance.Invalid})
+			}
+			v.Judged()
+		}
+		judge("before")
+		v.Close()
+		if v.Resume() {
+			t.Fatal("refused in monitor")
+		}
+		judge("after")
+		v.Close()
+		if refused := f.ask(t, reset).Outcome == Refuse; refused != counts {
+			t.Errorf("judged %s: the next one is refused: %v", judged, refused)
+		}
 	}
 }

@@ -92,7 +92,7 @@ func (w *waiting) refused(t *testing.T) (seconds int) {
 			continue
 		}
 		h := http.Header{}
-		v.SetRefusal(h)
+		v.SetRefusal(h, new(FieldValues))
 		seconds, err := strconv.Atoi(h.Get("Retry-After"))
 		if err != nil || seconds < 1 {
 			t.Fatalf("Retry-After %q", h.Get("Retry-After"))

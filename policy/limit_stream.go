@@ -44,10 +44,11 @@ func (p *Policy) ChargePassed(r *Request, v *Verdict, body []byte, whole bool, s
 			c.When = b.when(r)
 		}
 		n := v.bound
-		v.limits[n], v.charges[n], v.bound = b, c, n+1
+		v.limits[n], v.charges[n], v.bound, v.table = b, c, n+1, p.table
 		p.table.Take(v.charges[n:n+1], v.decisions[n:n+1])
 		if counts {
 			p.table.Settle(&v.charges[n], true)
+			v.failed |= 1 << n
 		}
 		if !v.decisions[n].Admitted {
 			v.Object(RuleLimit, Monitor, ReasonQuotaExceeded, http.StatusTooManyRequests)

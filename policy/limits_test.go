@@ -198,7 +198,7 @@ func TestFieldsShowOneItemPerName(t *testing.T) {
 	}
 	v = f.ask(t, get)
 	h := http.Header{}
-	v.SetRefusal(h)
+	v.SetRefusal(h, new(FieldValues))
 	if v.Outcome != Refuse || h.Get("Retry-After") == "" || h.Get("Cache-Control") != "no-store" {
 		t.Errorf("%s %v", v.Outcome, h)
 	}

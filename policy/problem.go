@@ -23,6 +23,32 @@ const MediaTypeProblem = "application/problem+json"
 // instance nothing in it is the client's: no submitted value is echoed. All in it
 // is plain ASCII but for the names and details of errors, which JSON escapes.
 func (v *Verdict) AppendProblem(dst []byte, typeBase, instance string) []byte {
+	return v.appendParticulars(v.appendGeneral(dst, typeBase), instance)
+}
+
+// Problem writes problem documents, one after another into the same room. What two
+// refusals for one reason have in common is written once: most are for the reason of
+// the one before.
+type Problem struct {
+	text     []byte
+	general  int // bytes at the beginning of text that are of
+	reason   Reason
+	status   int
+	typeBase string
+}
+
+// Of is what AppendProblem appends. It is good until the next one.
+func (p *Problem) Of(v *Verdict, typeBase, instance string) []byte {
+	if p.general == 0 || p.reason != v.Reason || p.status != v.Status || p.typeBase != typeBase {
+		p.text = v.appendGeneral(p.text[:0], typeBase)
+		p.general, p.reason, p.status, p.typeBase = len(p.text), v.Reason, v.Status, typeBase
+	}
+	p.text = v.appendParticulars(p.text[:p.general], instance)
+	return p.text
+}
+
+// appendGeneral appends what is the same in all refusals with one reason and status.
+func (v *Verdict) appendGeneral(dst []byte, typeBase string) []byte {
 	text := reasonText[v.Reason]
 	dst = append(dst, `{"type":"`...)
 	if v.Reason == ReasonQuotaExceeded {
@@ -37,7 +63,10 @@ func (v *Verdict) AppendProblem(dst []byte, typeBase, instance string) []byte {
 	dst = strconv.AppendInt(dst, int64(v.Status), 10)
 	dst = append(dst, `,"detail":"`...)
 	dst = append(dst, text.detail...)
-	dst = append(dst, '"')
+	return append(dst, '"')
+}
+
+func (v *Verdict) appendParticulars(dst []byte, instance string) []byte {
 	if instance != "" {
 		dst = append(dst, `,"instance":"urn:uuid:`...)
 		dst = append(dst, instance...)
@@ -63,7 +92,7 @@ func (v *Verdict) appendViolated(dst []byte) []byte {
 			dst = append(dst, ',')
 		}
 		first = false
-		dst = strconv.AppendQuote(dst, v.charges[i].Limit.Name)
+		dst = append(dst, v.limits[i].quoted...)
 	}
 	return append(dst, ']')
 }
@@ -111,22 +140,23 @@ func appendString(dst []byte, s string) []byte {
 
 // SetRefusal writes the header fields that belong to a refusal, apart from those
 // of the body.
-func (v *Verdict) SetRefusal(h http.Header) {
-	h["Cache-Control"] = []string{"no-store"}
+func (v *Verdict) SetRefusal(h http.Header, values *FieldValues) {
+	h["Cache-Control"] = values.List("no-store")
 	switch v.Reason {
 	case ReasonMethodNotAllowed:
-		h["Allow"] = []string{v.Allow}
+		h["Allow"] = values.List(v.Allow)
 	case ReasonCredentialsMissing:
 		h["Www-Authenticate"] = v.Challenges
 	case ReasonMediaTypeUnsupported:
 		if v.Accept != "" {
-			h["Accept"] = []string{v.Accept}
+			h["Accept"] = values.List(v.Accept)
 		}
 	case ReasonTooManyBodies:
-		h["Retry-After"] = []string{"1"} // bodies come and go in less
+		h["Retry-After"] = values.List("1") // bodies come and go in less
 	case ReasonQuotaExceeded, ReasonLimitsUnavailable:
 		if seconds, ok := ratelimit.RetryAfterSeconds(v.charges[:v.bound], v.decisions[:v.bound]); ok {
-			h["Retry-After"] = []string{strconv.Itoa(seconds)}
+			var digits [20]byte
+			h["Retry-After"] = values.List(values.Text(strconv.AppendInt(digits[:0], int64(seconds), 10)))
 		}
 	}
 }

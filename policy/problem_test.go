@@ -2,6 +2,8 @@ package policy
 
 import (
 	"encoding/json"
+	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/apiguard/caddy-api-guard/policy/conformance"
@@ -26,4 +28,24 @@ func TestErrorsAreWrittenAsEncodingJSONDoes(t *testing.T) {
 			t.Fatalf("%s\nwant %s", got, want)
 		}
 	})
+}
+
+// Whatever was refused before, a document is that of its own refusal.
+func TestAProblemIsWrittenAfterAnyOtherAsTheFirstWouldBe(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	reasons := []Reason{ReasonUnknownHost, ReasonQuotaExceeded, ReasonRequestInvalid, ReasonInternalError}
+	bases := []string{TypeBase, "https://example.com/problems/"}
+	var p Problem
+	for i := range 5000 {
+		var v Verdict
+		reason := reasons[random.IntN(len(reasons))]
+		v.Object(RuleRequest, Enforce, reason, []int{reasonText[reason].status, 422}[random.IntN(2)])
+		if reason == ReasonRequestInvalid {
+			v.Errors = make([]conformance.Error, random.IntN(3))
+		}
+		base, instance := bases[random.IntN(2)], []string{"", strconv.Itoa(i)}[random.IntN(2)]
+		if got, want := string(p.Of(&v, base, instance)), string(v.AppendProblem(nil, base, instance)); got != want {
+			t.Fatalf("after others it is\n%s\nwant\n%s", got, want)
+		}
+	}
 }

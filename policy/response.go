@@ -31,6 +31,12 @@ func (v *Verdict) AnswersWhole() bool {
 	return len(v.answers) > 0 && !slices.ContainsFunc(v.answers, func(o *conformance.Operation) bool { return !o.AnswersJSON() })
 }
 
+// AnswersPages reports whether an operation that the request may be for gives out
+// pages: answers 206 that are documents of their own.
+func (v *Verdict) AnswersPages() bool {
+	return slices.ContainsFunc(v.answers, func(o *conformance.Operation) bool { return o.PagesJSON() })
+}
+
 // JudgeHead judges status and header of upstream's answer. It is called once at
 // most, when the final ones are known and AnswerMode is not Off. method is the
 // request's. When it objects, nothing further is to be judged.

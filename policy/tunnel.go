@@ -13,10 +13,8 @@ import (
 func (v *Verdict) confine(r *Request) {
 	mode := v.scope.rules.modes[RuleUpgrade]
 	switch {
-	case r.Tunnel != "":
-		if !v.upgrades([]string{r.Tunnel}) {
-			v.Object(RuleUpgrade, mode, ReasonUpgradeRefused, reasonText[ReasonUpgradeRefused].status)
-		}
+	case r.Tunnel != "" && !v.upgrades([]string{r.Tunnel}):
+		v.Object(RuleUpgrade, mode, ReasonUpgradeRefused, reasonText[ReasonUpgradeRefused].status)
 	case (r.Method == http.MethodConnect || r.Method == http.MethodTrace) && r.Match.Outcome != catalogue.Found:
 		if v.Object(RuleUpgrade, mode, ReasonMethodNotAllowed, http.StatusMethodNotAllowed) {
 			v.Allow = r.Match.Allow

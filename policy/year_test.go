@@ -201,8 +201,8 @@ func TestABrownoutAnswersWhatRetirementWill(t *testing.T) {
 	for way, calls := range ways {
 		brown, brownHeader := f.askAt(t, calls[0], "/orders", moment(t, "08-15 12:00:00"))
 		gone, goneHeader := f.askAt(t, calls[0], "/orders", moment(t, "12-01"))
-		brown.SetRefusal(brownHeader)
-		gone.SetRefusal(goneHeader)
+		brown.SetRefusal(brownHeader, new(FieldValues))
+		gone.SetRefusal(goneHeader, new(FieldValues))
 		if brown.Status != gone.Status || fmt.Sprint(brownHeader) != fmt.Sprint(goneHeader) {
 			t.Errorf("by %s: %d %v in the brownout, %d %v in retirement", way, brown.Status, brownHeader, gone.Status, goneHeader)
 		}

@@ -39,8 +39,8 @@ var parts = []budget{
 	{what: "the same with cold caches", in: "./caddytest", bench: "Chain", of: "ColdChain/guard", less: "ColdChain/idle", unit: "ns/request"},
 	{what: "GET hit, allocations added", in: "./caddytest", bench: "Chain", of: "Chain/GET/guard", less: "Chain/GET/idle", unit: "allocs/op", most: 0},
 	{what: "1 KB POST, added to Caddy's chain", in: "./caddytest", bench: "Chain", of: "Chain/POST_1_KB/guard", less: "Chain/POST_1_KB/idle", unit: "ns/op", most: 5000},
-	{what: "429 against passed, whole chain", in: "./caddytest", bench: "Chain", of: "Chain/GET_over_quota/guard", over: "Chain/GET/guard", unit: "ns/op", most: 1},
-	{what: "400 against passed, whole chain", in: "./caddytest", bench: "Chain", of: "Chain/GET_refused/guard", over: "Chain/GET/guard", unit: "ns/op", most: 1},
+	{what: "429 against passed, whole chain", in: "./caddytest", bench: "Chain", of: "RefusedChain/429", unit: "of-a-pass", most: 1},
+	{what: "400 against passed, whole chain", in: "./caddytest", bench: "Chain", of: "RefusedChain/400", unit: "of-a-pass", most: 1},
 	{what: "match, 10 operations", in: "./inventory/catalogue", bench: "Match$", of: "Match/10/all", unit: "ns/op", most: 150},
 	{what: "match, allocations", in: "./inventory/catalogue", bench: "Match$", of: "Match/10000/all", unit: "allocs/op", most: 0},
 	{what: "match, 10,000 operations against 10", in: "./inventory/catalogue", bench: "Match$", of: "Match/10000/hot", over: "Match/10/hot", unit: "ns/op", most: 1.5},
@@ -119,7 +119,7 @@ func (b *budget) value(measured map[string]map[string]float64) (float64, error) 
 
 func (b *budget) spell(v float64) string {
 	switch {
-	case b.over != "" || b.unit == "of-LoadFromData":
+	case b.over != "" || strings.HasPrefix(b.unit, "of-"):
 		return fmt.Sprintf("%.2f ×", v)
 	case b.unit == "allocs/op":
 		return fmt.Sprintf("%.0f", v)

@@ -14,7 +14,7 @@ import (
 // that load a real API's document, which take long. Nothing is judged: one pass says
 // nothing about time.
 func TestEveryBudgetIsMeasured(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	list := slices.DeleteFunc(slices.Clone(parts), func(b budget) bool { return strings.HasPrefix(b.what, "GitHub") })
 	var out, progress bytes.Buffer
@@ -36,7 +36,7 @@ func TestBenchmarksAreReadAtTheirLeast(t *testing.T) {
 // A whole run of two sizes of each dimension: the proxies serve, and what is fitted
 // is a number.
 func TestASmallGrowthPrintsEveryDimension(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
 	defer cancel()
 	var out, progress bytes.Buffer
 	if err := Grow(ctx, Options{Rounds: 1, Requests: 20, Conns: 2}, &out, &progress); err != nil {

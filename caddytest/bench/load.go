@@ -80,7 +80,7 @@ type client struct {
 }
 
 func dial(address string) (*client, error) {
-	conn, err := net.DialTimeout("tcp", address, 10*time.Second)
+	conn, err := net.DialTimeout("tcp", address, time.Minute)
 	if err != nil {
 		return nil, err
 	}

@@ -57,11 +57,23 @@ func lookAt(t *testing.T, guard string, traffic func(*viewer)) *viewer {
 	v.base = "http://page.localhost:" + port + "/inventory/"
 	traffic(v)
 
+	// Some of the browser's processes outlive it by a moment, and write.
+	profile, err := os.MkdirTemp("", "chromium")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		harness.Await(t, "the browser to leave its folder", func() (string, bool) {
+			err := os.RemoveAll(profile)
+			return fmt.Sprint(err), err == nil
+		})
+	})
+
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("host-resolver-rules", "MAP *.localhost 127.0.0.1"),
-		chromedp.UserDataDir(t.TempDir()),
+		chromedp.UserDataDir(profile), chromedp.WSURLReadTimeout(2*time.Minute),
 	)
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
@@ -69,7 +81,7 @@ func lookAt(t *testing.T, guard string, traffic func(*viewer)) *viewer {
 	t.Cleanup(cancel)
 	v.ctx = ctx
 	v.do() // starts the browser, which lives as long as this call's context
-	v.ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	v.ctx, cancel = context.WithTimeout(ctx, 8*time.Minute)
 	t.Cleanup(cancel)
 	if err := chromedp.Listen(ctx, func(event any) {
 		switch e := event.(type) {

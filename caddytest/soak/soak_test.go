@@ -71,8 +71,9 @@ func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 	broken.mend(t)
 	for name, of := range sums {
 		t.Logf("%-13s %6d sent, %d cut, %v", name, of.sent, of.failed, of.statuses)
-		// Each of the two clients of a kind has one request under way at a reload.
-		if name != "aborted" && of.failed > 2*reloads {
+		// Each of the two clients of a kind may lose the connection that it has at a reload,
+		// and the next one if what ends has accepted that. TestReloadsCutNoMore… compares.
+		if name != "aborted" && of.failed > 4*(reloads+1) {
 			t.Errorf("%s: %d of %d were cut, over %d reloads", name, of.failed, of.sent, reloads)
 		}
 	}
@@ -105,6 +106,7 @@ func TestNothingIsLeftBehindAndCountsAreWhatWasSent(t *testing.T) {
 	// The next process has all of it from the disk.
 	caddy.Stop()
 	caddy.Again(t)
+	awaitHealth(t, caddy) // until then memory serves
 	wantCount(t, caddy, "/v2/orders/{id}", first["valid"], sums["valid"])
 	wantCount(t, caddy, "/v2/password-reset", first["guesses"], sums["guesses"])
 }

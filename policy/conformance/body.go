@@ -44,6 +44,7 @@ type BodyPlan struct {
 	plan     *formPlan // of a form
 	boundary string    // of a multipart form
 	answer   bool      // it is the body of an answer
+	empty    bool      // and there must be none
 }
 
 // bodyRules are the media types that an operation takes.
@@ -279,6 +280,12 @@ func (p *BodyPlan) Check(body []byte) (result Result) {
 	}
 	if int64(len(body)) > p.MaxBody {
 		return Result{Reason: BodyTooLarge}
+	}
+	if p.empty {
+		if len(body) > 0 {
+			return invalid(Error{In: InBody, Keyword: "content", Detail: "must be empty with this status"})
+		}
+		return Result{}
 	}
 	body, err := p.coding.decode(body, p.MaxBody)
 	switch {

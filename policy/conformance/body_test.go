@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"compress/zlib"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ func TestBodiesJudgedByTheirHead(t *testing.T) {
 		"/any":{"post":{"requestBody":{"content":{"*/*":{"schema":{"type":"object"}}}},"responses":{"200":{"description":"ok"}}}},
 		"/named":{"post":{"requestBody":{"content":{"*/*":{"schema":{"type":"object"}},"application/jsonl":{"itemSchema":{"type":"object"}},"image/*":{"schema":{"type":"string","minLength":3}},
 			"application/octet-stream":{"schema":{"type":"string","format":"binary","maxLength":9}},"text/plain":{"schema":{"type":"string","maxLength":9}}}},"responses":{"200":{"description":"ok"}}}},
+		"/grpc":{"post":{"requestBody":{"content":{"application/grpc":{},"application/grpc-web+proto":{}}},"responses":{"200":{"description":"ok"}}}},
 		"/file":{"post":{"requestBody":{"content":{"multipart/form-data":{},"application/octet-stream":{},"application/xml":{},"text/plain":{"schema":{"type":"string"}}}},"responses":{"200":{"description":"ok"}}}}}}`)
 	type header = map[string][]string
 	for _, c := range []struct {
@@ -65,6 +67,10 @@ func TestBodiesJudgedByTheirHead(t *testing.T) {
 		{"a file that must be more than bytes", "/named", header{"Content-Type": {"image/png"}}, false, Stream, OK, uncheckedBinary},
 		{"YAML streams", "/named", header{"Content-Type": {"application/yaml"}}, false, Stream, OK, uncheckedYAML},
 		{"protobuf streams", "/named", header{"Content-Type": {"application/x-protobuf"}}, false, Stream, OK, uncheckedProtobuf},
+		{"gRPC by its longer name", "/grpc", header{"Content-Type": {"application/grpc+proto"}}, false, Stream, OK, uncheckedGRPC},
+		{"gRPC-Web by its shorter name", "/grpc", header{"Content-Type": {"application/grpc-web"}}, false, Stream, OK, uncheckedGRPC},
+		{"gRPC in another format is refused", "/grpc", header{"Content-Type": {"application/grpc+json"}}, false, Refuse, MediaTypeUnsupported, "application/grpc, application/grpc-web+proto"},
+		{"gRPC-Web as text is another type", "/grpc", header{"Content-Type": {"application/grpc-web-text+proto"}}, false, Refuse, MediaTypeUnsupported, "application/grpc, application/grpc-web+proto"},
 		{"gRPC streams", "/named", header{"Content-Type": {"application/grpc+proto"}}, false, Stream, OK, uncheckedGRPC},
 		{"items of a stream are unchecked", "/named", header{"Content-Type": {"application/jsonl"}}, false, Stream, OK, uncheckedItems},
 		{"another type by its own name", "/named", header{"Content-Type": {"application/x-tar"}}, false, Stream, OK, uncheckedOther},
@@ -174,6 +180,11 @@ func TestContentCodings(t *testing.T) {
 		_ = w.Close()
 		return b.Bytes()
 	}
+	flagged := func(flag byte, field string) []byte {
+		b := zipped(`{"a":1}`)
+		b[3] |= flag
+		return slices.Concat(b[:10], []byte(field), b[10:])
+	}
 	deflated := func(s string) []byte {
 		var b bytes.Buffer
 		w := zlib.NewWriter(&b)
@@ -195,6 +206,8 @@ func TestContentCodings(t *testing.T) {
 		{"well compressed but small", "gzip", zipped(`{"a":"` + long + `"}`), OK, ""},
 		{"no gzip at all", "gzip", []byte(`{"a":1}`), Invalid, "content-encoding"},
 		{"gzip that is cut short", "gzip", zipped(`{"a":1}`)[:20], Invalid, "content-encoding"},
+		{"gzip with a file's name", "gzip", flagged(0x08, "a\x00"), OK, ""},
+		{"gzip with a flag that says nothing yet", "gzip", flagged(0x20, ""), Invalid, "content-encoding"},
 		{"a second member", "gzip", append(zipped(`{"a":1}`), zipped(`{"b":1}`)...), Invalid, "content-encoding"},
 		{"something after it", "gzip", append(zipped(`{"a":1}`), 'x'), Invalid, "content-encoding"},
 		{"a bomb", "gzip", zipped(strings.Repeat(" ", 50<<20)), BodyTooLarge, ""},

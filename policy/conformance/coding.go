@@ -64,6 +64,10 @@ const (
 	maxRatio  = 100
 	ratioFree = 64 << 10
 
+	// gzipReserved are the flags, in the fourth byte, that say nothing yet: whoever sees
+	// one must give an error (RFC 1952 section 2.3.1.2), and compress/gzip does not.
+	gzipReserved = 0xe0
+
 	// zstdWindow is the largest window that the coding may ask for (RFC 9659).
 	zstdWindow = 8 << 20
 	// zstdBlock is the most that a block of it decodes to (RFC 8878 section 3.1.1.2).
@@ -89,7 +93,7 @@ func (c coding) decode(body []byte, limit int64) ([]byte, error) {
 	}
 	in := bytes.NewReader(body)
 	r, err := c.reader(in)
-	if err != nil {
+	if err != nil || c == codingGzip && body[3]&gzipReserved != 0 {
 		return nil, errCoding
 	}
 	var out bytes.Buffer

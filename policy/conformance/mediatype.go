@@ -183,9 +183,13 @@ func isTokenChar(c byte) bool {
 	return isAtomText(c)
 }
 
-// matchMedia finds the entry for a media type: the exact one, else the range of
-// its main type, else the range of all. Parameters of the document's entries do
-// not count.
+// grpcDefault is what a media type of gRPC and gRPC-Web means without a format, and may
+// say as well.
+const grpcDefault = "+proto"
+
+// matchMedia finds the entry for a media type: the exact one, else the other name of
+// the same gRPC, else the range of its main type, else the range of all. Parameters of
+// the document's entries do not count.
 func matchMedia(entries []*media, mediaType string) *media {
 	main, _, _ := strings.Cut(mediaType, "/")
 	var best *media
@@ -194,6 +198,8 @@ func matchMedia(entries []*media, mediaType string) *media {
 		switch {
 		case m.name == mediaType:
 			return m
+		case rank < 3 && strings.HasPrefix(mediaType, "application/grpc") && strings.TrimSuffix(m.name, grpcDefault) == strings.TrimSuffix(mediaType, grpcDefault):
+			best, rank = m, 3
 		case rank < 2 && strings.HasSuffix(m.name, "/*") && m.name[:len(m.name)-2] == main:
 			best, rank = m, 2
 		case rank < 1 && m.name == "*/*":

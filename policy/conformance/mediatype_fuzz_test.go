@@ -12,7 +12,7 @@ import (
 func FuzzContentType(f *testing.F) {
 	for _, s := range []string{
 		"application/json", "Application/JSON; charset=utf-8", `text/plain;charset="utf-8"`, "a/b;charset=x;charset=y",
-		"multipart/form-data; boundary=\"a b\"", "a/b ; q", "a/b;;", "application/json,text/plain", `a/b;x="\""`,
+		"multipart/form-data; boundary=\"a b\"", "a/b ; q", "a/b;;", "application/json,text/plain", `a/b;x="\""`, `a/b;charset="\0"`,
 	} {
 		f.Add(s)
 	}
@@ -28,7 +28,10 @@ func FuzzContentType(f *testing.F) {
 		if got != want {
 			t.Errorf("%q is %q, and %q to the standard library (%v)", s, got, want, err)
 		}
-		if err == nil && !strings.EqualFold(charset, params["charset"]) {
+		// A quoted pair is the character behind the backslash (RFC 9110, section 5.6.4); the
+		// standard library keeps the backslash before most, for names of files.
+		plain := strings.NewReplacer(`\`, "")
+		if err == nil && !strings.EqualFold(plain.Replace(charset), plain.Replace(params["charset"])) {
 			t.Errorf("%q has the charset %q, and %q to the standard library", s, charset, params["charset"])
 		}
 	})

@@ -23,7 +23,7 @@ func (t *translator) modern(m map[string]any, s *openapi3.Schema, inPlace bool) 
 		m["prefixItems"] = list
 	}
 	if s.Contains != nil {
-		m["contains"] = t.ref(s.Contains, false)
+		m["contains"] = t.whole(s.Contains, false)
 		if s.MinContains != nil {
 			m["minContains"] = count(*s.MinContains)
 		}
@@ -53,7 +53,11 @@ func (t *translator) modern(m map[string]any, s *openapi3.Schema, inPlace bool) 
 	t.boolSchema(m, "unevaluatedProperties", s.UnevaluatedProperties)
 	for name, r := range map[string]*openapi3.SchemaRef{"if": s.If, "then": s.Then, "else": s.Else} {
 		if r != nil && s.If != nil {
-			m[name] = t.ref(r, inPlace)
+			translate := t.ref
+			if name == "if" {
+				translate = t.whole
+			}
+			m[name] = translate(r, inPlace)
 		}
 	}
 	if s.If != nil || len(s.DependentSchemas) > 0 {

@@ -53,13 +53,13 @@ func (r *responseRules) prepare(op *openapi3.Operation) {
 }
 
 // find gives the answer for a status: the exact one, else its range, else the
-// default.
-func (r *responseRules) find(status int) *answer {
+// default. It reports whether it is the exact one.
+func (r *responseRules) find(status int) (a *answer, exact bool) {
 	var inRange, otherwise *answer
 	for i := range r.byStatus {
 		switch s := &r.byStatus[i]; s.code {
 		case status:
-			return s.answer
+			return s.answer, true
 		case status / 100:
 			inRange = s.answer
 		case 0:
@@ -67,9 +67,9 @@ func (r *responseRules) find(status int) *answer {
 		}
 	}
 	if inRange != nil {
-		return inRange
+		return inRange, false
 	}
-	return otherwise
+	return otherwise, false
 }
 
 // statusOf reads a key of `responses`.
@@ -145,12 +145,13 @@ func (o *Operation) Response(method string, status int, h http.Header) (p BodyPl
 		return streamed(uncheckedUpgrade)
 	case status == http.StatusNotModified:
 		return BodyPlan{} // a conditional request's answer: RFC 9110, section 15.4.5
-	case status == http.StatusPartialContent || status == http.StatusRequestedRangeNotSatisfiable:
-		return streamed(uncheckedPartial)
 	}
 	o.responses.prepare(o.op.Op)
-	a := o.responses.find(status)
+	a, exact := o.responses.find(status)
 	switch {
+	case !exact && (status == http.StatusPartialContent || status == http.StatusRequestedRangeNotSatisfiable):
+		// What servers of files say by themselves: a range or the default means others.
+		return streamed(uncheckedPartial)
 	case a == nil && (status < 200 || status >= 300):
 		return streamed(uncheckedStatus)
 	case a == nil:
@@ -196,8 +197,14 @@ func (a *answer) body(l *library, method string, status int, h http.Header, limi
 	switch {
 	case method == http.MethodHead:
 		return streamed(uncheckedHead)
-	case status == http.StatusNoContent || status == http.StatusResetContent:
+	case status == http.StatusNoContent:
 		return BodyPlan{}
+	case status == http.StatusResetContent:
+		// Unlike that of a 204 its content arrives, and clients take it for the next
+		// answer: it must have none (RFC 9110, section 15.3.6), whatever is documented.
+		return BodyPlan{Action: Judge, MaxBody: limit, answer: true, empty: true}
+	case status == http.StatusPartialContent && isPart(h):
+		return streamed(uncheckedPartial)
 	case len(a.entries) == 0:
 		return streamed(uncheckedNoContent)
 	}
@@ -212,7 +219,7 @@ func (a *answer) body(l *library, method string, status int, h http.Header, limi
 	switch {
 	case m.entry != nil && m.entry.ItemSchema != nil:
 		return streamed(uncheckedItems)
-	case streams(mediaType) || len(h["Trailer"]) > 0:
+	case streams(mediaType):
 		return streamed(uncheckedStream)
 	}
 	p := BodyPlan{Action: Judge, MaxBody: limit, media: m, class: classify(mediaType), answer: true}
@@ -284,6 +291,36 @@ func (o *Operation) AnswersJSON() bool {
 		}
 	}
 	return some
+}
+
+// PagesJSON reports whether the document has an answer 206 with JSON: the operation
+// gives out pages of a list, in another unit than bytes, each of which is a document.
+func (o *Operation) PagesJSON() bool {
+	o.responses.prepare(o.op.Op)
+	a, exact := o.responses.find(http.StatusPartialContent)
+	if !exact || a.broken {
+		return false
+	}
+	for name := range a.declared.Content {
+		name, _, _ = strings.Cut(strings.ToLower(name), ";")
+		if classify(strings.TrimSpace(name)) == mediaJSON {
+			return true
+		}
+	}
+	return false
+}
+
+// isPart reports whether an answer 206 has a part of the bytes of something, or
+// several: not a document of its own, as a page of items is (RFC 9110, section 14.4).
+func isPart(h http.Header) bool {
+	for _, value := range h["Content-Range"] {
+		unit, _, _ := strings.Cut(strings.TrimSpace(value), " ")
+		if strings.EqualFold(unit, "bytes") {
+			return true
+		}
+	}
+	mediaType, _, _ := contentType(h)
+	return mediaType == "multipart/byteranges"
 }
 
 // streams tells whether answers of a media type go on and on.

@@ -54,7 +54,13 @@ paths:
         "201": {description: made, content: {application/*: {schema: {type: object}}}}
         "202": {description: taken}
         "204": {description: nothing}
+        "205": {description: start again}
+        "206":
+          description: a page
+          headers: {X-Next: {schema: {type: integer}}}
+          content: {application/json: {schema: {type: array, items: {type: integer}}}}
         4XX: {description: wrong, content: {application/problem+json: {schema: {type: object, required: [title]}}}}
+        "416": {description: no page, content: {text/plain: {schema: {type: integer}}}}
         "410": {$ref: "#/components/responses/Gone"}
   /other:
     get:
@@ -62,7 +68,7 @@ paths:
         default: {description: all, content: {application/json: {schema: {type: integer}}}}
 `
 
-func coded(t *testing.T, coding, text string) string {
+func coded(t testing.TB, coding, text string) string {
 	t.Helper()
 	var b bytes.Buffer
 	var w interface {
@@ -157,9 +163,21 @@ func TestAnswersAreJudgedAndTheirTwinsPass(t *testing.T) {
 		{name: "and its twin", op: get, status: 503, body: `"7"`, keyword: "type"},
 		{name: "not modified", op: get, status: 304},
 		{name: "a part", op: get, status: 206, body: `7`, unchecked: uncheckedPartial},
+		{name: "no part", op: get, status: 416, body: `none`, unchecked: uncheckedPartial},
+		{name: "a page", status: 206, header: []string{"Content-Range", "items 0-1/9"}, body: `[1,2]`},
+		{name: "a page of something else", status: 206, header: []string{"Content-Range", "items 0-1/9"}, body: `["1"]`, keyword: "type"},
+		{name: "a page that does not say so", status: 206, body: `["1"]`, keyword: "type"},
+		{name: "a part of the bytes of a page", status: 206, header: []string{"Content-Range", "Bytes 0-3/9"}, body: `["1"`, unchecked: uncheckedPartial},
+		{name: "parts of a page", status: 206, header: []string{"Content-Type", "multipart/byteranges; boundary=X"}, body: `--X--`, unchecked: uncheckedPartial},
+		{name: "a part with a header of another type", status: 206, header: []string{"Content-Range", "bytes 0-3/9", "X-Next", "a"}, body: `["1"`, keyword: "type"},
+		{name: "no page", status: 416, header: []string{"Content-Type", "text/plain"}, body: "7"},
+		{name: "no page, said in another way", status: 416, header: []string{"Content-Type", "text/plain"}, body: "none", keyword: "type"},
+		{name: "a reset", status: 205, header: []string{"Content-Type", ""}},
+		{name: "a reset with content", status: 205, header: []string{"Content-Type", ""}, body: "x", keyword: "content"},
 		{name: "an upgrade", op: get, status: 101, unchecked: uncheckedUpgrade},
 		{name: "HEAD", op: get, method: "HEAD", status: 200, unchecked: uncheckedHead},
-		{name: "trailers", op: get, status: 200, header: []string{"Trailer", "X-Sum"}, body: `7`, unchecked: uncheckedStream},
+		{name: "trailers", op: get, status: 200, header: []string{"Trailer", "X-Sum"}, body: `7`},
+		{name: "trailers behind something else", op: get, status: 200, header: []string{"Trailer", "X-Sum"}, body: `"7"`, keyword: "type"},
 		{name: "gzip", op: get, status: 200, header: []string{"Content-Encoding", "gzip"}, body: coded(t, "gzip", `7`)},
 		{name: "gzip of something else", op: get, status: 200, header: []string{"Content-Encoding", "gzip"}, body: coded(t, "gzip", `"7"`), keyword: "type"},
 		{name: "deflate", op: get, status: 200, header: []string{"Content-Encoding", "deflate"}, body: coded(t, "deflate", `7`)},

@@ -80,6 +80,11 @@ func (t *translator) types(m map[string]any, s *openapi3.Schema) {
 	var names []any
 	if s.Type != nil {
 		for _, name := range *s.Type {
+			if typesOf(name) == 0 {
+				// No value is of such a type, so that all would be refused. Leaving it
+				// out instead would be as wrong within oneOf and not.
+				t.failed(fmt.Errorf("type %q is none: write null, boolean, integer, number, string, array or object", name))
+			}
 			names = append(names, name)
 		}
 	}
@@ -256,22 +261,22 @@ func (l *library) spared(s *openapi3.Schema, name string, depth int) bool {
 }
 
 func (t *translator) combinators(m map[string]any, s *openapi3.Schema, inPlace bool) {
-	put := func(name string, list openapi3.SchemaRefs) {
+	put := func(name string, list openapi3.SchemaRefs, ref func(*openapi3.SchemaRef, bool) any) {
 		if len(list) == 0 {
 			return
 		}
 		t.u.branches = max(t.u.branches, len(list))
 		out := make([]any, len(list))
 		for i, r := range list {
-			out[i] = t.ref(r, inPlace)
+			out[i] = ref(r, inPlace)
 		}
 		m[name] = out
 	}
-	put("allOf", s.AllOf)
-	put("anyOf", s.AnyOf)
-	put("oneOf", s.OneOf)
+	put("allOf", s.AllOf, t.ref)
+	put("anyOf", s.AnyOf, t.ref)
+	put("oneOf", s.OneOf, t.whole)
 	if s.Not != nil {
-		m["not"] = t.ref(s.Not, inPlace)
+		m["not"] = t.whole(s.Not, inPlace)
 	}
 	if d := s.Discriminator; d != nil && d.PropertyName != "" {
 		list := s.OneOf

@@ -21,7 +21,8 @@ type unit struct {
 	branches int  // the most alternatives that one keyword has in it
 	marked   bool // a schema in it is judged as it was written
 	problems []string
-	err      error // it cannot be translated
+	whole    []*unit // nothing may be left out of these: a looser one refuses more
+	err      error   // it cannot be translated
 }
 
 var (
@@ -80,6 +81,11 @@ func (u *unit) verify() error {
 		if err == nil && v.cyclic(func(v *unit) []*unit { return v.inPlace }, nil) {
 			err = errSelfReference
 		}
+		for _, w := range v.whole {
+			if left := w.problemsOf(); err == nil && len(left) > 0 {
+				err = leftOut(left[0])
+			}
+		}
 	})
 	return err
 }
@@ -119,6 +125,23 @@ func (u *unit) problemsOf() []string {
 	var all []string
 	u.reach(func(v *unit) { all = append(all, v.problems...) })
 	return all
+}
+
+// whole translates a schema that must hold as it is. An alternative of oneOf from which
+// something was left out may match beside another one, and a condition or what `not`
+// excludes then speaks of values that it does not mean: they would be refused.
+func (t *translator) whole(r *openapi3.SchemaRef, inPlace bool) any {
+	problems, refs := len(t.u.problems), len(t.u.refs)
+	doc := t.ref(r, inPlace)
+	if len(t.u.problems) > problems {
+		t.failed(leftOut(t.u.problems[problems]))
+	}
+	t.u.whole = append(t.u.whole, t.u.refs[refs:]...)
+	return doc
+}
+
+func leftOut(problem string) error {
+	return fmt.Errorf("%s, and cannot be left out within oneOf, not, if or contains", problem)
 }
 
 func (t *translator) problem(format string, args ...any) {

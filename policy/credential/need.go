@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/apiguard/caddy-api-guard/inventory/spec"
 )
 
 // kind is how a security scheme's credential is sent.
@@ -41,10 +43,10 @@ func compareNeeds(a, b need) int {
 }
 
 func newNeed(ref *openapi3.SecuritySchemeRef, scopes []string, realm string, inBody bool) need {
-	if ref == nil || ref.Value == nil {
+	if spec.SchemeProblem(ref) != "" {
 		return need{}
 	}
-	s := ref.Value
+	s := ref.Value // of a known type, and a key in a known place
 	in := `realm=` + quote(realm)
 	switch strings.ToLower(s.Type) {
 	case "apikey":
@@ -54,16 +56,12 @@ func newNeed(ref *openapi3.SecuritySchemeRef, scopes []string, realm string, inB
 			n.kind, n.name = kindHeaderKey, http.CanonicalHeaderKey(s.Name)
 		case openapi3.ParameterInQuery:
 			n.kind = kindQueryKey
-		case openapi3.ParameterInCookie:
+		default: // a cookie
 			n.kind = kindCookieKey
-		default:
-			return need{}
 		}
 		return n
 	case "http":
 		switch scheme := strings.ToLower(s.Scheme); scheme {
-		case "":
-			return need{}
 		case "basic":
 			return need{kind: kindBasic, name: scheme, challenge: `Basic ` + in}
 		case "bearer":
@@ -78,10 +76,8 @@ func newNeed(ref *openapi3.SecuritySchemeRef, scopes []string, realm string, inB
 			n.challenge += `, scope=` + quote(strings.Join(scopes, " "))
 		}
 		return n
-	case "mutualtls":
+	default: // mutualTLS
 		return need{kind: kindCertificate, challenge: `MutualTLS ` + in}
-	default:
-		return need{}
 	}
 }
 

@@ -54,9 +54,11 @@ func (c Call) String() string { return c.method() + " " + c.Host + " " + c.Targe
 
 // Answer is what came back.
 type Answer struct {
-	Status int
-	Header http.Header
-	Body   []byte
+	Interim []int // statuses (1xx) that came before
+	Status  int
+	Header  http.Header
+	Body    []byte
+	Trailer http.Header // nil for none
 }
 
 // String is the answer in short, for messages.
@@ -65,7 +67,11 @@ func (a Answer) String() string {
 	if len(body) > 400 {
 		body = body[:400]
 	}
-	return fmt.Sprintf("%d %v %s", a.Status, a.Header, body)
+	text := fmt.Sprintf("%d %v %s", a.Status, a.Header, body)
+	if len(a.Trailer) > 0 {
+		text += fmt.Sprintf(" trailers %v", a.Trailer)
+	}
+	return text
 }
 
 // Do sends a call in some protocol. [Caddy.Do1], [Caddy.Do2] and [Caddy.Do3]
@@ -152,12 +158,34 @@ func (c *Caddy) raw(request []byte, method string) (Answer, error) {
 }
 
 func readAnswer(in *bufio.Reader, method string) (Answer, error) {
-	resp, err := http.ReadResponse(in, &http.Request{Method: method})
-	if err != nil {
-		return Answer{}, err
+	var interim []int
+	for {
+		resp, err := http.ReadResponse(in, &http.Request{Method: method})
+		if err != nil {
+			return Answer{Interim: interim}, err
+		}
+		if resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols {
+			interim = append(interim, resp.StatusCode)
+			continue
+		}
+		body, err := io.ReadAll(resp.Body)
+		return Answer{Interim: interim, Status: resp.StatusCode, Header: resp.Header, Body: body, Trailer: carried(resp.Trailer)}, err
 	}
-	body, err := io.ReadAll(resp.Body)
-	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}, err
+}
+
+// carried are the trailers that came: those that were announced alone have no value.
+func carried(trailer http.Header) http.Header {
+	var came http.Header
+	for name, values := range trailer {
+		if len(values) == 0 {
+			continue
+		}
+		if came == nil {
+			came = make(http.Header)
+		}
+		came[name] = values
+	}
+	return came
 }
 
 // KeepAlive sends many requests over one connection, one after another, and

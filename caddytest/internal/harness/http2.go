@@ -23,9 +23,11 @@ type HTTP2 struct {
 	block   bytes.Buffer
 	encoder *hpack.Encoder
 
-	last   uint32 // the stream opened last
-	window uint32 // what the peer lets us send yet, over all streams
-	opened map[uint32]*stream
+	begun   bool   // the peer has our settings
+	last    uint32 // the stream opened last
+	window  uint32 // what the peer lets us send yet, over all streams
+	initial uint32 // and on a new one
+	opened  map[uint32]*stream
 }
 
 // stream is an answer in the making.
@@ -40,30 +42,48 @@ type stream struct {
 const initialWindow = 65535
 
 // Dial2 opens an HTTP/2 connection to the TLS listener and names sni in the
-// handshake. The certificate is not checked: Caddy has just made it up.
+// handshake. The certificate is not checked: Caddy has just made it up. A connection on
+// which nothing was asked for yet is opened again when it ends: Go's server waits two
+// seconds for its settings, which a machine may stand still for.
 func (c *Caddy) Dial2(t testing.TB, sni string) *HTTP2 {
 	t.Helper()
-	var conn *tls.Conn
-	Await(t, "a TLS handshake for "+sni, func() (string, bool) { // Caddy serves before its certificates are made
-		var err error
-		conn, err = tls.Dial("tcp", c.HTTPS, &tls.Config{ServerName: sni, NextProtos: []string{"h2"}, InsecureSkipVerify: true})
-		return fmt.Sprint(err), err == nil
+	var h *HTTP2
+	Await(t, "an HTTP/2 connection for "+sni, func() (string, bool) { // Caddy serves before its certificates are made
+		conn, err := tls.Dial("tcp", c.HTTPS, &tls.Config{ServerName: sni, NextProtos: []string{"h2"}, InsecureSkipVerify: true})
+		if err != nil {
+			return err.Error(), false
+		}
+		if got := conn.ConnectionState().NegotiatedProtocol; got != "h2" {
+			t.Fatalf("dialling Caddy over TLS for %s: it chose %q, not h2", sni, got)
+		}
+		h = &HTTP2{conn: conn, framer: http2.NewFramer(conn, conn), window: initialWindow, initial: initialWindow, opened: make(map[uint32]*stream)}
+		h.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
+		h.encoder = hpack.NewEncoder(&h.block)
+		if err := h.begin(); err != nil {
+			h.Close()
+			return err.Error(), false
+		}
+		return "", true
 	})
-	t.Cleanup(func() { _ = conn.Close() })
-	if got := conn.ConnectionState().NegotiatedProtocol; got != "h2" {
-		t.Fatalf("dialling Caddy over TLS for %s: it chose %q, not h2", sni, got)
-	}
-	h := &HTTP2{conn: conn, framer: http2.NewFramer(conn, conn), window: initialWindow, opened: make(map[uint32]*stream)}
-	h.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
-	h.encoder = hpack.NewEncoder(&h.block)
+	t.Cleanup(h.Close)
+	return h
+}
+
+// begin sends the preface and settings, and waits until the peer has these.
+func (h *HTTP2) begin() error {
 	h.deadline()
-	if _, err := conn.Write([]byte(http2.ClientPreface)); err != nil {
-		t.Fatalf("sending the preface: %v", err)
+	if _, err := h.conn.Write([]byte(http2.ClientPreface)); err != nil {
+		return fmt.Errorf("sending the preface: %w", err)
 	}
 	if err := h.framer.WriteSettings(); err != nil {
-		t.Fatalf("sending settings: %v", err)
+		return fmt.Errorf("sending settings: %w", err)
 	}
-	return h
+	for !h.begun {
+		if err := h.step(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Do2 sends the call over HTTP/2 on a connection of its own. A stream that was
@@ -108,23 +128,49 @@ func (h *HTTP2) SendFields(t testing.TB, fields []hpack.HeaderField, body []byte
 	return id
 }
 
-// SendHead opens a stream with exactly these fields, and with no more to come
-// when end is set, and returns its number.
-func (h *HTTP2) SendHead(t testing.TB, fields []hpack.HeaderField, end bool) uint32 {
+// SendAll opens a stream with exactly these fields, the body and trailers behind it, and
+// returns its number.
+func (h *HTTP2) SendAll(t testing.TB, fields []hpack.HeaderField, body []byte, trailers ...hpack.HeaderField) uint32 {
 	t.Helper()
-	h.deadline()
+	id := h.SendHead(t, fields, false)
+	if len(body) > 0 {
+		if err := h.framer.WriteData(id, false, body); err != nil {
+			t.Fatalf("sending a body: %v", err)
+		}
+	}
+	h.encode(t, trailers)
+	err := h.framer.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: id, BlockFragment: h.block.Bytes(), EndHeaders: true, EndStream: true,
+	})
+	if err != nil {
+		t.Fatalf("sending trailers: %v", err)
+	}
+	return id
+}
+
+// encode makes a block of the fields.
+func (h *HTTP2) encode(t testing.TB, fields []hpack.HeaderField) {
+	t.Helper()
 	h.block.Reset()
 	for _, f := range fields {
 		if err := h.encoder.WriteField(f); err != nil {
 			t.Fatalf("encoding %v: %v", f, err)
 		}
 	}
+}
+
+// SendHead opens a stream with exactly these fields, and with no more to come
+// when end is set, and returns its number.
+func (h *HTTP2) SendHead(t testing.TB, fields []hpack.HeaderField, end bool) uint32 {
+	t.Helper()
+	h.deadline()
+	h.encode(t, fields)
 	id := h.last + 2
 	if h.last == 0 {
 		id = 1
 	}
 	h.last = id
-	h.opened[id] = &stream{window: initialWindow}
+	h.opened[id] = &stream{window: h.initial}
 	err := h.framer.WriteHeaders(http2.HeadersFrameParam{
 		StreamID: id, BlockFragment: h.block.Bytes(), EndHeaders: true, EndStream: end,
 	})
@@ -181,6 +227,29 @@ func (h *HTTP2) Await(t testing.TB, id uint32) (Answer, error) {
 	return s.answer, s.reset
 }
 
+// Talk reads the head of an answer and, when it is a 200, sends the word on its stream
+// and reads n bytes. The stream stays open.
+func (h *HTTP2) Talk(t testing.TB, id uint32, word []byte, n int) Answer {
+	t.Helper()
+	h.deadline()
+	s := h.opened[id]
+	until := func(enough func() bool) {
+		for !s.done && !enough() {
+			if err := h.step(); err != nil {
+				t.Fatalf("talking on a stream: %v", err)
+			}
+		}
+	}
+	until(func() bool { return s.answer.Status != 0 })
+	if s.answer.Status == http.StatusOK {
+		if err := h.framer.WriteData(id, false, word); err != nil {
+			t.Fatalf("talking on a stream: %v", err)
+		}
+		until(func() bool { return len(s.answer.Body) >= n })
+	}
+	return s.answer
+}
+
 // step reads one frame and does what it asks for.
 func (h *HTTP2) step() error {
 	frame, err := h.framer.ReadFrame()
@@ -194,6 +263,7 @@ func (h *HTTP2) step() error {
 		if !f.IsAck() {
 			return h.settings(f)
 		}
+		h.begun = true
 	case *http2.PingFrame:
 		if !f.IsAck() {
 			return h.framer.WritePing(true, f.Data)
@@ -242,21 +312,26 @@ func (h *HTTP2) step() error {
 func (h *HTTP2) settings(f *http2.SettingsFrame) error {
 	if size, ok := f.Value(http2.SettingInitialWindowSize); ok {
 		for _, s := range h.opened {
-			s.window += size - initialWindow
+			s.window += size - h.initial
 		}
+		h.initial = size
 	}
 	return h.framer.WriteSettingsAck()
 }
 
-// headers takes over a header block: interim ones (1xx) and trailers add
-// nothing but fields.
+// headers takes over a header block. One without a status has trailers.
 func (s *stream) headers(f *http2.MetaHeadersFrame) {
-	if status, err := strconv.Atoi(f.PseudoValue("status")); err == nil {
-		s.answer.Status = status
-		s.answer.Header = make(http.Header)
-	}
+	fields := make(http.Header)
 	for _, field := range f.RegularFields() {
-		s.answer.Header.Add(field.Name, field.Value)
+		fields.Add(field.Name, field.Value)
+	}
+	switch status, err := strconv.Atoi(f.PseudoValue("status")); {
+	case err != nil:
+		s.answer.Trailer = fields
+	case status < 200:
+		s.answer.Interim = append(s.answer.Interim, status)
+	default:
+		s.answer.Status, s.answer.Header = status, fields
 	}
 	s.done = s.done || f.StreamEnded()
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"net/url"
 	"testing"
 
@@ -31,7 +33,12 @@ func (c *Caddy) Do3(t testing.TB, call Call) Answer {
 		t.Fatalf("%v: reading the target: %v", call, err)
 	}
 	target.Scheme, target.Host = "https", call.Host
-	ctx, cancel := context.WithTimeout(context.Background(), exchangeTimeout)
+	var interim []int
+	ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{Got1xxResponse: func(code int, _ textproto.MIMEHeader) error {
+		interim = append(interim, code)
+		return nil
+	}})
+	ctx, cancel := context.WithTimeout(ctx, exchangeTimeout)
 	defer cancel()
 	req := (&http.Request{
 		Method: call.method(), URL: target, Host: call.Host, Header: make(http.Header), Proto: "HTTP/3",
@@ -69,5 +76,5 @@ func (c *Caddy) Do3(t testing.TB, call Call) Answer {
 	if err != nil {
 		t.Errorf("%v over HTTP/3: %v", call, err)
 	}
-	return Answer{Status: resp.StatusCode, Header: resp.Header, Body: body}
+	return Answer{Interim: interim, Status: resp.StatusCode, Header: resp.Header, Body: body, Trailer: carried(resp.Trailer)}
 }

@@ -58,6 +58,9 @@ type Upstream struct {
 	answer   func(Recorded) string
 }
 
+// HangUp at the end of an answer has the upstream close the connection behind it.
+const HangUp = "\x00(hang up)"
+
 // plainAnswer is what an upstream says that was not told otherwise.
 const plainAnswer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -171,13 +174,26 @@ func (u *Upstream) serve(conn net.Conn) {
 		if answer != nil {
 			text = answer(r)
 		}
+		text, last := strings.CutSuffix(text, HangUp)
 		if r.Method() == "HEAD" {
-			head, _, _ := strings.Cut(text, "\r\n\r\n")
-			text = head + "\r\n\r\n"
+			text = headOf(text)
 		}
-		if _, err := io.WriteString(conn, text); err != nil {
+		if _, err := io.WriteString(conn, text); err != nil || last {
 			return
 		}
+	}
+}
+
+// headOf is an answer without its content, and with the interim ones before it.
+func headOf(text string) string {
+	head := ""
+	for {
+		part, rest, _ := strings.Cut(text, "\r\n\r\n")
+		head += part + "\r\n\r\n"
+		if !strings.HasPrefix(part, "HTTP/1.1 1") {
+			return head
+		}
+		text = rest
 	}
 }
 

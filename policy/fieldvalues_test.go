@@ -1,4 +1,4 @@
-package apiguard
+package policy
 
 import (
 	"net/http"
@@ -10,15 +10,15 @@ import (
 // What was handed out belongs to a header for good: neither a later value nor what
 // a handler does to another header may change it.
 func TestValuesOfFieldsStayAsTheyWereHandedOut(t *testing.T) {
-	var f fieldValues
+	var f FieldValues
 	var headers []http.Header
 	for i := range 500 {
 		h := make(http.Header)
-		f.add(h, "Ratelimit", f.text([]byte(strconv.Itoa(i))))
+		f.Add(h, "Ratelimit", f.Text([]byte(strconv.Itoa(i))))
 		headers = append(headers, h)
 		if i%3 == 1 { // as Caddy's `header` does, and upstreams with a value of their own
 			h["Ratelimit"][0] = "replaced"
-			f.add(h, "Ratelimit", "second")
+			f.Add(h, "Ratelimit", "second")
 		}
 	}
 	for i, h := range headers {
@@ -30,7 +30,7 @@ func TestValuesOfFieldsStayAsTheyWereHandedOut(t *testing.T) {
 			t.Fatalf("header %d has %q, want %q", i, got, want)
 		}
 	}
-	if long := strings.Repeat("x", 3*valueText); f.text([]byte(long)) != long {
+	if long := strings.Repeat("x", 3*valueText); f.Text([]byte(long)) != long {
 		t.Error("a value longer than the room")
 	}
 }

@@ -1,4 +1,4 @@
-package apiguard
+package policy
 
 import (
 	"net/http"
@@ -10,17 +10,18 @@ const (
 	valueLists = 32      // and lists
 )
 
-// fieldValues makes the values of header fields without an allocation for each:
+// FieldValues makes the values of header fields without an allocation for each:
 // it asks for the room of many and hands it out piece by piece. No piece is handed
 // out again, since a header lives as long as whoever answers likes, and handlers
-// around this one may change its values in place.
-type fieldValues struct {
+// around a guard may change its values in place. The zero value is ready; it is not
+// safe for concurrent use.
+type FieldValues struct {
 	room  strings.Builder
 	lists []string
 }
 
-// text is a copy of a value.
-func (f *fieldValues) text(value []byte) string {
+// Text is a copy of a value.
+func (f *FieldValues) Text(value []byte) string {
 	if f.room.Cap()-f.room.Len() < len(value) {
 		f.room = strings.Builder{}
 		f.room.Grow(max(valueText, len(value)))
@@ -30,8 +31,8 @@ func (f *fieldValues) text(value []byte) string {
 	return f.room.String()[start:]
 }
 
-// list is a list of one value, without room for a second: who appends gets another.
-func (f *fieldValues) list(value string) []string {
+// List is a list of one value, without room for a second: who appends gets another.
+func (f *FieldValues) List(value string) []string {
 	if len(f.lists) == 0 {
 		f.lists = make([]string, valueLists)
 	}
@@ -41,11 +42,11 @@ func (f *fieldValues) list(value string) []string {
 	return one
 }
 
-// add adds a value to a field, whose name is in net/http's canonical form.
-func (f *fieldValues) add(h http.Header, name, value string) {
+// Add adds a value to a field, whose name is in net/http's canonical form.
+func (f *FieldValues) Add(h http.Header, name, value string) {
 	if before := h[name]; len(before) > 0 {
 		h[name] = append(before, value)
 		return
 	}
-	h[name] = f.list(value)
+	h[name] = f.List(value)
 }

@@ -1,0 +1,194 @@
+package apiguard
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+func isGRPC(h http.Header) bool {
+	return strings.HasPrefix(h.Get("Content-Type"), "application/grpc")
+}
+
+// call is an answer of gRPC or gRPC-Web. Its HTTP status is 200 whatever came of the
+// call: what did is its grpc-status, in the header when there is nothing else, else in
+// the trailers, which gRPC-Web writes as the last frame of the body.
+//
+// Until then, or until a first message, nobody knows whether upstream has let the call
+// pass. A message says that it has: what becomes of a stream later is another matter,
+// and it may go on for hours.
+type call struct {
+	meant bool // the answer is one
+	open  bool // nothing is known so far
+	text  bool // the body is in base64
+	kept  []byte
+}
+
+// maxTrailerFrame is how much of a body that begins with its trailers is looked at.
+const maxTrailerFrame = 8 << 10
+
+// callStatus is what an HTTP server would have answered for an answer's grpc-status, and
+// whether that is known by its header.
+func callStatus(h http.Header) (status int, known bool) {
+	if code := h["Grpc-Status"]; len(code) > 0 {
+		return statusOfCodes(code), true
+	}
+	return http.StatusOK, false
+}
+
+// statusOfCodes is that of a status that may stand there several times: clients take one
+// or another, and a wrong guess is to be one whichever they take.
+func statusOfCodes(codes []string) int {
+	for _, code := range codes {
+		if status := statusOfCode(code); status != http.StatusOK {
+			return status
+		}
+	}
+	return http.StatusOK
+}
+
+// statusOfCode is the HTTP status with the meaning of a status of gRPC, by the comments
+// of google.rpc.Code but for UNIMPLEMENTED: it is what gRPC's clients make of a 404, and
+// what a server says of a method that it does not have.
+func statusOfCode(code string) int {
+	n, err := strconv.ParseUint(code, 10, 8)
+	if err != nil || n >= uint64(len(statusesOfCodes)) {
+		return http.StatusInternalServerError // a client takes it for UNKNOWN
+	}
+	return statusesOfCodes[n]
+}
+
+var statusesOfCodes = [...]int{
+	0:  http.StatusOK,
+	1:  statusClientClosed, // CANCELLED
+	2:  http.StatusInternalServerError,
+	3:  http.StatusBadRequest,          // INVALID_ARGUMENT
+	4:  http.StatusGatewayTimeout,      // DEADLINE_EXCEEDED
+	5:  http.StatusNotFound,            // NOT_FOUND
+	6:  http.StatusConflict,            // ALREADY_EXISTS
+	7:  http.StatusForbidden,           // PERMISSION_DENIED
+	8:  http.StatusTooManyRequests,     // RESOURCE_EXHAUSTED
+	9:  http.StatusBadRequest,          // FAILED_PRECONDITION
+	10: http.StatusConflict,            // ABORTED
+	11: http.StatusBadRequest,          // OUT_OF_RANGE
+	12: http.StatusNotFound,            // UNIMPLEMENTED
+	13: http.StatusInternalServerError, // INTERNAL
+	14: http.StatusServiceUnavailable,  // UNAVAILABLE
+	15: http.StatusInternalServerError, // DATA_LOSS
+	16: http.StatusUnauthorized,        // UNAUTHENTICATED
+}
+
+// read looks at a piece of the body and returns what it says of the call.
+func (c *call) read(p []byte) (status int, known bool) {
+	if len(p) == 0 || len(c.kept) == maxTrailerFrame {
+		return 0, false
+	}
+	if !c.text && len(c.kept) == 0 && p[0]&trailerFrame == 0 {
+		return http.StatusOK, true // most of them
+	}
+	c.kept = append(c.kept, p[:min(len(p), maxTrailerFrame-len(c.kept))]...)
+	frame := c.kept
+	if c.text {
+		frame = decodeGroups(frame)
+	}
+	switch {
+	case len(frame) == 0:
+		return 0, false
+	case frame[0]&trailerFrame == 0:
+		return http.StatusOK, true
+	case len(frame) < frameHeader:
+		return 0, false
+	}
+	fields := frame[frameHeader:]
+	if n := binary.BigEndian.Uint32(frame[1:]); uint64(n) <= uint64(len(fields)) {
+		return trailerStatus(string(fields[:n]))
+	}
+	return 0, false
+}
+
+const (
+	trailerFrame = 0x80 // in the first byte of a frame of gRPC-Web
+	frameHeader  = 5
+)
+
+// trailerStatus is what the trailers in a frame say.
+func trailerStatus(fields string) (status int, known bool) {
+	for line := range strings.SplitSeq(fields, "\n") {
+		name, value, _ := strings.Cut(line, ":")
+		if strings.EqualFold(strings.TrimSpace(name), "grpc-status") {
+			if status = statusOfCode(strings.TrimSpace(value)); status != http.StatusOK {
+				return status, true
+			}
+			known = true
+		}
+	}
+	return status, known
+}
+
+// decodeGroups decodes base64, as far as it is whole. Each piece that a server writes
+// may have padding of its own.
+func decodeGroups(text []byte) (decoded []byte) {
+	var group [3]byte
+	for ; len(text) >= 4; text = text[4:] {
+		n, err := base64.StdEncoding.Decode(group[:], text[:4])
+		if err != nil {
+			return decoded
+		}
+		decoded = append(decoded, group[:n]...)
+	}
+	return decoded
+}
+
+// beginCall takes an answer of gRPC for one whose status is not known yet, unless its
+// header says it. What is coded on the way says nothing before its trailers.
+func (w *response) beginCall(h http.Header) (status int) {
+	status, known := callStatus(h)
+	w.call.meant = true
+	if !known {
+		w.call.open = true
+		w.call.text = strings.HasPrefix(h.Get("Content-Type"), "application/grpc-web-text")
+	}
+	return status
+}
+
+// onCall takes a piece of the body of a call of which nothing is known so far.
+func (w *response) onCall(p []byte) {
+	if isCoded(w.ResponseWriter.Header()) {
+		return
+	}
+	if status, known := w.call.read(p); known {
+		w.settleCall(status)
+	}
+}
+
+// endCall settles a call by its trailers, which the client has not got yet. One that
+// ends without a status was not answered, and its HTTP status says nothing of what there
+// is, unless there is something that cannot be read, or that nobody wanted.
+func (w *response) endCall() {
+	h := w.ResponseWriter.Header()
+	code := h["Grpc-Status"]
+	if len(code) == 0 {
+		code = h[http.TrailerPrefix+"Grpc-Status"]
+	}
+	if len(code) > 0 {
+		w.settleCall(statusOfCodes(code))
+		return
+	}
+	w.call.open = false
+	if w.tap.state == tapOff && !isCoded(h) {
+		w.status = 0
+	}
+	w.exchange.verdict.Unanswered()
+}
+
+func (w *response) settleCall(status int) {
+	x := w.exchange
+	w.call.open, w.status = false, status
+	x.settleAnswered(status)
+	if w.tap.state == tapOff && !x.judging() {
+		x.observe(status)
+		x.submitOpen()
+	}
+}
