@@ -1,6 +1,7 @@
 package apiguard
 
 import (
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
@@ -26,10 +27,15 @@ type inForce struct {
 }
 
 // compile reads the documents and makes what requests are judged by. Nothing that
-// runs is changed by it. When it fails it holds no document.
+// runs is changed by it. When it fails it holds no document. A panic on the way is an
+// error: a document that `watch` reads while Caddy runs must not end Caddy.
 func (app *App) compile() (_ *inForce, err error) {
 	now := &inForce{App: app, documents: newDocuments(app)}
 	defer func() {
+		if p := recover(); p != nil {
+			app.logger.Error("a defect of api_guard: report it with this entry", zap.Any("panic", p), zap.Stack("stack"))
+			err = fmt.Errorf("making the policy from the configuration and its documents failed: %v; this is a defect of api_guard: report it with the log's entry before this one", p)
+		}
 		if err != nil {
 			now.documents.release()
 			err = app.conceal(err)

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -172,6 +173,29 @@ func TestBrokenWatchedDocumentKeepsTheOneBeforeItAndSaysSo(t *testing.T) {
 	look()
 	if gaps := app.shared.inventory.Health().Gaps; len(gaps) != 0 {
 		t.Errorf("mended, and the gaps are %+v", gaps)
+	}
+}
+
+func TestADefectThatADocumentMeetsWhileCaddyRunsIsAnErrorNotAnEnd(t *testing.T) {
+	app, look, file, _ := watchedApp(t)
+	before, apis := app.now.Load(), app.API
+	app.API = append(slices.Clone(apis), nil) // nothing that a file of configuration can bring
+	rewrite(t, file, strings.Replace(smallDocument, "/things/", "/stuff/", 1))
+	look()
+	if app.now.Load() != before || statusOf(t, app, get("/v1/things/7")) != 200 {
+		t.Error("the document before it is not in force")
+	}
+	if gaps := app.shared.inventory.Health().Gaps; len(gaps) != 1 || gaps[0].Kind != inventory.GapDocument {
+		t.Errorf("the gaps are %+v", gaps)
+	}
+	if n := references(app); n != 1 {
+		t.Errorf("%d references to the document in force", n)
+	}
+	app.API = apis
+	rewrite(t, file, strings.Replace(smallDocument, "/things/", "/others/", 1))
+	look()
+	if statusOf(t, app, get("/v1/others/7")) != 200 {
+		t.Error("the next document is not in force")
 	}
 }
 
