@@ -6,17 +6,18 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/apiguard/caddy-api-guard/inventory"
 	"github.com/apiguard/caddy-api-guard/policy"
 )
 
 // limitList answers /api_guard/limits. It never lists keys: who is limited is
 // asked for one at a time.
 type limitList struct {
-	Items    any       `json:"items"`
-	Next     string    `json:"next"`
-	AsOf     time.Time `json:"as_of"`
-	Complete bool      `json:"complete"`
-	Gaps     []string  `json:"gaps"`
+	Items    any            `json:"items"`
+	Next     string         `json:"next"`
+	AsOf     inventory.Time `json:"as_of"`
+	Complete bool           `json:"complete"`
+	Gaps     []string       `json:"gaps"`
 }
 
 // limits answers without parameters with the limits in force, with limit and key
@@ -36,7 +37,7 @@ func (app *App) limits(r *http.Request) (any, error) {
 		}
 	}
 	limit, api, version := query.Get("limit"), query.Get("api"), query.Get("version")
-	list := limitList{AsOf: time.Now().UTC(), Complete: true, Gaps: []string{}}
+	list := limitList{AsOf: inventory.Time{Time: time.Now().UTC()}, Complete: true, Gaps: []string{}}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		if len(query) == 0 {

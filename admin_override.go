@@ -87,7 +87,7 @@ func (app *App) knowsTarget(o *Override) error {
 		}
 	}
 	if o.Limit != "" && !slices.Contains(now.LimitNames(), o.Limit) {
-		return fmt.Errorf("there is no limit %q", o.Limit)
+		return fmt.Errorf("there is no limit %q%s", o.Limit, nearly(o.Limit, now.LimitNames()))
 	}
 	return nil
 }

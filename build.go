@@ -146,7 +146,7 @@ func (app *App) checkOptions() error {
 	}
 	if inv := app.Inventory; inv != nil {
 		if inv.Retention != 0 && time.Duration(inv.Retention) < time.Hour {
-			return wrong("inventory.retention", "", "%s: write a duration of at least an hour, such as 90d", time.Duration(inv.Retention))
+			return wrong("inventory.retention", "", "%s: write a duration of at least an hour, such as 90d", ratelimit.Span(time.Duration(inv.Retention)))
 		}
 		if _, err := app.sampling(); err != nil {
 			return wrong("inventory.sample", "", "%w", err)

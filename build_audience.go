@@ -2,6 +2,7 @@ package apiguard
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -81,7 +82,7 @@ func (b *builder) audience(v *Version, at string) ([]policy.Audience, error) {
 			return nil, wrong(at+".audience", v.Source, "audience %s: in a version it names audiences; the mode of the rule stands in policy or in the api", name)
 		}
 		if !ok {
-			return nil, wrong(at+".audience", v.Source, "audience %q is not declared: add a line `audience %s <network>...` to api_guard", name, name)
+			return nil, wrong(at+".audience", v.Source, "audience %q is not declared%s: add a line `audience %s <network>...` to api_guard", name, nearly(name, slices.Sorted(maps.Keys(b.byAudience))), name)
 		}
 		if slices.Contains(v.Audience[:i], name) {
 			return nil, wrong(at+".audience", v.Source, "audience %q is named twice", name)

@@ -157,6 +157,14 @@ func (app *App) parties() []inventory.Party {
 }
 
 // exceptions checks the exceptions of a version.
+func integrationNames(app *App) []string {
+	var names []string
+	for _, in := range app.Integration {
+		names = append(names, in.Name)
+	}
+	return names
+}
+
 func (b *builder) exceptions(v *Version, limits []policy.Limit, at string) ([]policy.Exception, error) {
 	var out []policy.Exception
 	seen, limited := map[string]bool{}, map[string]string{}
@@ -169,7 +177,7 @@ func (b *builder) exceptions(v *Version, limits []policy.Limit, at string) ([]po
 			return nil, wrong(at+".consumer", e.Source, "exception %q has no consumer: write the name of an integration", e.Name)
 		}
 		if !slices.ContainsFunc(b.app.Integration, func(in *Integration) bool { return in.Name == e.Consumer }) {
-			return nil, wrong(at+".consumer", e.Source, "exception %q: consumer %q is no declared integration", e.Name, e.Consumer)
+			return nil, wrong(at+".consumer", e.Source, "exception %q: consumer %q is no declared integration%s", e.Name, e.Consumer, nearly(e.Consumer, integrationNames(b.app)))
 		}
 		rule := policy.RuleNone
 		if e.Rule != "" || len(e.Limit) == 0 {

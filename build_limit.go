@@ -70,7 +70,7 @@ func setRate(l *Limit, out, base *policy.Limit, at, source string) error {
 		return wrong(at+".rate", source, "%w", err)
 	}
 	if base != nil && base.Rate != 0 && float64(n)*base.Window.Seconds() > float64(base.Rate)*window.Seconds() {
-		return wrong(at+".rate", source, "limit %q: %s is looser than the inherited %d/%s, which holds too: write a tighter one or another name", l.Name, l.Rate, base.Rate, base.Window)
+		return wrong(at+".rate", source, "limit %q: %s is looser than the inherited %d/%s, which holds too: write a tighter one or another name", l.Name, l.Rate, base.Rate, ratelimit.Span(base.Window))
 	}
 	out.Rate, out.Window = n, window
 	return nil
@@ -145,7 +145,7 @@ func setPenalty(l *Limit, out, base *policy.Limit, at, source string) error {
 		return wrong(at+".penalty", source, "penalty %s: the longest is %dd", l.Penalty, int(ratelimit.MaxWindow.Hours()/24))
 	}
 	if base != nil && penalty < base.Penalty {
-		return wrong(at+".penalty", source, "limit %q: %s is looser than the inherited %s: write a longer one or another name", l.Name, l.Penalty, base.Penalty)
+		return wrong(at+".penalty", source, "limit %q: %s is looser than the inherited %s: write a longer one or another name", l.Name, l.Penalty, ratelimit.Span(base.Penalty))
 	}
 	out.Penalty = penalty
 	return nil
@@ -238,9 +238,13 @@ func checkArithmetic(l *policy.Limit, at, source string) error {
 		}
 		return nil
 	}
-	arithmetic := ratelimit.Limit{Name: l.Name, Rate: l.Rate, Window: l.Window, Burst: l.Burst, Algorithm: l.Algorithm, Penalty: l.Penalty}
+	arithmetic := ratelimit.Limit{Name: l.Name, Rate: l.Rate, Window: l.Window, Algorithm: l.Algorithm, Penalty: l.Penalty}
 	if err := arithmetic.Validate(); err != nil {
-		return wrong(at, source, "%w", err)
+		return wrong(at+".rate", source, "%w", err)
+	}
+	arithmetic.Burst = l.Burst
+	if err := arithmetic.Validate(); err != nil {
+		return wrong(at+".burst", source, "%w", err)
 	}
 	holds := l.Rate
 	if l.Burst != 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 	"github.com/apiguard/caddy-api-guard/inventory/spec/remote"
 	"github.com/apiguard/caddy-api-guard/policy"
+	"github.com/apiguard/caddy-api-guard/ratelimit"
 )
 
 func (b *builder) version(v *Version, at string) (*catalogue.Version, error) {
@@ -57,7 +58,7 @@ func (b *builder) version(v *Version, at string) (*catalogue.Version, error) {
 	}
 	for ref := range v.MultiSegment {
 		if !hasOperation(out.Documents, ref) {
-			return nil, wrong(at+".multi_segment", v.Source, "operation %q is in no document of version %q", ref, v.Name)
+			return nil, wrong(at+".multi_segment", v.Source, "operation %q is in no document of version %q%s", ref, v.Name, catalogue.Suggest(ref, out.Documents, ""))
 		}
 	}
 	return out, nil
@@ -236,9 +237,9 @@ func applyRules(to *policy.Rules, from *Rules, at, source string, floor bool) er
 		switch {
 		case value == 0:
 		case value < 0 || value > time.Hour:
-			return wrong(at+"."+t.field, source, "%s: write a duration of more than 0 and at most 1h, such as 10s", value)
+			return wrong(at+"."+t.field, source, "%s: write a duration of more than 0 and at most 1h, such as 10s", ratelimit.Span(value))
 		case floor && value > *t.to:
-			return wrong(at+"."+t.field, source, "%s is looser than the inherited %s: the policy is a floor", value, *t.to)
+			return wrong(at+"."+t.field, source, "%s is looser than the inherited %s: the policy is a floor", ratelimit.Span(value), ratelimit.Span(*t.to))
 		default:
 			*t.to = value
 		}

@@ -108,7 +108,8 @@ func (p *parser) block(at string, opts options, repeat ...string) error {
 		name := p.d.Val()
 		parse, ok := opts[name]
 		if !ok {
-			return p.d.Errf("unrecognized option %q%s: there are %s", name, belongs(name), strings.Join(slices.Sorted(maps.Keys(opts)), ", "))
+			known := slices.Sorted(maps.Keys(opts))
+			return p.d.Errf("unrecognized option %q%s: there are %s", name, meantOption(name, known), strings.Join(known, ", "))
 		}
 		if seen[name] && !slices.Contains(repeat, name) {
 			return p.d.Errf("%s is written twice: write it once, with several values behind each other where it takes them", name)
@@ -204,7 +205,7 @@ func (p *parser) duration(to *caddy.Duration) func() error {
 		}
 		parsed, err := caddy.ParseDuration(text)
 		if err != nil || parsed == 0 {
-			return p.d.Errf("%q is no duration: write one such as 10s", text)
+			return p.d.WrapErr(noDuration(text))
 		}
 		*to = caddy.Duration(parsed)
 		return nil

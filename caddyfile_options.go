@@ -42,6 +42,7 @@ func (p *parser) app(app *App) error {
 				return err
 			}
 			opts := p.rules(&app.Policy.Rules, "policy")
+			opts["unknown_host"] = p.one(&app.Policy.UnknownHost)
 			opts["format"] = func() error { return p.format(app.Policy) }
 			return p.block("policy", opts, "limit", "format")
 		},
@@ -92,7 +93,6 @@ func (p *parser) inventory(app *App) error {
 func (p *parser) rules(r *Rules, at string) options {
 	return options{
 		"target":        p.one(&r.Target),
-		"unknown_host":  p.one(&r.UnknownHost),
 		"unknown_route": p.one(&r.UnknownRoute),
 		"audience":      p.one(&r.Audience),
 		"lifecycle":     p.one(&r.Lifecycle),

@@ -1,6 +1,11 @@
 package apiguard
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
+)
 
 // places are the options of the blocks, for who writes one where it is none.
 var places = []struct {
@@ -9,8 +14,8 @@ var places = []struct {
 }{
 	{"api_guard", "api api_catalog audience body_memory cluster consumers coverage integration inventory lax_proxies max_document mode passthrough policy refusals table_slots type_base watch"},
 	{"policy", "audience credentials format headers lifecycle limit request response target unknown_host unknown_route upgrade"},
-	{"api", "audience credentials headers lifecycle limit owner purpose request response target unknown_host unknown_route upgrade version"},
-	{"version", "audience brownout credentials default deprecated docs environment exception headers hosts lifecycle limit multi_segment owner path request response select spec state successor sunset target unknown_host unknown_route upgrade upgrades"},
+	{"api", "audience credentials headers lifecycle limit owner purpose request response target unknown_route upgrade version"},
+	{"version", "audience brownout credentials default deprecated docs environment exception headers hosts lifecycle limit multi_segment owner path request response select spec state successor sunset target unknown_route upgrade upgrades"},
 	{"limit", "algorithm burst concurrency cost count headers key mode on_store_failure operations penalty protect quota rate"},
 	{"exception", "consumer limit reason rule until"},
 	{"inventory", "file page_size retention sample"},
@@ -19,6 +24,24 @@ var places = []struct {
 	{"passthrough", "hosts methods path reason"},
 	{"request", "body_idle_timeout body_timeout max_body status unknown_parameters"},
 	{"response", "max_body"},
+}
+
+// meantOption says what somebody may have meant by an option that is not one of known:
+// that of another block, or one of known that it is nearly.
+func meantOption(option string, known []string) string {
+	if where := belongs(option); where != "" {
+		return where
+	}
+	return nearly(option, known)
+}
+
+// nearly asks, within a message, for the known name that another one is nearly; nothing
+// where there is none.
+func nearly(name string, known []string) string {
+	if near := catalogue.Misspelt(name, known); near != "" {
+		return fmt.Sprintf(" (did you mean %s?)", near)
+	}
+	return ""
 }
 
 // belongs says into which blocks an option belongs, for a message that it does not

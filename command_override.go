@@ -102,7 +102,7 @@ func (in *invocation) noteOtherNodes() {
 func (in *invocation) tableOfOverrides(list []Override) error {
 	var rows [][]string
 	for _, o := range list {
-		rows = append(rows, []string{o.ID, o.Rule, o.Mode, strings.Join(strings.Fields(o.API+" "+o.Version+" "+o.Limit), " "), when(inventory.Time{Time: o.Until}), o.Reason})
+		rows = append(rows, []string{o.ID, o.Rule, o.Mode, strings.Join(strings.Fields(o.API+" "+o.Version+" "+o.Limit), " "), when(o.Until), o.Reason})
 	}
 	return in.table(columns("ID", "RULE", "MODE", "ONLY", "UNTIL", "REASON~"), rows)
 }

@@ -113,9 +113,7 @@ func (r *ResponseRule) UnmarshalJSON(data []byte) error {
 		return json.Unmarshal(data, &r.Mode)
 	}
 	type plain ResponseRule
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	return decoder.Decode((*plain)(r))
+	return readStrictly(data, (*plain)(r))
 }
 
 // UnmarshalJSON takes the object or the mode alone.
@@ -124,9 +122,7 @@ func (r *RequestRule) UnmarshalJSON(data []byte) error {
 		return json.Unmarshal(data, &r.Mode)
 	}
 	type plain RequestRule
-	decoder := json.NewDecoder(bytes.NewReader(data))
-	decoder.DisallowUnknownFields()
-	return decoder.Decode((*plain)(r))
+	return readStrictly(data, (*plain)(r))
 }
 
 // Limit is a rate limit. Its buckets belong to the API, whatever host, version,

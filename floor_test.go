@@ -313,7 +313,7 @@ func TestEveryRuleHoldsAtEveryDoor(t *testing.T) {
 			if (v.PolicyDigest != digest) != differs || (len(v.PolicyDiffers) > 0) != differs {
 				t.Errorf("%s: %s %v", v.Version, v.PolicyDigest, v.PolicyDiffers)
 			}
-			if differs && v.PolicyDiffers[0] != "limit fair of its own: 9 in 1m0s" {
+			if differs && v.PolicyDiffers[0] != "limit fair of its own: 9 in 1m" {
 				t.Errorf("%v", v.PolicyDiffers)
 			}
 		}

@@ -227,3 +227,31 @@ func TestAShortPlaceholderInAKeyIsEachClientsOwn(t *testing.T) {
 		}
 	}
 }
+
+// A policy's limit on METHOD /template binds in each API that has the operation, as an
+// API's own does: however a document calls the template's parameters.
+func TestALimitOfThePolicyBindsWhateverParametersAreCalled(t *testing.T) {
+	app := smallApp(t)
+	other := writeDocument(t, strings.ReplaceAll(smallDocument, "id", "number"))
+	app.API = append(app.API, &API{Name: "other", Version: []*Version{{Name: "v1", Hosts: []string{"other.example"}, Spec: []string{other}}}})
+	app.Policy = &Policy{Rules: Rules{Limit: []*Limit{
+		{Name: "braces", Rate: "5/1m", Operations: []string{"GET /things/{any}"}},
+		{Name: "head", Rate: "5/1m", Operations: []string{"HEAD /things/{id}"}},
+		{Name: "id", Rate: "5/1m", Operations: []string{"getThing", "GET /things/{id}"}},
+	}}}
+	bound := map[string]int{}
+	for _, l := range mustProvision(t, app).now.Load().policy.Limits() {
+		bound[l.Limit+" "+l.API]++
+	}
+	for _, name := range []string{"braces", "head", "id"} {
+		for _, api := range []string{"things", "other"} {
+			if bound[name+" "+api] != 1 {
+				t.Errorf("limit %s binds %d times in %s: %v", name, bound[name+" "+api], api, bound)
+			}
+		}
+	}
+	app.Policy.Limit = []*Limit{{Name: "post", Rate: "5/1m", Operations: []string{"POST /things/{id}"}}}
+	if _, err := provision(t, app); err == nil || !strings.Contains(err.Error(), "did you mean") {
+		t.Errorf("the twin with a method that no document has: %v", err)
+	}
+}

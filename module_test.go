@@ -141,6 +141,16 @@ func TestConfigurationErrorsNameTheField(t *testing.T) {
 		{"an operation that nobody has", func(a *App) {
 			a.API[0].Limit = []*Limit{{Name: "l", Rate: "1/m", Operations: []string{"getThings"}}}
 		}, "getThings"},
+		{"an operation of the policy that is nearly one", func(a *App) {
+			a.Policy = &Policy{Rules: Rules{Limit: []*Limit{{Name: "l", Rate: "1/m", Operations: []string{"getThng"}}}}}
+		}, `policy.limit[0]: limit "l": operation "getThng" is in no document of any API; did you mean getThing?`},
+		{"an operation of the policy that is like none", func(a *App) {
+			a.Policy = &Policy{Rules: Rules{Limit: []*Limit{{Name: "l", Rate: "1/m", Operations: []string{"somethingElseEntirely"}}}}}
+		}, `is in no document of any API: write an operationId or "METHOD /template"`},
+		{"a rate above all", func(a *App) { a.API[0].Limit = []*Limit{{Name: "l", Rate: "5/40d"}} }, "api[0].limit[0].rate: checking limit \"l\": window 40d is not between 1s and 31d"},
+		{"a burst that takes for ever", func(a *App) {
+			a.API[0].Limit = []*Limit{{Name: "l", Rate: "1/1d", Algorithm: "bucket", Burst: 40}}
+		}, "api[0].limit[0].burst: checking limit \"l\": burst 40 takes more than 31d to refill at 1 per 1d"},
 		{"burst for a window", func(a *App) { a.API[0].Limit = []*Limit{{Name: "l", Rate: "1/m", Burst: 3}} }, "api[0].limit[0].burst"},
 		{"a looser limit of the same name", func(a *App) {
 			a.API[0].Limit = []*Limit{{Name: "l", Rate: "1/m"}}
@@ -158,6 +168,9 @@ func TestConfigurationErrorsNameTheField(t *testing.T) {
 		{"multi_segment of an unknown operation", func(a *App) {
 			a.API[0].Version[0].MultiSegment = map[string][]string{"getX": {"id"}}
 		}, "api[0].version[0].multi_segment"},
+		{"multi_segment of a misspelt operation", func(a *App) {
+			a.API[0].Version[0].MultiSegment = map[string][]string{"getThng": {"id"}}
+		}, `"getThng" is in no document of version "v1"; did you mean getThing?`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			app := smallApp(t)

@@ -12,7 +12,9 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/apiguard/caddy-api-guard/inventory"
 	"github.com/apiguard/caddy-api-guard/policy"
+	"github.com/apiguard/caddy-api-guard/ratelimit"
 )
 
 const (
@@ -29,12 +31,12 @@ type Override struct {
 	Rule string `json:"rule"`
 	Mode string `json:"mode"` // enforce, monitor or off
 	// API, Version and Limit narrow it down; empty: all.
-	API     string    `json:"api"`
-	Version string    `json:"version"` // needs API
-	Limit   string    `json:"limit"`   // needs the rule limit
-	Reason  string    `json:"reason"`  // why; 1 to 500 bytes
-	Since   time.Time `json:"since"`   // when it was set, UTC
-	Until   time.Time `json:"until"`   // Since and the ttl, 1 s to 24 h; it holds before that
+	API     string         `json:"api"`
+	Version string         `json:"version"` // needs API
+	Limit   string         `json:"limit"`   // needs the rule limit
+	Reason  string         `json:"reason"`  // why; 1 to 500 bytes
+	Since   inventory.Time `json:"since"`   // when it was set, UTC
+	Until   inventory.Time `json:"until"`   // Since and the ttl, 1 s to 24 h; it holds before that
 }
 
 // overrides are those in force. Requests read them without a lock; a reload does
@@ -83,7 +85,7 @@ func (o *overrides) add(entry Override, ttl time.Duration) (Override, error) {
 	case len(entry.Reason) > maxOverrideWords:
 		return entry, fmt.Errorf("reason has %d bytes, at most %d are kept", len(entry.Reason), maxOverrideWords)
 	case ttl < time.Second || ttl > maxOverrideTTL:
-		return entry, fmt.Errorf("ttl %s: write one from 1s to 24h, such as 15m; what is to last longer belongs into the configuration", ttl)
+		return entry, fmt.Errorf("ttl %s: write one from 1s to 24h, such as 15m; what is to last longer belongs into the configuration", ratelimit.Span(ttl))
 	case entry.Version != "" && entry.API == "":
 		return entry, fmt.Errorf("version %q without an api: name the api too", entry.Version)
 	case entry.Limit != "" && rule != policy.RuleLimit:
@@ -98,9 +100,9 @@ func (o *overrides) add(entry Override, ttl time.Duration) (Override, error) {
 		return entry, errManyOverrides
 	}
 	now := o.now()
-	entry.ID, entry.Since, entry.Until = strings.ToLower(rand.Text()[:16]), now.UTC(), now.Add(ttl).UTC()
+	entry.ID, entry.Since, entry.Until = strings.ToLower(rand.Text()[:16]), inventory.Time{Time: now.UTC()}, inventory.Time{Time: now.Add(ttl).UTC()}
 	o.listed = append(o.listed, entry)
-	o.rules = append(o.rules, policy.Override{Rule: rule, Mode: mode, API: entry.API, Version: entry.Version, Limit: entry.Limit, Until: entry.Until})
+	o.rules = append(o.rules, policy.Override{Rule: rule, Mode: mode, API: entry.API, Version: entry.Version, Limit: entry.Limit, Until: entry.Until.Time})
 	o.timers = append(o.timers, time.AfterFunc(ttl, func() { o.end(entry.ID, "its time is over") }))
 	o.publish()
 	o.logger().Warn("a rule is overridden", append(overrideFields(entry), zap.Duration("ttl", ttl))...)
@@ -140,7 +142,7 @@ func (o *overrides) list() []Override {
 	now := o.now()
 	list := []Override{}
 	for _, e := range o.listed {
-		if now.Before(e.Until) {
+		if now.Before(e.Until.Time) {
 			list = append(list, e)
 		}
 	}
@@ -159,6 +161,6 @@ func (o *overrides) close() {
 func overrideFields(e Override) []zap.Field {
 	return []zap.Field{
 		zap.String("id", e.ID), zap.String("rule", e.Rule), zap.String("mode", e.Mode), zap.String("api", e.API),
-		zap.String("version", e.Version), zap.String("limit", e.Limit), zap.Time("until", e.Until), zap.String("reason", e.Reason),
+		zap.String("version", e.Version), zap.String("limit", e.Limit), zap.Time("until", e.Until.Time), zap.String("reason", e.Reason),
 	}
 }

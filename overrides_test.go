@@ -20,7 +20,7 @@ func TestAnOverrideEndsByItself(t *testing.T) {
 		core, logs := observer.New(zap.InfoLevel)
 		o := newOverrides(func() *zap.Logger { return zap.New(core) })
 		added, err := o.add(monitorRequest(), 15*time.Minute)
-		if err != nil || added.ID == "" || added.Until.Sub(added.Since) != 15*time.Minute {
+		if err != nil || added.ID == "" || added.Until.Sub(added.Since.Time) != 15*time.Minute {
 			t.Fatalf("%+v, %v", added, err)
 		}
 		time.Sleep(15*time.Minute - 1)

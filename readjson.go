@@ -24,24 +24,47 @@ func (app *App) UnmarshalJSON(text []byte) error {
 		}
 	}
 	type plain App
-	err := caddy.StrictUnmarshalJSON(text, (*plain)(app))
+	if err := readStrictly(text, (*plain)(app)); err != nil {
+		return err
+	}
+	return noNulls(reflect.ValueOf(app).Elem(), "")
+}
+
+// readStrictly reads JSON into a struct. An error names the field by its path from there.
+func readStrictly[T any](text []byte, to *T) error {
+	err := caddy.StrictUnmarshalJSON(text, to)
 	if err == nil {
-		return noNulls(reflect.ValueOf(app).Elem(), "")
+		return nil
 	}
 	var where *json.SemanticError
-	if !errors.As(json.Unmarshal(text, new(plain), json.RejectUnknownMembers(true)), &where) || where.JSONPointer == "" {
+	if !errors.As(json.Unmarshal(text, new(T), json.RejectUnknownMembers(true), durations), &where) || where.JSONPointer == "" {
 		return err
 	}
 	at := fieldPath(where.JSONPointer)
+	var within *fieldError
+	var duration noDuration
 	switch {
+	case errors.As(where.Err, &within): // of a rule, which is read on its own
+		return wrong(at+"."+within.path, "", "%w", within.err)
 	case errors.Is(where.Err, json.ErrUnknownName):
-		return wrong(at, "", "unrecognized option: there are %s", strings.Join(fieldNames(where.GoType), ", "))
+		known := fieldNames(where.GoType)
+		return wrong(at, "", "unrecognized option%s: there are %s", meantOption(where.JSONPointer.LastToken(), known), strings.Join(known, ", "))
+	case errors.As(where.Err, &duration):
+		return wrong(at, "", "%w", duration)
 	case where.JSONKind != 0 && where.Err == nil:
 		return wrong(at, "", "%s stands where there should be %s", kindName(where.JSONKind), typeName(where.GoType))
 	default:
 		return wrong(at, "", "%w", err)
 	}
 }
+
+// durations reads them as Caddy does, with errors that say what is wrong and what to write.
+var durations = json.WithUnmarshalers(json.UnmarshalFunc(func(text []byte, to *caddy.Duration) error {
+	if to.UnmarshalJSON(text) != nil {
+		return noDuration(strings.Trim(string(text), `"`))
+	}
+	return nil
+}))
 
 // noNulls tells of a null where a list has its members: an api, a limit.
 func noNulls(v reflect.Value, at string) error {
@@ -99,6 +122,9 @@ func fieldNames(t reflect.Type) []string {
 		case field.IsExported() && name != "source":
 			names = append(names, name)
 		}
+	}
+	if t == reflect.TypeFor[API]() || t == reflect.TypeFor[Version]() {
+		names = slices.DeleteFunc(names, func(name string) bool { return name == "unknown_host" })
 	}
 	slices.Sort(names)
 	return slices.Compact(names) // a version's audience hides that of the rules

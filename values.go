@@ -32,6 +32,13 @@ func (s *Size) UnmarshalJSON(data []byte) error {
 	return err
 }
 
+// noDuration is the error about a text that should be a duration.
+type noDuration string
+
+func (e noDuration) Error() string {
+	return fmt.Sprintf("%q is no duration: write a number and a unit, such as 10s, 5m or 90d", string(e))
+}
+
 const maxSize = 1 << 40
 
 func parseSize(s string) (Size, error) {

@@ -45,8 +45,8 @@ func TestAnOptionInAWrongPlaceIsToldWhereItBelongs(t *testing.T) {
 	of := map[string][]string{}
 	for _, block := range slices.Sorted(maps.Keys(guardBlocks)) {
 		says, options := unrecognized(t, block, "nonsense")
-		if strings.Contains(says, "belongs") {
-			t.Errorf("nonsense belongs nowhere: %s", says)
+		if strings.Contains(says, "belongs") || strings.Contains(says, "mean") {
+			t.Errorf("nonsense belongs nowhere, and is like nothing: %s", says)
 		}
 		of[block] = options
 		for _, option := range options {
@@ -70,5 +70,41 @@ func TestAnOptionInAWrongPlaceIsToldWhereItBelongs(t *testing.T) {
 				t.Errorf("%s in %s: told %q, it is one of %q", option, block, says, right)
 			}
 		}
+	}
+}
+
+// A typing error is told what it is nearly: a letter twice, one left out, - for _.
+func TestAMisspeltOptionIsToldTheNearest(t *testing.T) {
+	t.Parallel()
+	for block := range guardBlocks {
+		_, options := unrecognized(t, block, "nonsense")
+		for _, option := range options {
+			for _, typed := range []string{option[:2] + option[1:], option[:len(option)-1], strings.ToUpper(option), strings.ReplaceAll(option, "_", "-")} {
+				if slices.Contains(options, typed) {
+					continue
+				}
+				says, _ := unrecognized(t, block, typed)
+				if strings.Contains(says, ", which belongs into ") {
+					continue // consumer is an option of another block
+				}
+				if !strings.HasSuffix(says, fmt.Sprintf("%q (did you mean %s?)", typed, option)) {
+					t.Errorf("%s for %s in %s: told %q", typed, option, block, says)
+				}
+			}
+		}
+	}
+}
+
+// A host that nobody declared belongs to no API, and so does the rule about it.
+func TestTheRuleAboutUnknownHostsIsNoOptionOfAnAPI(t *testing.T) {
+	t.Parallel()
+	for _, block := range []string{"api", "version"} {
+		says, options := unrecognized(t, block, "unknown_host enforce")
+		if slices.Contains(options, "unknown_host") || !slices.Contains(options, "unknown_route") || !strings.HasSuffix(says, "which belongs into policy") {
+			t.Errorf("in %s: %s: there are %q", block, says, options)
+		}
+	}
+	if _, options := unrecognized(t, "policy", "nonsense"); !slices.Contains(options, "unknown_host") {
+		t.Errorf("policy has %q", options)
 	}
 }

@@ -393,7 +393,7 @@ func TestAnExceptionThatEndedAndAPolicyThatDiffersAreFound(t *testing.T) {
 	until := noon.Add(time.Hour)
 	s.Activate(s.Bind(s.cat, VersionMeta{
 		API: "orders", Version: "v2",
-		Differs:    []string{"request is off, and enforce in the api", "limit x of its own: 5 in 1m0s"},
+		Differs:    []string{"request is off, and enforce in the api", "limit x of its own: 5 in 1m"},
 		Exceptions: []Exception{{Name: "import", Until: until}, {Name: "later", Until: until.Add(time.Hour)}},
 	}))
 	evidence := func(kind string) string {
@@ -412,7 +412,7 @@ func TestAnExceptionThatEndedAndAPolicyThatDiffersAreFound(t *testing.T) {
 		}
 		return ""
 	}
-	if got := evidence("policy-differs"); got != "request is off, and enforce in the api; limit x of its own: 5 in 1m0s." {
+	if got := evidence("policy-differs"); got != "request is off, and enforce in the api; limit x of its own: 5 in 1m." {
 		t.Errorf("%q", got)
 	}
 	s.clock.advance(time.Hour - 1)

@@ -85,7 +85,7 @@ func (p *Policy) Differences(api *catalogue.API, v *catalogue.Version) []string 
 func amountOf(l *ratelimit.Limit) string {
 	switch {
 	case l.Window > 0:
-		return fmt.Sprintf("%d in %s", l.Rate, l.Window)
+		return fmt.Sprintf("%d in %s", l.Rate, ratelimit.Span(l.Window))
 	case l.Algorithm == ratelimit.Quota:
 		return fmt.Sprintf("%d a %s", l.Rate, l.Period)
 	default:

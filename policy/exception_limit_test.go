@@ -57,7 +57,7 @@ func TestAnExceptionSetsALimitForItsConsumerItsVersionAndItsTime(t *testing.T) {
 		t.Errorf("the list of limits does not tell of it: %+v", list)
 	}
 	api := f.Catalogue().APIs[0]
-	if differs := strings.Join(f.Differences(api, api.Versions[2]), "; "); !strings.Contains(differs, "exception more: limit each is 4 in 1h0m0s for acme until 2026-07-01") {
+	if differs := strings.Join(f.Differences(api, api.Versions[2]), "; "); !strings.Contains(differs, "exception more: limit each is 4 in 1h for acme until 2026-07-01") {
 		t.Errorf("the differences do not tell of it: %s", differs)
 	}
 	other := allowance(t, Exception{Limits: []Limit{{Name: "each", Rate: 5, Window: time.Hour}}})

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/apiguard/caddy-api-guard/ratelimit"
 )
@@ -68,7 +67,7 @@ func (e *listed) entry() LimitEntry {
 		out.Key = append(out.Key, part.String())
 	}
 	if l.Rate != 0 {
-		out.Rate = strconv.Itoa(l.Rate) + "/" + shortDuration(l.Window)
+		out.Rate = strconv.Itoa(l.Rate) + "/" + ratelimit.Span(l.Window)
 		out.Algorithm, out.Count = l.Algorithm.String(), l.Count.String()
 		if l.Algorithm == ratelimit.Bucket {
 			out.Burst = capacityOf(&e.bounds[0].arithmetic)
@@ -84,21 +83,9 @@ func (e *listed) entry() LimitEntry {
 		out.Statuses = l.Failures
 	}
 	if l.Penalty != 0 {
-		out.Penalty = shortDuration(l.Penalty)
+		out.Penalty = ratelimit.Span(l.Penalty)
 	}
 	return out
-}
-
-// shortDuration leaves out the zeros that time.Duration writes: 1m, not 1m0s.
-func shortDuration(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }
 
 // Bucket is what one key has used of one limit. Times are seconds.

@@ -122,7 +122,7 @@ func New(cfg Config) (*Policy, error) {
 			return nil, err
 		}
 	}
-	if err := bindings.unresolved(cfg.Limits); err != nil {
+	if err := bindings.unresolved(cfg.Limits, cfg.APIs); err != nil {
 		return nil, err
 	}
 	declared := make([]*catalogue.API, len(cfg.APIs))
@@ -392,7 +392,7 @@ func (bs *bindings) known(api *catalogue.API, refs []string) []string {
 		documented = documented || len(v.Documents) > 0
 	}
 	for _, ref := range refs {
-		if !documented && strings.Contains(ref, " /") || slices.ContainsFunc(api.Versions, func(v *catalogue.Version) bool { return names(v.Documents, ref) }) {
+		if !documented && strings.Contains(ref, " /") || slices.ContainsFunc(api.Versions, func(v *catalogue.Version) bool { return catalogue.Describe(v.Documents, ref) }) {
 			out = append(out, ref)
 			if bs.resolved == nil {
 				bs.resolved = make(map[string]bool)
@@ -403,25 +403,21 @@ func (bs *bindings) known(api *catalogue.API, refs []string) []string {
 	return out
 }
 
-func names(documents []*spec.Document, ref string) bool {
-	for _, d := range documents {
-		for _, op := range d.Operations {
-			if op.ID == ref || op.Method+" "+op.Template == ref {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // unresolved is an error when an operation of a policy-wide limit is in no API.
-func (bs *bindings) unresolved(limits []Limit) error {
+func (bs *bindings) unresolved(limits []Limit, apis []API) error {
 	for i := range limits {
 		for _, ref := range limits[i].Operations {
-			if !bs.resolved[ref] {
-				return &catalogue.Error{Limit: limits[i].Name,
-					Err: fmt.Errorf("operation %q is in no document of any API: write an operationId or \"METHOD /template\" as a document has it", ref)}
+			if bs.resolved[ref] {
+				continue
 			}
+			var documents []*spec.Document
+			for _, api := range apis {
+				for _, v := range api.Declared.Versions {
+					documents = append(documents, v.Documents...)
+				}
+			}
+			return &catalogue.Error{Limit: limits[i].Name, Err: fmt.Errorf("operation %q is in no document of any API%s", ref,
+				catalogue.Suggest(ref, documents, `: write an operationId or "METHOD /template" as a document has it`))}
 		}
 	}
 	return nil

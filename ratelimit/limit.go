@@ -127,11 +127,11 @@ func (l *Limit) Validate() error {
 	case l.Algorithm == Quota && (l.Window != 0 || l.Burst != 0):
 		return fmt.Errorf("checking limit %q: window and burst have no meaning for a quota; remove them", l.Name)
 	case l.Penalty != 0 && (l.Penalty < MinWindow || l.Penalty > MaxWindow):
-		return fmt.Errorf("checking limit %q: penalty %s is not between %s and %s", l.Name, l.Penalty, MinWindow, MaxWindow)
+		return fmt.Errorf("checking limit %q: penalty %s is not between %s and %s", l.Name, Span(l.Penalty), Span(MinWindow), Span(MaxWindow))
 	case l.Algorithm == Quota:
 		return nil
 	case l.Window < MinWindow || l.Window > MaxWindow:
-		return fmt.Errorf("checking limit %q: window %s is not between %s and %s", l.Name, l.Window, MinWindow, MaxWindow)
+		return fmt.Errorf("checking limit %q: window %s is not between %s and %s", l.Name, Span(l.Window), Span(MinWindow), Span(MaxWindow))
 	case l.Window%time.Millisecond != 0:
 		return fmt.Errorf("checking limit %q: window %s is not a whole number of milliseconds", l.Name, l.Window)
 	case l.Algorithm == Window && l.Burst != 0:
@@ -140,7 +140,7 @@ func (l *Limit) Validate() error {
 		return fmt.Errorf("checking limit %q: burst %d is not between 1 and %d; leave it out for the rate", l.Name, l.Burst, MaxRate)
 	case l.Algorithm == Bucket && !l.refills():
 		return fmt.Errorf("checking limit %q: burst %d takes more than %s to refill at %d per %s; use a smaller burst or a higher rate",
-			l.Name, l.Burst, MaxWindow, l.Rate, l.Window)
+			l.Name, l.Burst, Span(MaxWindow), l.Rate, Span(l.Window))
 	}
 	return nil
 }

@@ -109,6 +109,30 @@ func (b *builder) resolve(api *API, ref string) ([]boundOperation, error) {
 	return found, nil
 }
 
+// Describe reports whether one of the documents has the operation that a reference
+// names, as a binding finds it: parameters of a template may have other names.
+func Describe(documents []*spec.Document, ref string) bool {
+	method, path, pair := splitReference(ref)
+	written, err := spec.ParseTemplate(path)
+	if pair && err != nil {
+		return false
+	}
+	for _, d := range documents {
+		for _, op := range d.Operations {
+			if !pair {
+				if op.ID == ref {
+					return true
+				}
+			} else if sameMethod(method, op.Method) {
+				if t, err := spec.ParseTemplate(op.Template, op.MultiSegment...); err == nil && singleShape(t) == written.Shape() {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 // documented reports whether any version has a document.
 func (a *API) documented() bool {
 	return slices.ContainsFunc(a.Versions, func(v *Version) bool { return len(v.Documents) > 0 })
@@ -133,29 +157,23 @@ func splitReference(ref string) (method, path string, ok bool) {
 }
 
 func (b *builder) unresolved(apis []*API, ref string) error {
-	var names, known []string
+	var names []string
+	var documents []*spec.Document
+	described := false
 	for _, api := range apis {
 		names = append(names, fmt.Sprintf("%q", api.Name))
 		for _, v := range api.Versions {
-			for _, doc := range v.Documents {
-				for _, op := range doc.Operations {
-					if op.ID != "" {
-						known = append(known, op.ID)
-					}
-					known = append(known, op.Method+" "+op.Template)
-				}
-			}
+			documents = append(documents, v.Documents...)
 		}
 	}
+	for _, d := range documents {
+		described = described || len(d.Operations) > 0
+	}
 	where := "API " + strings.Join(names, ", ")
-	if len(known) == 0 {
+	if !described {
 		return fmt.Errorf("no document of %s describes the operation %q; without documents, name it as `METHOD /template`", where, ref)
 	}
-	near := nearest(ref, known)
-	if len(near) == 0 {
-		return fmt.Errorf("no document of %s has the operation %q; name an operationId or `METHOD /template` without the base path", where, ref)
-	}
-	return fmt.Errorf("no document of %s has the operation %q; did you mean %s?", where, ref, strings.Join(near, " or "))
+	return fmt.Errorf("no document of %s has the operation %q%s", where, ref, Suggest(ref, documents, "; name an operationId or `METHOD /template` without the base path"))
 }
 
 // compileGuard builds the trees of an API's bindings.

@@ -4,10 +4,30 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/apiguard/caddy-api-guard/inventory/spec"
 )
 
 // maxSuggestions is how many names an error proposes.
 const maxSuggestions = 3
+
+// Suggest ends an error about an operation that no document has, with those that are
+// most like it; where none is, with otherwise.
+func Suggest(ref string, documents []*spec.Document, otherwise string) string {
+	var known []string
+	for _, d := range documents {
+		for _, op := range d.Operations {
+			if op.ID != "" {
+				known = append(known, op.ID)
+			}
+			known = append(known, op.Method+" "+op.Template)
+		}
+	}
+	if near := nearest(ref, known); len(near) > 0 {
+		return "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return otherwise
+}
 
 // nearest are the names most like a name that does not exist, the likest first;
 // none where nothing is like it.
@@ -36,13 +56,15 @@ func nearest(name string, known []string) []string {
 }
 
 // Misspelt is the known name that one is meant to be which has at most two letters too
-// many, too few or wrong; empty where there is none. Case is none, and _ is -.
+// many, too few or wrong, and no more than half of them; empty where there is none. Case
+// is none, and _ is -.
 func Misspelt(name string, known []string) string {
-	const most = 2
-	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
+	plain := strings.NewReplacer("_", "-").Replace
+	name = plain(strings.ToLower(name))
+	most := min(2, len(name)/2)
 	best, least := "", most+1
 	for _, k := range known {
-		if d := edits(name, k, most); d < least {
+		if d := edits(name, plain(strings.ToLower(k)), most); d < least {
 			best, least = k, d
 		}
 	}
