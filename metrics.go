@@ -54,6 +54,8 @@ var (
 		"Failures of the inventory's store, and of what a cluster's Redis is asked.", nil, nil)
 	descFeed = prometheus.NewDesc("caddy_api_guard_feed_dropped_total",
 		"Changes of the inventory that the feed or a slow event handler dropped.", nil, nil)
+	descUnsampled = prometheus.NewDesc("caddy_api_guard_samples_dropped_total",
+		"Requests that were chosen to be looked at in full and were not, since too many were at once.", nil, nil)
 	descBodies = prometheus.NewDesc("caddy_api_guard_held_body_bytes",
 		"Bytes of bodies that are held to be judged at this moment; body_memory is their ceiling.", nil, nil)
 	descEvicted = prometheus.NewDesc("caddy_api_guard_limit_evicted_debt_total",
@@ -181,7 +183,7 @@ func (c *counting) uncheck(reason string) {
 
 // Describe implements prometheus.Collector.
 func (m *metrics) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descRequests, descLimits, descRoutes, descVersion, descSunset, descStore, descFeed, descBodies, descEvicted, descUntold, descUnchecked} {
+	for _, d := range []*prometheus.Desc{descRequests, descLimits, descRoutes, descVersion, descSunset, descStore, descFeed, descUnsampled, descBodies, descEvicted, descUntold, descUnchecked} {
 		ch <- d
 	}
 }
@@ -219,6 +221,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	counter(descEvicted, m.shared.table.EvictedDebt())
 	counter(descUntold, m.shared.fleet.untold())
 	counter(descFeed, m.shared.inventory.Health().FeedDropped+m.eventsDropped.Load())
+	counter(descUnsampled, m.shared.inventory.Unsampled())
 	ch <- prometheus.MustNewConstMetric(descBodies, prometheus.GaugeValue, float64(m.shared.bodies.held.Load()))
 	for state, n := range m.shared.inventory.StateCounts() {
 		ch <- prometheus.MustNewConstMetric(descRoutes, prometheus.GaugeValue, float64(n), string(state))

@@ -28,6 +28,7 @@ var promisedMetrics = map[string]string{
 	"caddy_api_guard_version_sunset_timestamp_seconds": "api,version",
 	"caddy_api_guard_store_failures_total":             "",
 	"caddy_api_guard_feed_dropped_total":               "",
+	"caddy_api_guard_samples_dropped_total":            "",
 	"caddy_api_guard_limit_untold_debt_total":          "",
 	"caddy_api_guard_unchecked_total":                  "reason",
 }

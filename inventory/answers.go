@@ -190,6 +190,7 @@ type Health struct {
 	Running      bool   `json:"running"`       // observations are being recorded
 	Queued       int    `json:"queued"`        // observations waiting to be recorded
 	Dropped      uint64 `json:"dropped"`       // observations dropped, the queue was full
+	Unsampled    uint64 `json:"unsampled"`     // requests chosen to be looked at in full that were not, for want of room
 	FeedDropped  uint64 `json:"feed_dropped"`  // events dropped, over 10 a second
 	Routes       int    `json:"routes"`        // undocumented routes held, refused and scanned ones apart
 	RefusedScans int    `json:"refused_scans"` // refused and scanned routes held

@@ -16,7 +16,6 @@ import (
 // sample has a request without a document looked at in full.
 func (s *scene) sample(m *catalogue.Match, method, path, query string, header http.Header, body, answerType, answer string, status int) {
 	s.t.Helper()
-	s.running.Store(true)
 	s.Sample(Sampling{Share: 1, PerMinute: 10_000})
 	o := s.at(answered(status))
 	o.BodyLength = int64(len(answer))

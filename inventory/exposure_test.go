@@ -29,7 +29,6 @@ type exchanged struct {
 // sampled lets the inventory look at an exchange with a documented operation.
 func (s *scene) sampled(route int, x exchanged) {
 	s.t.Helper()
-	s.running.Store(true)
 	s.Sample(Sampling{Share: 1, PerMinute: 1000})
 	r := s.cat.Routes[route]
 	m := &catalogue.Match{Outcome: catalogue.Found, Host: r.Hosts[0], API: r.API, Version: r.Version, Route: r}

@@ -99,6 +99,7 @@ func (inv *Inventory) Findings(q FindingQuery) (List[FindingEntry], error) {
 	now := inv.now()
 	inv.sweepFindings(now)
 	list := newList[FindingEntry](inv, now, false)
+	list.sampled(inv)
 
 	type item struct {
 		*finding

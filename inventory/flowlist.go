@@ -89,6 +89,7 @@ func (inv *Inventory) Flows(q FlowQuery) (List[FlowEntry], error) {
 	defer inv.mu.RUnlock()
 	now := inv.now()
 	list := newList[FlowEntry](inv, now, false)
+	list.sampled(inv)
 	page := smallest[flow]{keep: q.Limit + 1, compare: (*flow).compare}
 	after := flowAt(at.key)
 	for _, f := range inv.flows {

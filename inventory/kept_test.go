@@ -100,6 +100,7 @@ func busy(t *testing.T, file string) *scene {
 	for i := range 9 {
 		s.miss(catalogue.NoRoute, "v1", "api.example.com", "GET", "/v1/wall/"+word(i), Outcome{Status: 200, Forwarded: true, ContentType: "text/html", BodyLength: 512})
 	}
+	s.sampler.dropped.Add(7)
 	s.settle()
 	s.clock.advance(time.Second)
 	s.tick()
@@ -113,7 +114,7 @@ func TestAllThatAQueryShowedIsThereAfterACrash(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "inventory.db")
 	s := busy(t, file)
 	before := s.answers()
-	for _, part := range []string{`"2xx": 1`, `"limit": 1`, "192.0.2.7", "beta.example.net", "text/html", "shadow-answers", "CHG-1", "network:", "cross-site-scripting", "/phones/*", "secret-in-url", `"direction": "from"`} {
+	for _, part := range []string{`"2xx": 1`, `"limit": 1`, "192.0.2.7", "beta.example.net", "text/html", "shadow-answers", "CHG-1", "network:", "cross-site-scripting", "/phones/*", "secret-in-url", `"kind": "samples-dropped"`, `"direction": "from"`} {
 		if strings.Contains(before, part) == (part == "192.0.2.7") {
 			t.Fatalf("the scene has no %s, or should not:\n%s", part, before)
 		}

@@ -94,6 +94,7 @@ type savedMeta struct {
 	Internal         uint64 `json:"internal,omitempty"`
 	Dropped          uint64 `json:"dropped,omitempty"`
 	FeedDropped      uint64 `json:"feed_dropped,omitempty"`
+	Unsampled        uint64 `json:"unsampled,omitempty"`
 	ConsumersRefused uint64 `json:"consumers_refused,omitempty"`
 	ConsumersDropped uint64 `json:"consumers_dropped,omitempty"`
 	RefusalsUntold   uint64 `json:"refusals_untold,omitempty"`
@@ -107,7 +108,7 @@ func (inv *Inventory) saveMeta(all bool, put func(key, value []byte)) {
 	b := saved(savedMeta{
 		Node: inv.fleet.node(), Since: inv.start, Key: inv.consumers.keyToKeep(),
 		Lost: inv.feed.log.lostUpTo(), Routes: inv.gaps.routes, Hosts: inv.gaps.hosts, Trimmed: inv.gaps.trimmed, Internal: inv.gaps.internal,
-		Dropped: inv.dropped.Load(), FeedDropped: inv.feed.dropped.Load(),
+		Dropped: inv.dropped.Load(), FeedDropped: inv.feed.dropped.Load(), Unsampled: inv.sampler.dropped.Load(),
 		ConsumersRefused: inv.consumers.refused.Load(), ConsumersDropped: inv.consumers.dropped.Load(),
 		RefusalsUntold: inv.consumers.untold.Load(),
 	})
@@ -134,6 +135,7 @@ func (inv *Inventory) loadMeta(_, value []byte) error {
 	inv.gaps.internal += s.Internal
 	inv.dropped.Add(s.Dropped)
 	inv.feed.dropped.Add(s.FeedDropped)
+	inv.sampler.dropped.Add(s.Unsampled)
 	inv.consumers.refused.Add(s.ConsumersRefused)
 	inv.consumers.dropped.Add(s.ConsumersDropped)
 	inv.consumers.untold.Add(s.RefusalsUntold)

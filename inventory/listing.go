@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"fmt"
 	"math"
 	"time"
 )
@@ -40,6 +41,10 @@ const (
 	// hourly record of each host has the sums. Stated only by answers that could
 	// hold such routes.
 	GapTrimmed = "scans-trimmed"
+	// GapSamples: requests were chosen to be looked at in full and were not, since too
+	// many were under way or waiting at once: what they and their answers carry is not
+	// known. Stated only by answers whose entries come of samples, and by Health.
+	GapSamples = "samples-dropped"
 	// GapConsumers: the table of consumers is full, or new ones came faster than
 	// they could be recorded. What did not fit is summed up, a version each, in the
 	// entry whose consumer is "(other)". Stated only by answers that list consumers.
@@ -131,6 +136,23 @@ func (inv *Inventory) gapsNow(trimmable bool) []Gap {
 		gaps = append(gaps, *outside...)
 	}
 	return gaps
+}
+
+// sampled has the list state what samples could not show.
+func (l *List[T]) sampled(inv *Inventory) {
+	l.Gaps = inv.sampler.gap(l.Gaps)
+	l.Complete = len(l.Gaps) == 0
+}
+
+// gap adds what was not looked at to gaps.
+func (q *sampler) gap(gaps []Gap) []Gap {
+	n := q.dropped.Load()
+	if n == 0 {
+		return gaps
+	}
+	return append(gaps, Gap{Kind: GapSamples, Count: n, Detail: fmt.Sprintf(
+		"%d requests at most are looked at in full at one time, and those that were slower than %v made room for others: the count says how many that were chosen were not looked at, nor their answers, for sensitive data, secrets and attacks. "+
+			"Choose fewer (inventory sample, such as 0.1%% 2), or find out why answers take long; of an operation that is called again a later request is chosen.", maxSamples, unhurried)})
 }
 
 // Report replaces the gaps that are known outside of the inventory; every answer

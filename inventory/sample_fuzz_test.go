@@ -44,7 +44,6 @@ func FuzzSample(f *testing.F) {
 		}
 
 		s := newScene(t, Options{MaxRoutes: 50, MaxHosts: 8, MaxConsumers: 64}, orders())
-		s.running.Store(true)
 		s.Sample(Sampling{Share: 1, PerMinute: 10_000})
 		for _, text := range []string{body, withValues(body, needle)} {
 			header := http.Header{"Content-Type": {mediaType}, "Content-Encoding": {coding}, "Cookie": {needle + "=" + needle, cookies}, "Authorization": {"Bearer " + needle}, "X-Tenant": {needle}}

@@ -106,7 +106,7 @@ type sampler struct {
 	mu        sync.Mutex
 	underway  []*Sample // those that wait for their answer, the oldest first
 	consumers []func(*Sample)
-	dropped   atomic.Uint64
+	dropped   atomic.Uint64 // chosen, and not looked at for want of room
 }
 
 // Sample sets how many requests are looked at. It may be changed at any time.
@@ -131,11 +131,12 @@ func (inv *Inventory) OnSample(consumer func(*Sample)) {
 
 // Draw decides whether the request that m matched is one to look at in full, and
 // returns what to fill then, else nil. Whoever gets a sample gives it to Submit or
-// to Discard. The strings must not be held by anything that changes them.
+// to Discard. The strings must not be held by anything that changes them. Before Run
+// has begun samples wait for it, as many as there are at once.
 func (r *Recorder) Draw(m *catalogue.Match, host, method, path string, now int64) *Sample {
 	q := &r.inv.sampler
 	perMinute := q.perMinute.Load()
-	if perMinute == 0 || len(q.consumers) == 0 || !r.inv.running.Load() {
+	if perMinute == 0 || len(q.consumers) == 0 {
 		return nil
 	}
 	b := r.budgetFor(m, host, method, path)

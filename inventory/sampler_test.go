@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"compress/zlib"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -30,10 +31,57 @@ func drawn(s *scene, m *catalogue.Match, n int, step int64, path func(int) strin
 
 func sampling(t testing.TB) (*scene, *catalogue.Match) {
 	s := newScene(t, Options{}, orders())
-	s.running.Store(true)
 	s.OnSample(func(*Sample) {})
 	r := s.cat.Routes[3]
 	return s, &catalogue.Match{Outcome: catalogue.Found, Host: r.Hosts[0], API: r.API, Version: r.Version, Route: r}
+}
+
+// wantUnsampled wants every answer whose entries come of samples to say how many are
+// missing, and the others to say nothing of it.
+func wantUnsampled(t *testing.T, s *scene, n uint64) {
+	t.Helper()
+	health := s.Health()
+	findings, err := s.Findings(FindingQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	flows, err := s.Flows(FlowQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if health.Unsampled != n || gap(health.Gaps, GapSamples) != n || gap(findings.Gaps, GapSamples) != n || gap(flows.Gaps, GapSamples) != n {
+		t.Errorf("health says %d and %+v, findings %+v, flows %+v; want %d", health.Unsampled, health.Gaps, findings.Gaps, flows.Gaps, n)
+	}
+	if findings.Complete != (n == 0) || flows.Complete != (n == 0) {
+		t.Errorf("complete: findings %v, flows %v", findings.Complete, flows.Complete)
+	}
+	hosts, err := s.Hosts(HostQuery{})
+	if err != nil || !hosts.Complete {
+		t.Errorf("hosts lack nothing, and say %+v, %v", hosts.Gaps, err)
+	}
+}
+
+func TestARequestBeforeRunIsLookedAtWhenItBegins(t *testing.T) {
+	s, m := sampling(t)
+	looked := 0
+	s.OnSample(func(*Sample) { looked++ })
+	for range 3 {
+		p := s.rec.Draw(m, "api.example.com", "GET", "/v2/orders", s.clock.now().UnixNano())
+		if p == nil {
+			t.Fatal("no sample before Run")
+		}
+		p.TakeRequest(http.Header{}, "")
+		p.TakeAnswer(http.Header{})
+		o := answered(200)
+		p.Submit(&o)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	s.Run(ctx)
+	if looked != 3 {
+		t.Errorf("%d of 3 were looked at", looked)
+	}
+	wantUnsampled(t, s, 0)
 }
 
 func same(path string) func(int) string { return func(int) string { return path } }
@@ -86,9 +134,10 @@ func TestSamplesKeepToTheirBudget(t *testing.T) {
 		for range 200 {
 			s.rec.Draw(m, "api.example.com", "GET", "/v2/orders", s.clock.now().UnixNano())
 		}
-		if got := s.sampler.taken.Load(); got != maxSamples || s.sampler.dropped.Load() != 200-maxSamples {
-			t.Errorf("%d at once, %d dropped", got, s.sampler.dropped.Load())
+		if got := s.sampler.taken.Load(); got != maxSamples || s.Unsampled() != 200-maxSamples {
+			t.Errorf("%d at once, %d dropped", got, s.Unsampled())
 		}
+		wantUnsampled(t, s, 200-maxSamples)
 	})
 }
 
@@ -269,9 +318,10 @@ func TestRequestsThatDoNotEndLeaveSamplesForOthers(t *testing.T) {
 	if !slices.Equal(looked, want) {
 		t.Errorf("%d were looked at, want %d: %q", len(looked), len(want), looked)
 	}
-	if n := s.sampler.taken.Load(); n != 0 || len(s.sampler.underway) != 0 || s.sampler.dropped.Load() != 2 {
-		t.Errorf("%d are taken, %d under way, %d were dropped", n, len(s.sampler.underway), s.sampler.dropped.Load())
+	if n := s.sampler.taken.Load(); n != 0 || len(s.sampler.underway) != 0 {
+		t.Errorf("%d are taken, %d under way", n, len(s.sampler.underway))
 	}
+	wantUnsampled(t, s, 2) // the one that found no room, and the oldest
 
 	// Those that wait for their consumers keep their places.
 	for range maxSamples {
