@@ -27,6 +27,9 @@ const (
 	// maxSchemaDepth is how deep a schema is looked into, maxDeclared how much of an
 	// operation is found.
 	maxSchemaDepth, maxDeclared = 12, 128
+	// maxSchemas is how many schemas of one parameter or body are looked at. Where each of
+	// some thirty names all others there are more ways through them than can be gone.
+	maxSchemas = 10_000
 )
 
 // formats are the formats that name a class.
@@ -64,7 +67,7 @@ func (r *reader) operation(item *openapi3.PathItem, op *openapi3.Operation) {
 		if p != nil && p.Value != nil && p.Value.Schema != nil && p.Value.Schema.Value != nil {
 			r.in, r.path = p.Value.In, append(r.path[:0], p.Value.Name)
 			if !r.declare(p.Value.Extensions) {
-				r.schema(p.Value.Name, "", p.Value.Schema.Value, nil)
+				r.root(p.Value.Name, p.Value.Schema.Value)
 			}
 		}
 	}
@@ -89,13 +92,14 @@ type reader struct {
 	answer   bool
 	in       string
 	path     []string
+	left     int // how many schemas are still looked at
 }
 
 func (r *reader) content(content openapi3.Content) {
 	for _, media := range content {
 		if media != nil && media.Schema != nil && media.Schema.Value != nil {
 			r.in, r.path = "body", r.path[:0]
-			r.schema("", "", media.Schema.Value, nil)
+			r.root("", media.Schema.Value)
 		}
 	}
 }
@@ -146,12 +150,19 @@ func (r *reader) problem(has string) {
 	}
 }
 
+// root looks at the schema of a parameter or body.
+func (r *reader) root(name string, s *openapi3.Schema) {
+	r.left = maxSchemas
+	r.schema(name, "", s, nil)
+}
+
 // schema looks at the schema of a value with a name. above are the schemas that it
 // is in.
 func (r *reader) schema(name, parent string, s *openapi3.Schema, above []*openapi3.Schema) {
-	if len(above) > maxSchemaDepth || slices.Contains(above, s) || len(r.found) == maxDeclared {
+	if len(above) > maxSchemaDepth || slices.Contains(above, s) || len(r.found) == maxDeclared || r.left == 0 {
 		return
 	}
+	r.left--
 	above = append(above, s)
 	if r.declare(s.Extensions) {
 		return

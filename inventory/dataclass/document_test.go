@@ -62,3 +62,38 @@ components:
 		t.Errorf("classes that are some are told off: %q", problems)
 	}
 }
+
+// Thirty schemas that each name all others have more ways through them than can be gone.
+// What stands near is found, and the look ends.
+func TestSchemasThatAllNameEachOtherAreLookedAtForAWhile(t *testing.T) {
+	var schemas strings.Builder
+	for i := range 30 {
+		fmt.Fprintf(&schemas, "    S%02d: {type: object, properties: {", i)
+		if i == 0 {
+			schemas.WriteString("aMail: {type: string, format: email}, ")
+		}
+		for j := range 30 {
+			fmt.Fprintf(&schemas, `s%02d: {$ref: "#/components/schemas/S%02d"}, `, j, j)
+		}
+		schemas.WriteString("}}\n")
+	}
+	doc, err := openapi3.NewLoader().LoadFromData([]byte(`
+openapi: 3.1.0
+info: {title: t, version: "1"}
+paths:
+  /s:
+    post:
+      requestBody: {content: {application/json: {schema: {$ref: "#/components/schemas/S00"}}}}
+      responses:
+        "200": {description: ok, content: {application/json: {schema: {$ref: "#/components/schemas/S00"}}}}
+components:
+  schemas:
+` + schemas.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	item := doc.Paths.Value("/s")
+	if found := fmt.Sprintf("%+v", Operation(item, item.Post)); found != "[{Found:{Class:email Pointer:/aMail} Answer:false In:body None:false} {Found:{Class:email Pointer:/aMail} Answer:true In:body None:false}]" {
+		t.Errorf("found %s", found)
+	}
+}

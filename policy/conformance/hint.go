@@ -21,18 +21,35 @@ type hint struct {
 const maxHintDepth = 4
 
 func hintOf(r *openapi3.SchemaRef, depth int) *hint {
+	return hints{}.of(r, depth)
+}
+
+// hints are those that are made already: schemas that name each other have many more
+// ways to a schema than there are schemas.
+type hints map[hintKey]*hint
+
+type hintKey struct {
+	schema *openapi3.Schema
+	depth  int
+}
+
+func (known hints) of(r *openapi3.SchemaRef, depth int) *hint {
 	h := &hint{types: anyType, open: true, marked: r != nil && r.Value != nil && isMarked(r.Value)}
 	if r == nil || r.Value == nil || depth == 0 {
 		return h
 	}
 	s := r.Value
+	if made := known[hintKey{s, depth}]; made != nil {
+		return made
+	}
+	known[hintKey{s, depth}] = h
 	h.types = declaredTypes(s)
 	if s.Items != nil {
-		h.item = hintOf(s.Items, depth-1)
+		h.item = known.of(s.Items, depth-1)
 		h.marked = h.marked || h.item.marked
 	}
 	for name, p := range s.Properties {
-		of := hintOf(p, depth-1)
+		of := known.of(p, depth-1)
 		h.prop(name, of)
 		h.marked = h.marked || of.marked
 	}
@@ -40,12 +57,12 @@ func hintOf(r *openapi3.SchemaRef, depth int) *hint {
 		h.open = false
 	}
 	if s.AdditionalProperties.Schema != nil {
-		h.rest = hintOf(s.AdditionalProperties.Schema, depth-1)
+		h.rest = known.of(s.AdditionalProperties.Schema, depth-1)
 		h.marked = h.marked || h.rest.marked
 	}
 	h.bytes = s.Format == "binary" || s.ContentMediaType != "" && s.ContentEncoding == ""
 	for _, r := range s.AllOf {
-		part := hintOf(r, depth-1)
+		part := known.of(r, depth-1)
 		h.join(part)
 		h.types &= part.types
 		h.open = h.open && part.open
@@ -53,7 +70,7 @@ func hintOf(r *openapi3.SchemaRef, depth int) *hint {
 	for _, list := range []openapi3.SchemaRefs{s.AnyOf, s.OneOf} {
 		var union types
 		for _, r := range list {
-			part := hintOf(r, depth-1)
+			part := known.of(r, depth-1)
 			h.join(part)
 			union |= part.types
 		}

@@ -6,7 +6,7 @@ package conformance
 func merge(n *node) *node {
 	var parts []*objectRules
 	m := &node{types: anyType}
-	if !m.gather(n, &parts) {
+	if !m.gather(n, &parts, map[*node]bool{}) {
 		return nil
 	}
 	all := objectRules{min: -1, max: -1}
@@ -42,9 +42,13 @@ func merge(n *node) *node {
 	return m
 }
 
-// gather adds the rules of n and of its allOf, and reports false where there is
-// more to an object than they say.
-func (m *node) gather(n *node, parts *[]*objectRules) bool {
+// gather adds the rules of n and of its allOf, each once, and reports false where there
+// is more to an object than they say.
+func (m *node) gather(n *node, parts *[]*objectRules, seen map[*node]bool) bool {
+	if seen[n] {
+		return true
+	}
+	seen[n] = true
 	if n.never || n.values != nil {
 		return false
 	}
@@ -63,7 +67,7 @@ func (m *node) gather(n *node, parts *[]*objectRules) bool {
 		return false
 	}
 	for _, part := range c.all {
-		if !m.gather(part, parts) {
+		if !m.gather(part, parts, seen) {
 			return false
 		}
 	}

@@ -184,17 +184,29 @@ func (l *library) requiredOf(schema map[string]any, value any) any {
 	}
 	kept := []any{}
 	for _, name := range list {
-		if s, ok := name.(string); !ok || !l.sparedIn(schema, s, 8) {
+		if s, ok := name.(string); !ok || !l.sparedIn(schema, s, map[string]bool{}) {
 			kept = append(kept, name)
 		}
 	}
 	return kept
 }
 
-// sparedIn is spared for a schema as it was written.
-func (l *library) sparedIn(schema any, name string, depth int) bool {
-	m, ok := l.follow(schema, depth).(map[string]any)
-	if !ok || depth == 0 {
+// maxFollowed is how many references are followed that lead to nothing but another one.
+const maxFollowed = 8
+
+// sparedIn is spared for a schema as it was written. seen are the references that were
+// followed.
+func (l *library) sparedIn(schema any, name string, seen map[string]bool) bool {
+	if r, ok := schema.(map[string]any); ok {
+		if ref, ok := r["$ref"].(string); ok {
+			if seen[ref] {
+				return false
+			}
+			seen[ref] = true
+		}
+	}
+	m, ok := l.follow(schema).(map[string]any)
+	if !ok {
 		return false
 	}
 	properties, _ := m["properties"].(map[string]any)
@@ -203,13 +215,13 @@ func (l *library) sparedIn(schema any, name string, depth int) bool {
 		flag = "writeOnly"
 	}
 	direct, _ := properties[name].(map[string]any)
-	target, _ := l.follow(properties[name], depth).(map[string]any)
+	target, _ := l.follow(properties[name]).(map[string]any)
 	if direct[flag] == true || target[flag] == true {
 		return true
 	}
 	all, _ := m["allOf"].([]any)
 	for _, s := range all {
-		if l.sparedIn(s, name, depth-1) {
+		if l.sparedIn(s, name, seen) {
 			return true
 		}
 	}
@@ -218,8 +230,8 @@ func (l *library) sparedIn(schema any, name string, depth int) bool {
 
 // follow goes from references to what they lead to in a resource, as far as they
 // are JSON pointers.
-func (l *library) follow(v any, depth int) any {
-	for ; depth > 0; depth-- {
+func (l *library) follow(v any) any {
+	for range maxFollowed {
 		m, _ := v.(map[string]any)
 		ref, ok := m["$ref"].(string)
 		if !ok || m["properties"] != nil || m["allOf"] != nil {

@@ -214,7 +214,7 @@ func (t *translator) objects(m map[string]any, s *openapi3.Schema) {
 	}
 	var required []any
 	for _, name := range s.Required {
-		if !t.l.spared(s, name, 8) && !slices.Contains(required, any(name)) {
+		if !t.l.spared(s, name, map[*openapi3.Schema]bool{}) && !slices.Contains(required, any(name)) {
 			required = append(required, name)
 		}
 	}
@@ -245,15 +245,16 @@ func (t *translator) named(schemas openapi3.Schemas, inPlace bool) map[string]an
 // direction alone must have: readOnly for requests, writeOnly for responses.
 // OpenAPI lets it be left out although it is required; a message that has it is
 // accepted, since the specification only says SHOULD NOT.
-func (l *library) spared(s *openapi3.Schema, name string, depth int) bool {
+func (l *library) spared(s *openapi3.Schema, name string, seen map[*openapi3.Schema]bool) bool {
+	if seen[s] {
+		return false
+	}
+	seen[s] = true
 	if r := s.Properties[name]; r != nil && r.Value != nil && (!l.answers && r.Value.ReadOnly || l.answers && r.Value.WriteOnly) {
 		return true
 	}
-	if depth == 0 {
-		return false
-	}
 	for _, r := range s.AllOf {
-		if r != nil && r.Value != nil && l.spared(r.Value, name, depth-1) {
+		if r != nil && r.Value != nil && l.spared(r.Value, name, seen) {
 			return true
 		}
 	}
