@@ -30,7 +30,9 @@ func TestSchemasThatNameEachOtherAgainAreReadOnce(t *testing.T) {
 		"allOf":                                {layers(60, `{"allOf":[NEXT,NEXT]}`, plain), `{"a":1}`, `{"a":""}`},
 		"required":                             {layers(8, `{"type":"object","required":["a"],"allOf":[`+many+`]}`, plain), `{"a":1}`, `{}`},
 		"required of what is read only":        {layers(8, `{"type":"object","required":["a"],"allOf":[`+many+`]}`, readOnly), `{}`, `1`},
-		"dynamic anchors":                      {layers(8, fmt.Sprintf(anchored, many), plain), "", ""},
+		"dynamic anchors, too many to judge":   {layers(8, fmt.Sprintf(anchored, many), plain), "", ""},
+		"unevaluated, too many to judge":       {layers(40, `{"unevaluatedProperties":true,"anyOf":[NEXT,NEXT]}`, plain), "", ""},
+		"unevaluated":                          {layers(8, `{"unevaluatedProperties":true,"anyOf":[NEXT,NEXT]}`, plain), `{"a":1}`, `{}`},
 		"dynamic anchors of two":               {layers(2, fmt.Sprintf(anchored, "NEXT,NEXT"), plain), `{"a":1}`, `{}`},
 		"dynamic anchors of what is read only": {layers(2, fmt.Sprintf(anchored, "NEXT,NEXT"), readOnly), `{}`, `1`},
 	} {
@@ -42,11 +44,14 @@ func TestSchemasThatNameEachOtherAgainAreReadOnce(t *testing.T) {
 				return
 			}
 			o := operation(t, d, "POST", "/", Config{})
-			if o.Body(jsonHeader, true).Action != Judge || len(o.Problems()) > 0 {
-				t.Errorf("%s: it is not judged: %v", name, o.Problems())
-			}
 			if c.good == "" {
+				if problems := fmt.Sprint(o.Problems()); !strings.Contains(problems, "ways through") {
+					t.Errorf("%s: the problems are %s", name, problems)
+				}
 				return
+			}
+			if len(o.Problems()) > 0 {
+				t.Errorf("%s: it is not judged: %v", name, o.Problems())
 			}
 			if got := judgeBody(t, o, c.good); got.Reason != OK {
 				t.Errorf("%s: %s is refused: %+v", name, c.good, got)

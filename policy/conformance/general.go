@@ -16,6 +16,12 @@ import (
 // two alternatives may be nested ten deep.
 const maxWays = 1 << 10
 
+// maxThrough bounds the ways of the general engine to one part of a value through schemas
+// that are not recursive but name one another again and again.
+const maxThrough = 1 << 16
+
+var errThrough = fmt.Errorf("there are more than %d ways through the schemas that it names, too many to go for each request: name each in one place, or leave out unevaluatedProperties, unevaluatedItems and dynamic references, which make all of them be gone", maxThrough)
+
 // depthFor is how deep values may be when each level multiplies the work.
 func depthFor(branches int) int {
 	if branches < 2 {
@@ -43,6 +49,9 @@ func (l *library) general(u *unit) (schema, error) {
 	s, err := l.compiler.Compile(u.url)
 	if err != nil {
 		return nil, fmt.Errorf("compiling a schema: %w", err)
+	}
+	if l.through(s, map[*jsonschema.Schema]int{}) > maxThrough {
+		return nil, errThrough
 	}
 	branches, marked := u.explosive(), false
 	if u.reach(func(v *unit) { marked = marked || v.marked }); marked {

@@ -150,3 +150,26 @@ func leads(next map[*jsonschema.Schema][]step, from, to *jsonschema.Schema) bool
 	}
 	return false
 }
+
+// through is how many times the general engine may judge one part of a value by what s
+// applies, maxThrough+1 for more than that. What leads back counts once: see depthFor.
+func (l *library) through(s *jsonschema.Schema, known map[*jsonschema.Schema]int) int {
+	if n, ok := known[s]; ok {
+		return n
+	}
+	known[s] = 1
+	same, dynamic, within := 0, 0, 0
+	for _, st := range l.steps(s) {
+		n := l.through(st.to, known)
+		switch {
+		case st.kind != sameValue:
+			within = max(within, n)
+		case s.DynamicRef != nil && l.dynamicTarget(s, st.to):
+			dynamic = max(dynamic, n)
+		default:
+			same = min(same+n, maxThrough+1)
+		}
+	}
+	known[s] = min(max(same+dynamic+within, 1), maxThrough+1)
+	return known[s]
+}
