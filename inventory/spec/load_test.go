@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -265,18 +266,65 @@ func TestTheRealDocumentsLoadWithoutProblems(t *testing.T) {
 	}
 }
 
+// Whatever a document has in it: it is read or an error that says something, and what is
+// made of it is whole: hosts as requests are compared with them, and paths that can be
+// cut into segments.
 func FuzzLoad(f *testing.F) {
-	f.Add([]byte(minimal))
-	f.Add([]byte(`{"openapi":"3.1.0","paths":{"/{a}":{"get":{}}},"servers":[{"url":"https://{h}.x/{b}","variables":{"h":{"enum":["a","b"]}}}]}`))
-	f.Add([]byte(`{"openapi":"3.1.0","paths":{},"servers":[{"url":"https://{#}x"}]}`))
-	f.Add([]byte("swagger: '2.0'"))
-	f.Add([]byte(`{"openapi":"3.1.0","paths":{},"components":{"schemas":{"A":{"$id":"a","$dynamicAnchor":"n","items":{"$dynamicRef":"#n"},"allOf":[{"$ref":"#/components/schemas/B/not"},{"$ref":"a#n"}]},"B":{"not":{"const":null}}}}}`))
-	f.Add([]byte("openapi: 3.0.0\npaths: {/a: {$ref: '../../etc/passwd'}}"))
+	for _, text := range []string{
+		minimal,
+		"swagger: '2.0'",
+		"openapi: 3.0.0\npaths: {/a: {$ref: '../../etc/passwd'}}",
+		"openapi: 3.1.0\ninfo: &i {title: t, version: '1', x-sunset: 2027-03-31}\nx-i: {<<: *i, x-a: *i}\npaths: {/a: {get: {x-sunset: 2027-03-31T14:00Z, security: [{}]}}}",
+		"openapi: 3.1\npaths:\n  /a: {get: {parameters: 5}}",
+		`{"openapi":"3.1.0","paths":{"/{a}":{"get":{}}},"servers":[{"url":"https://{h}.x/{b}","variables":{"h":{"enum":["a","b"]}}}]}`,
+		`{"openapi":"3.1.0","paths":{},"servers":[{"url":"https://{#}x"}]}`,
+		`{"openapi":"3.0.3","paths":{"/{a}/b":{"servers":[{"url":"{s}/v1","variables":{"s":{"default":"https://h:{p}"}}},{"url":"./v1"},null],"get":{"servers":[{"url":"//[::1]:80/{a}-{b}","variables":{"a":{"default":"x"},"b":{"default":"%41"}}}]}}}}`,
+		`{"openapi":"3.1.0","paths":{"/{p}/x":{"parameters":[{"name":"p","in":"path","x-multi-segment":true}],"get":{"x-api-guard-upgrade":["websocket","TLS/1.3"],"x-sunset":"2027-03-31","x-deprecated":1},"additionalOperations":{"COPY":{}}},"/{a}{b}":{"get":{}},"/%7e#f":{"query":{}}}}`,
+		`{"openapi":"3.1.0","security":[{"k":[]}],"paths":{"/a":{"get":{"security":[{"k":[],"x":[]},{}]}}},"components":{"securitySchemes":{"k":{"type":"apiKey","in":"body"},"x":{"type":"http"}}}}`,
+		`{"openapi":"3.1.0","paths":{},"components":{"schemas":{"A":{"$id":"a","$dynamicAnchor":"n","items":{"$dynamicRef":"#n"},"allOf":[{"$ref":"#/components/schemas/B/not"},{"$ref":"a#n"}]},"B":{"not":{"const":null}}}}}`,
+		`{"openapi":"3.1.0","paths":{},"components":{"schemas":{"A":{"$anchor":"a","$schema":"m.json","properties":{"p":{"$ref":"#/components/schemas/A/properties/p"},"q~/":{"$ref":"#a"}},"$defs":{"d":{"$id":"https://h/d","$ref":"other#/0"}},"prefixItems":[true,{"enum":[1],"const":null}]}}}}`,
+		`{"openapi":"3.1.0","paths":{"/a":{"$ref":"#/components/pathItems/P"}},"components":{"pathItems":{"P":{"post":{"callbacks":{"c":{"{$request.body#/u}":{"$ref":"#/components/pathItems/P"}}},"responses":{"2XX":{"$ref":"#/components/responses/R"}}}}},"responses":{"R":{"description":"","headers":{"H":{"$ref":"#/components/headers/H"}},"links":{"L":{"operationRef":"#/paths/~1a/post"}},"content":{"a/b":{"schema":{"$ref":"#/components/schemas/S"},"encoding":{"e":{"headers":null}}}}}},"headers":{"H":{"schema":{"type":["string","null"]}}},"schemas":{"S":{"discriminator":{"propertyName":"t","mapping":{"x":"#/components/schemas/S"}},"oneOf":[{"$ref":"#/components/schemas/S","description":"d"}]}}}}`,
+		`{"openapi":"3.0.3","paths":{"/a":{"get":{"parameters":[{"$ref":"#/components/parameters/a"}]}}},"components":{"parameters":{"a":{"$ref":"#/components/parameters/b"},"b":{"$ref":"#/components/parameters/a"}}}}`,
+	} {
+		f.Add([]byte(text))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		doc, err := Load("f", data, Options{MaxBytes: 1 << 16})
-		if err == nil && (doc.Root == nil || len(doc.Servers) == 0) {
-			t.Error("a document without its parts")
+		if err != nil {
+			if text, ok := strings.CutPrefix(err.Error(), `loading spec "f": `); !ok || strings.TrimSpace(text) == "" {
+				t.Fatalf("an error without words: %v", err)
+			}
+			return
 		}
+		if doc.Root == nil || len(doc.Servers) == 0 {
+			t.Fatal("a document without its parts")
+		}
+		for _, p := range doc.Problems {
+			if p.Where == "" || p.Reason == "" {
+				t.Errorf("a problem without words: %+v", p)
+			}
+		}
+		servers := slices.Clone(doc.Servers)
+		for _, op := range doc.Operations {
+			if _, err := ParseTemplate(op.Template, op.MultiSegment...); err != nil {
+				t.Errorf("the template %q of an operation: %v", op.Template, err)
+			}
+			servers = append(servers, op.Servers...)
+			op.AsksCredentials()
+		}
+		for _, s := range servers {
+			if host, err := CanonicalHost(s.Host); s.Host != "" && (err != nil || host != s.Host) {
+				t.Errorf("the host %q is %q: %v", s.Host, host, err)
+			}
+			if s.Base != "" && (s.Base[0] != '/' || strings.HasSuffix(s.Base, "/")) {
+				t.Errorf("the base %q", s.Base)
+			}
+		}
+		doc.Extended(func(string) bool { return true }, func(e Extended) {
+			if e.Kind == "" || len(e.Names) == 0 {
+				t.Errorf("an object without words: %+v", e)
+			}
+		})
 	})
 }
 

@@ -187,17 +187,27 @@ func (r *resolver) dialect(m map[string]any) *reference {
 // spread marks those that refer to a place within a marked schema, since its
 // references are taken away there. It tells whether any is marked.
 func (r *resolver) spread() bool {
-	for changed := true; changed; {
-		changed = false
-		for _, root := range r.list {
-			for _, ref := range root.refs {
-				if !root.marked && ref.into != nil && ref.into.marked {
-					root.marked, changed = true, true
-				}
+	from := make(map[*schemaRoot][]*schemaRoot) // those that refer into it
+	var marked []*schemaRoot
+	for _, root := range r.list {
+		if root.marked {
+			marked = append(marked, root)
+		}
+		for _, ref := range root.refs {
+			if ref.into != nil {
+				from[ref.into] = append(from[ref.into], root)
 			}
 		}
 	}
-	return slices.ContainsFunc(r.list, func(root *schemaRoot) bool { return root.marked })
+	for open := marked; len(open) > 0; open = open[1:] {
+		for _, root := range from[open[0]] {
+			if !root.marked {
+				root.marked = true
+				open = append(open, root)
+			}
+		}
+	}
+	return len(marked) > 0
 }
 
 // reference resolves a `$ref` within resource. beyond tells that kin-openapi

@@ -18,6 +18,7 @@ const maxExpansions = 64
 func expandServers(where string, entries openapi3.Servers) ([]Server, []Problem) {
 	var servers []Server
 	var problems []Problem
+	known := make(map[Server]bool)
 	for i, entry := range entries {
 		at := fmt.Sprintf("%s/servers/%d", where, i)
 		if entry == nil {
@@ -35,7 +36,8 @@ func expandServers(where string, entries openapi3.Servers) ([]Server, []Problem)
 				problems = append(problems, Problem{Where: at, Reason: err.Error()})
 				continue
 			}
-			if !slices.Contains(servers, s) {
+			if !known[s] {
+				known[s] = true
 				servers = append(servers, s)
 			}
 		}
