@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"go.uber.org/zap"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
 )
@@ -44,10 +45,22 @@ func (s *shared) emitEvents(ctx context.Context) {
 			return
 		case e := <-s.events:
 			if app := awaitActive(ctx); app != nil && app.events.ShouldEmit(e.Event) {
-				app.events.Emit(app.ctx, e.Event, eventData(e))
+				app.emit(e)
 			}
 		}
 	}
+}
+
+// emit emits an event. Its handlers are modules of others, run in a goroutine of ours:
+// the panic of one must not end Caddy.
+func (app *App) emit(e inventory.Event) {
+	defer func() {
+		if p := recover(); p != nil {
+			app.logger.Error("a handler of a Caddy event failed; what it was told of stands in the feed",
+				zap.String("event", e.Event), zap.String("id", e.ID), zap.Any("panic", p), zap.Stack("stack"))
+		}
+	}()
+	app.events.Emit(app.ctx, e.Event, eventData(e))
 }
 
 // awaitActive is the app of the configuration that is wholly started, or nil when

@@ -1,12 +1,17 @@
 package apiguard
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
 )
@@ -74,4 +79,26 @@ func TestWhoIsTooSlowForTheFeedIsToldWhatIsLost(t *testing.T) {
 	if lines, dropped := ask(""); len(lines) != 0 || dropped != 0 {
 		t.Errorf("all that is kept: %q, %v dropped", lines, dropped)
 	}
+}
+
+// A handler of a Caddy event is a module of somebody else's; what it does wrong is told.
+func TestAnEventHandlerThatPanicsEndsNothing(t *testing.T) {
+	app := mustProvision(t, smallApp(t))
+	core, logs := observer.New(zap.ErrorLevel)
+	app.logger = zap.New(core)
+	told := 0
+	if err := app.events.On(inventory.EventRoute, handlesEvent(func() { told++; panic("a defect") })); err != nil {
+		t.Fatal(err)
+	}
+	app.emit(inventory.Event{Event: inventory.EventRoute, ID: "7"})
+	if told != 1 || logs.FilterMessageSnippet("a handler of a Caddy event failed").Len() != 1 {
+		t.Errorf("told %d times, and the log has %v", told, logs.All())
+	}
+}
+
+type handlesEvent func()
+
+func (h handlesEvent) Handle(context.Context, caddy.Event) error {
+	h()
+	return nil
 }

@@ -162,7 +162,7 @@ func (inv *Inventory) runFleet(ctx context.Context) {
 		case <-ctx.Done():
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 			defer cancel()
-			_ = inv.publishShares(last)
+			_ = attempt(func() error { return inv.publishShares(last) })
 			return
 		}
 	}
@@ -195,13 +195,15 @@ func (f *fleet) hasJoined() bool {
 func (inv *Inventory) exchange(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, boardPatience)
 	defer cancel()
-	err := inv.publishShares(ctx)
-	if err == nil {
-		err = inv.takeShares(ctx)
-	}
-	if err == nil {
-		err = inv.exchangeChanges(ctx)
-	}
+	err := attempt(func() error {
+		if err := inv.publishShares(ctx); err != nil {
+			return err
+		}
+		if err := inv.takeShares(ctx); err != nil {
+			return err
+		}
+		return inv.exchangeChanges(ctx)
+	})
 	part := Part{Status: ClusterOK}
 	if err != nil {
 		part = Part{Status: ClusterDown, Why: err.Error() + "; this node answers with what it knew of the others, and goes on alone until it works again"}

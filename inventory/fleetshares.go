@@ -173,9 +173,7 @@ func (inv *Inventory) takeField(p *peer, field string, value []byte) {
 	}
 	for i := range inv.keeper.parts {
 		if k := &inv.keeper.parts[i]; k.Bucket == bucket && k.Peer != nil {
-			if err := k.Peer(p.id, []byte(key), value); err != nil {
-				inv.keeper.unread.Add(1)
-			}
+			inv.keeper.give(func() error { return k.Peer(p.id, []byte(key), value) })
 		}
 	}
 }

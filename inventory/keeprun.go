@@ -114,20 +114,24 @@ func (inv *Inventory) tryOpen() {
 	}
 }
 
-// load gives a pair to whom it belongs to. A panic over one is a pair that could
-// not be read.
+// load gives a pair to whom it belongs to.
 func (k *keeper) load(p *store.Pair) {
+	for i := range k.parts {
+		if k.parts[i].Bucket == p.Bucket {
+			k.give(func() error { return k.parts[i].Load(p.Key, p.Value) })
+		}
+	}
+}
+
+// give calls who reads a pair. A panic over one is a pair that could not be read.
+func (k *keeper) give(read func() error) {
 	defer func() {
 		if recover() != nil {
 			k.unread.Add(1)
 		}
 	}()
-	for i := range k.parts {
-		if k.parts[i].Bucket == p.Bucket {
-			if err := k.parts[i].Load(p.Key, p.Value); err != nil {
-				k.unread.Add(1)
-			}
-		}
+	if err := read(); err != nil {
+		k.unread.Add(1)
 	}
 }
 
@@ -141,7 +145,18 @@ func (inv *Inventory) commit() {
 	k.mu.Unlock()
 	k.urgent.Store(false)
 	began := time.Now()
-	wrote, err := inv.write()
+	var wrote bool
+	err := attempt(func() (err error) {
+		ended := false
+		defer func() {
+			if !ended {
+				k.again.Store(true) // what had been looked through is not known any more
+			}
+		}()
+		wrote, err = inv.write()
+		ended = true
+		return err
+	})
 	if err != nil {
 		k.fail(err)
 	} else {
