@@ -206,11 +206,15 @@ func TestTheSideBySideExampleLeavesOtherHandlersTheirWork(t *testing.T) {
 	if got := e.want(200, "curl -i http://api.localhost:8080/static/hello.txt"); string(got.Body) != "hello\n" {
 		t.Errorf("the file: %q", got.Body)
 	}
-	e.want(401, "curl -i http://admin.localhost:8080/v1/orders")
+	if got := e.want(401, "curl -i http://admin.localhost:8080/v1/orders"); string(got.Body) != "<h1>401</h1>" {
+		t.Errorf("the error page before the guard: %s", got.Body)
+	}
 	alice, bob := "curl -i -u alice:correct-horse http://admin.localhost:8080/v1/orders", "curl -i -u bob:correct-horse http://admin.localhost:8080/v1/orders"
 	e.want(200, alice)
 	e.want(200, alice)
-	e.want(429, alice)
+	if got := e.want(429, alice); string(got.Body) != "<h1>429</h1><p>quota-exceeded</p>" {
+		t.Errorf("the error page behind the guard: %s", got.Body)
+	}
 	e.want(200, bob)
 }
 
