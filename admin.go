@@ -105,6 +105,12 @@ func (app *App) serveAdmin(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
+// adminNames are what stands behind adminPrefix.
+var adminNames = []string{
+	"apis", "hosts", "routes", "routes/{id}", "routes/{id}/review", "routes/{id}/template", "consumers", "findings", "flows",
+	"feed", "coverage", "plan", "openapi", "limits", "override", "health",
+}
+
 func (app *App) answer(name string, r *http.Request) (any, error) {
 	switch name {
 	case "limits":
@@ -123,7 +129,7 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 	switch {
 	case name == "apis", name == "hosts", name == "routes", name == "consumers", name == "findings", name == "flows", name == "coverage", name == "plan", name == "openapi", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
 	default:
-		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %s%q; there are apis, hosts, routes, routes/{id}, routes/{id}/review, routes/{id}/template, consumers, findings, flows, feed, coverage, plan, openapi, limits, override and health", adminPrefix, name))
+		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %q%s; there are %s", adminPrefix+name, nearly(name, adminNames), strings.Join(adminNames, ", ")))
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, getOnly(name)

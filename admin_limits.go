@@ -49,7 +49,7 @@ func (app *App) limits(r *http.Request) (any, error) {
 		}
 		buckets, err := app.now.Load().policy.Buckets(limit, api, version, query["key"])
 		list.Items = buckets
-		return list, limitError(err)
+		return list, limitError(err, limit, app.now.Load().policy.LimitNames())
 	case http.MethodDelete:
 		if err := needsKey(query); err != nil {
 			return nil, err
@@ -57,7 +57,7 @@ func (app *App) limits(r *http.Request) (any, error) {
 		forgotten, err := app.now.Load().policy.Forget(limit, api, version, query["key"])
 		return struct {
 			Forgotten int `json:"forgotten"`
-		}{forgotten}, limitError(err)
+		}{forgotten}, limitError(err, limit, app.now.Load().policy.LimitNames())
 	default:
 		return nil, methodError{"GET, HEAD, DELETE", adminPrefix + "limits takes GET and DELETE only"}
 	}
@@ -70,9 +70,9 @@ func needsKey(query map[string][]string) error {
 	return nil
 }
 
-func limitError(err error) error {
+func limitError(err error, limit string, names []string) error {
 	if errors.Is(err, policy.ErrNoLimit) {
-		return apiError(http.StatusNotFound, "there is no limit of that name there: look at the list of limits (caddy api-guard limits, or GET without parameters)")
+		return apiError(http.StatusNotFound, fmt.Sprintf("there is no limit of that name there%s: look at the list of limits (caddy api-guard limits, or GET without parameters)", nearly(limit, names)))
 	}
 	return badRequest(err)
 }

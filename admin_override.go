@@ -80,7 +80,11 @@ func (app *App) knowsTarget(o *Override) error {
 	if o.API != "" {
 		i := slices.IndexFunc(app.API, func(a *API) bool { return a.Name == o.API })
 		if i < 0 {
-			return fmt.Errorf("api %q is not in the catalogue", o.API)
+			var names []string
+			for _, a := range app.API {
+				names = append(names, a.Name)
+			}
+			return fmt.Errorf("api %q is not in the catalogue%s", o.API, nearly(o.API, names))
 		}
 		if o.Version != "" && !slices.ContainsFunc(app.API[i].Version, func(v *Version) bool { return v.Name == o.Version }) {
 			return fmt.Errorf("api %q has no version %q", o.API, o.Version)
