@@ -156,7 +156,11 @@ With --strict it exits with 1 when shadow routes that answered are among them.`,
 
 // shadowAnswered reports whether a route is in no document and answered, whoever asked.
 func shadowAnswered(r *inventory.RouteEntry) bool {
-	return r.State == inventory.StateShadow && (r.Evidence == inventory.EvidenceConfirmed || r.Evidence == inventory.EvidenceUnproven)
+	return r.State == inventory.StateShadow && answered(r.Evidence)
+}
+
+func answered(e inventory.Evidence) bool {
+	return e == inventory.EvidenceConfirmed || e == inventory.EvidenceUnproven
 }
 
 var findingFilters = []listFilter{
@@ -289,18 +293,25 @@ func gets(direction string) string {
 
 func hostsCommand() *cobra.Command {
 	filters := []listFilter{{"host", "Only this host"}, {"declared", "true: hosts of versions; false: hosts that nobody declared"}}
-	return withFilters(command("hosts [--declared false]", "Lists the hosts that are declared or were asked for", `
+	cmd := command("hosts [--declared false]", "Lists the hosts that are declared or were asked for", `
 Lists every host that a version declares or that was asked for.
 
-    caddy api-guard hosts --declared false`, func(in *invocation, _ []string) error {
+    caddy api-guard hosts --declared false
+
+With --strict it exits with 1 when hosts that nobody declared and that answered are
+among them. Those that were refused are not meant: anybody can ask for any host.`, func(in *invocation, _ []string) error {
 		list, err := askList[inventory.HostEntry](in, "hosts", filters)
 		if err != nil {
 			return err
 		}
-		return showList(in, list, columns("HOST~", "DECLARED", "APIS~", "EVIDENCE", "COUNT", "FIRST SEEN?", "LAST SEEN?"), func(h inventory.HostEntry) []string {
+		found := slices.ContainsFunc(list.Items, func(h inventory.HostEntry) bool { return !h.Declared && answered(h.Evidence) })
+		err = showList(in, list, columns("HOST~", "DECLARED", "APIS~", "EVIDENCE", "COUNT", "FIRST SEEN?", "LAST SEEN?"), func(h inventory.HostEntry) []string {
 			return []string{h.Host, strconv.FormatBool(h.Declared), strings.Join(h.APIs, " "), string(h.Evidence), number(h.Count), when(h.FirstSeen), when(h.LastSeen)}
 		})
-	}), filters...)
+		return in.strictly(err, found)
+	})
+	withStrict(cmd, "Exit with 1 when hosts that nobody declared and that answered are among them")
+	return withFilters(cmd, filters...)
 }
 
 // strictly is err, or with --strict that something was found.

@@ -2,6 +2,7 @@ package apiguard
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -81,6 +82,39 @@ func TestAListEndsWhateverTheServerSays(t *testing.T) {
 					t.Errorf("a part of the list is written as if it were all:\n%s", &out)
 				}
 			})
+		}
+	}
+}
+
+// Hosts that were refused, or asked for by a scan, prove nothing: anybody can ask.
+func TestHostsAreStrictAboutThoseThatAnswered(t *testing.T) {
+	for _, c := range []struct {
+		name, host string
+		found      bool
+	}{
+		{"undeclared, and it answered", `{"host":"a.example","declared":false,"evidence":"confirmed"}`, true},
+		{"undeclared, and it answered as to everything", `{"host":"a.example","declared":false,"evidence":"unproven"}`, true},
+		{"undeclared and refused", `{"host":"a.example","declared":false,"evidence":"refused"}`, false},
+		{"undeclared and scanned", `{"host":"a.example","declared":false,"evidence":"scan"}`, false},
+		{"declared, and it answered", `{"host":"a.example","declared":true,"evidence":"confirmed"}`, false},
+	} {
+		for _, args := range [][]string{{"--strict"}, {"--strict", "--json"}, {}} {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				fmt.Fprintf(w, `{"items":[{"host":"b.example","declared":true,"evidence":"confirmed"},%s],"next":"","complete":true,"gaps":[]}`, c.host)
+			}))
+			cmd := hostsCommand()
+			var out bytes.Buffer
+			cmd.SetOut(&out)
+			cmd.SilenceErrors = true
+			cmd.SetArgs(append([]string{"--address", strings.TrimPrefix(server.URL, "http://")}, args...))
+			err := cmd.ExecuteContext(t.Context())
+			server.Close()
+			if found := err != nil; found != (c.found && len(args) > 0) || found && !errors.Is(err, errFound) {
+				t.Errorf("%s, %q: %v", c.name, args, err)
+			}
+			if !strings.Contains(out.String(), "a.example") {
+				t.Errorf("%s, %q: the list is not written: %s", c.name, args, &out)
+			}
 		}
 	}
 }

@@ -152,7 +152,10 @@ func TestCommandsShowWhatTheAdminAPIKnows(t *testing.T) {
 			{[]string{"show", "aaaaaaaaaaaaaaaa"}, false, "no route with the id"},
 			{[]string{"show"}, false, "takes the id of a route"},
 			{[]string{"review", id, "loved"}, false, "unrecognized review"},
-			{[]string{"limits", "nothing", "x"}, false, "no limit of that name"},
+			{[]string{"limits", "nothing", "x"}, false, "no limit of that name there: look"},
+			{[]string{"limits", "pasword_reset", "x"}, false, "no limit of that name there (did you mean password_reset?)"},
+			{[]string{"override", "request", "off", "--api", "oders", "--ttl", "1m", "--reason", "x"}, false, "oders\" is not in the catalogue (did you mean orders?)"},
+			{[]string{"hosts", "--strict"}, true, ""},
 			{[]string{"limits", "password_reset"}, false, "which key"},
 			{[]string{"limits", "--forget"}, false, "need a limit"},
 		} {

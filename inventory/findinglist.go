@@ -181,7 +181,7 @@ func (f *finding) evidence() string {
 	case findUnguarded, findUnguardedSite:
 		return p.detail
 	case findNoDocument:
-		return fmt.Sprintf("The version declares no document. It was called %s, on %d routes.", times(p.count), p.routes)
+		return fmt.Sprintf("The version declares no document. It was called %s, on %s.", times(p.count), routes(p.routes))
 	case findNoRetirement:
 		return fmt.Sprintf("The version is deprecated and declares no sunset. It was called %s.", times(p.count))
 	case findDataUnauthenticated, findSecretURL, findCORS, findDataElsewhere, findSoftware, findFlow, findParty:
@@ -218,6 +218,13 @@ func times(n uint64) string {
 		return "once"
 	}
 	return strconv.FormatUint(n, 10) + " times"
+}
+
+func routes(n uint64) string {
+	if n == 1 {
+		return "one route"
+	}
+	return strconv.FormatUint(n, 10) + " routes"
 }
 
 func callers(n uint64) string {

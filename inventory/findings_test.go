@@ -428,3 +428,15 @@ func TestAnExceptionThatEndedAndAPolicyThatDiffersAreFound(t *testing.T) {
 		t.Errorf("taken out: %q %q", a, b)
 	}
 }
+
+func TestAVersionWithoutADocumentSaysOfHowManyRoutes(t *testing.T) {
+	s := newScene(t, Options{}, api("a", version("v1", "h.test", "/v1")))
+	for i, want := range []string{"called 0 times, on 0 routes.", "called once, on one route.", "called 2 times, on 2 routes."} {
+		if i > 0 {
+			s.miss(catalogue.NoDocument, "v1", "h.test", "GET", fmt.Sprint("/v1/", []string{"", "x", "y"}[i]), answered(200))
+		}
+		if got := s.finding("no-document").Evidence; !strings.HasSuffix(got, want) {
+			t.Errorf("%q does not end with %q", got, want)
+		}
+	}
+}
