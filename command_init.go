@@ -33,8 +33,9 @@ those of the documents' servers, or of --host.
     caddy run
 
 Documents are files, or URLs each with its hash behind it, as in a Caddyfile:
-https://docs.example.com/orders.yaml sha256:…. Paths are written as they are given. The Caddyfile is checked before it
-is written: what cannot work is said and nothing is written.`, runInit)
+https://docs.example.com/orders.yaml sha256:…. Paths are written as they are given, or
+with --output from the folder of that file. The Caddyfile is checked before it is
+written: what cannot work is said and nothing is written.`, runInit)
 	cmd.Args = atLeast("an OpenAPI document")
 	asksNobody(cmd)
 	cmd.Flags().Lookup("json").Usage = "Write the configuration as JSON, in place of a Caddyfile"
@@ -48,7 +49,7 @@ is written: what cannot work is said and nothing is written.`, runInit)
 // checkUpstream says what reverse_proxy has against an address, before anybody looks for
 // it in the documents.
 func checkUpstream(upstream string) error {
-	_, _, err := adaptDraft("http:// {\n\treverse_proxy " + upstream + "\n}\n")
+	_, _, err := adaptDraft("Caddyfile", "http:// {\n\treverse_proxy "+upstream+"\n}\n")
 	if err == nil {
 		return nil
 	}
@@ -109,45 +110,69 @@ func runInit(in *invocation, args []string) error {
 	}
 	read := newDocuments(app)
 	defer read.release()
+	output := in.text("output")
+	folder := filepath.Dir(output) // of none: the working directory
 	var apis []*draftAPI
 	for _, file := range files {
-		if err := addDraft(&apis, read, file, hosts); err != nil {
+		line, err := specLine(file, folder)
+		if err != nil {
+			return err
+		}
+		if err := addDraft(&apis, read, file, line, hosts); err != nil {
 			return err
 		}
 	}
 	text := caddyfileOf(apis, upstream, in.text("max-document"))
-	if err := checkDraft(text); err != nil {
+	config, err := checkDraft(filepath.Join(folder, "Caddyfile"), text)
+	if err != nil {
 		return fmt.Errorf("the documents do not go together as they are: %w", err)
 	}
-	if in.flag("json") {
-		config, _, err := adaptDraft(text)
-		if err != nil {
-			return err
-		}
-		return in.writeJSON(config)
-	}
-	output := in.text("output")
 	if output == "" {
-		_, err := io.WriteString(in.out, text)
-		return err
+		return in.writeDraft(text, config)
 	}
 	file, err := os.OpenFile(output, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return fmt.Errorf("writing the Caddyfile: %w", err)
+		return fmt.Errorf("writing the configuration: %w", err)
 	}
-	_, err = io.WriteString(file, text)
-	return errors.Join(err, file.Close())
+	in.out = file
+	return errors.Join(in.writeDraft(text, config), file.Close())
 }
 
-func addDraft(apis *[]*draftAPI, read *documents, file string, hosts []string) error {
-	line := quoted(filepath.ToSlash(file))
+// writeDraft writes the Caddyfile, or what it adapts to.
+func (in *invocation) writeDraft(text string, config json.RawMessage) error {
+	if in.flag("json") {
+		return in.writeJSON(config)
+	}
+	_, err := io.WriteString(in.out, text)
+	return err
+}
+
+// specLine names a document as a Caddyfile in a folder does: a relative path starts
+// there.
+func specLine(file, folder string) (string, error) {
 	if remote.IsURL(file) {
 		if _, err := remote.Parse(file); err != nil {
-			return fmt.Errorf("%q: %w", file, err)
+			return "", fmt.Errorf("%q: %w", file, err)
 		}
 		address, hash, _ := strings.Cut(file, " ")
-		line = quoted(address) + " " + hash
+		return quoted(address) + " " + hash, nil
 	}
+	if folder != "." && !filepath.IsAbs(file) {
+		from, err := filepath.Abs(folder)
+		if err != nil {
+			return "", err
+		}
+		if file, err = filepath.Abs(file); err != nil {
+			return "", err
+		}
+		if near, err := filepath.Rel(from, file); err == nil { // not from one drive to another
+			file = near
+		}
+	}
+	return quoted(filepath.ToSlash(file)), nil
+}
+
+func addDraft(apis *[]*draftAPI, read *documents, file, line string, hosts []string) error {
 	document, err := read.load(file)
 	if err != nil {
 		return err
@@ -266,20 +291,21 @@ func quoted(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
-func adaptDraft(text string) (config json.RawMessage, warnings []caddyconfig.Warning, err error) {
-	adapted, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": "Caddyfile"})
+func adaptDraft(file, text string) (config json.RawMessage, warnings []caddyconfig.Warning, err error) {
+	adapted, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), map[string]any{"filename": file})
 	return adapted, warnings, err
 }
 
-// checkDraft compiles the draft as Caddy would.
-func checkDraft(text string) error {
-	config, _, err := adaptDraft(text)
+// checkDraft compiles the draft as Caddy would, of a file of that name, and returns what
+// it adapts to.
+func checkDraft(file, text string) (json.RawMessage, error) {
+	config, _, err := adaptDraft(file, text)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	app, _, err := decodeConfig(config)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return app.offline(func(*policy.Config, *catalogue.Catalogue) {})
+	return config, app.offline(func(*policy.Config, *catalogue.Catalogue) {})
 }

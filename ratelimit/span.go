@@ -12,7 +12,7 @@ func Span(d time.Duration) string {
 		name   string
 		length time.Duration
 	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}} {
-		if d >= unit.length && d%unit.length == 0 {
+		if d != 0 && d%unit.length == 0 {
 			return strconv.FormatInt(int64(d/unit.length), 10) + unit.name
 		}
 	}
