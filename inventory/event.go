@@ -35,7 +35,7 @@ const (
 	// (Method and Path are empty then).
 	EventState = "state_changed"
 	// EventScan: a host had 100, 1,000, ... refused and scanned requests within
-	// an hour. Count is how many.
+	// an hour; again when that goes on for an hour. Count is how many.
 	EventScan = "scan_detected"
 	// EventFindingOpened: something is wrong, or is so again.
 	EventFindingOpened = "finding_opened"

@@ -159,7 +159,7 @@ func (f *finding) evidence() string {
 	case findHost:
 		return fmt.Sprintf("Nobody declared the host. It was asked for %s, the latest at %s; the best evidence is %q.", times(p.count), when, evidenceOf[p.best])
 	case findScan:
-		return fmt.Sprintf("In the hour from %s it got %d requests that were refused or not found, for %d routes not asked for before.", when, p.count, p.routes)
+		return fmt.Sprintf("Within an hour from %s it got %d requests that were refused or not found, for %d routes not asked for before.", when, p.count, p.routes)
 	case findUnauthenticated:
 		return fmt.Sprintf("Upstream answered 2xx %s to requests without any credentials; the document asks for some. The latest was at %s.", times(p.count), when)
 	case findOpenSibling:

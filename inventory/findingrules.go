@@ -12,9 +12,9 @@ const (
 	// a month has the jobs that run once in it.
 	stillCalled = 30 * 24 * time.Hour
 	// scanSize is how many refused and scanned requests within an hour are a scan,
-	// as for the event scan_detected.
+	// for the finding and the event scan_detected, whenever that hour begins.
 	scanSize = 100
-	// scanFades is how long a scan is one after the hour that it was in.
+	// scanFades is how long a scan is one after its latest request.
 	scanFades = time.Hour
 )
 
@@ -214,12 +214,9 @@ func (inv *Inventory) findHosts(now time.Time) {
 			}
 			inv.hold(now, findingKey{kind: kind, host: h.name}, nil, p, h.seen.first, h.seen.last)
 		}
-		for _, x := range h.scans() {
-			end := time.Unix(0, x.start).Add(time.Hour)
-			if n := x.refused + x.scanned; n >= scanSize && now.Before(end.Add(scanFades)) {
-				last := min(now.UnixNano(), end.UnixNano())
-				inv.hold(now, findingKey{kind: findScan, host: h.name}, nil, proof{count: n, routes: x.routes, at: x.start, best: rankScan}, x.start, last)
-			}
+		if scan, end, found := scanIn(h.scans(), now); found {
+			p := proof{count: scan.requests, routes: scan.routes, at: scan.from, best: rankScan}
+			inv.hold(now, findingKey{kind: findScan, host: h.name}, nil, p, scan.from, min(now.UnixNano(), end))
 		}
 	}
 }

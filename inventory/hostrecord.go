@@ -29,16 +29,14 @@ type hostRecord struct {
 	noises int
 
 	hours []hour // oldest first
+	// told is what the feed last told of a scan, a power of ten, and when.
+	told   uint64
+	toldAt time.Time
 	// peerHours are those of other nodes, as they last told.
 	peerHours map[*peer][]savedHour
 
 	mark          uint64 // as an entry's
 	kept, unsaved bool
-}
-
-type hour struct {
-	start                    int64 // Unix nanoseconds
-	refused, scanned, routes uint64
 }
 
 func newHostRecord(name string) *hostRecord {
@@ -66,17 +64,4 @@ func (h *hostRecord) oldestNoise() *entry {
 		return nil
 	}
 	return h.noise.prev
-}
-
-// hourAt is the hourly record for now. A clock that went back adds to the latest.
-func (h *hostRecord) hourAt(now time.Time) *hour {
-	start := now.Truncate(time.Hour).UnixNano()
-	if n := len(h.hours); n > 0 && h.hours[n-1].start >= start {
-		return &h.hours[n-1]
-	}
-	if len(h.hours) == maxHours {
-		h.hours = append(h.hours[:0], h.hours[1:]...)
-	}
-	h.hours = append(h.hours, hour{start: start})
-	return &h.hours[len(h.hours)-1]
 }

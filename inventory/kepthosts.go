@@ -1,6 +1,9 @@
 package inventory
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // savedHost is a host's record as the store has it.
 type savedHost struct {
@@ -15,7 +18,12 @@ type savedHour struct {
 	Refused uint64 `json:"refused"`
 	Scanned uint64 `json:"scanned"`
 	Routes  uint64 `json:"routes"`
+	// Parts are requests and routes by five minutes, of the latest hours.
+	Parts [][2]uint32 `json:"parts,omitempty"`
 }
+
+// keptParts is for how many hours the store has parts: what is older is no scan any more.
+const keptParts = 3
 
 func (inv *Inventory) saveHosts(all bool, put func(key, value []byte)) {
 	inv.mu.RLock()
@@ -30,10 +38,21 @@ func (inv *Inventory) saveHosts(all bool, put func(key, value []byte)) {
 			s.Baseline = append(s.Baseline, a.save())
 		}
 		for _, x := range h.hours {
-			s.Hours = append(s.Hours, savedHour{x.start, x.refused, x.scanned, x.routes})
+			s.Hours = append(s.Hours, x.save(h.hours[len(h.hours)-1].start))
 		}
 		put([]byte(h.name), saved(s))
 	}
+}
+
+// save is the hour as the store has it, where the latest one began at that time.
+func (x *hour) save(latest int64) savedHour {
+	s := savedHour{Start: x.start, Refused: x.refused, Scanned: x.scanned, Routes: x.routes}
+	if x.start > latest-keptParts*int64(time.Hour) {
+		for _, p := range x.parts {
+			s.Parts = append(s.Parts, [2]uint32{p.requests, p.routes})
+		}
+	}
+	return s
 }
 
 // recordOf is the record of the host with that name, which the store has or had.
@@ -76,13 +95,14 @@ func (inv *Inventory) loadHost(key, value []byte) error {
 	}
 	var hours []hour
 	for _, x := range s.Hours {
-		hours = append(hours, hour{x.Start, x.Refused, x.Scanned, x.Routes})
+		one := hour{start: x.Start}
+		one.add(&x)
+		hours = append(hours, one)
 	}
 	for _, x := range h.hours {
 		if n := len(hours); n > 0 && hours[n-1].start == x.start {
-			hours[n-1].refused += x.refused
-			hours[n-1].scanned += x.scanned
-			hours[n-1].routes += x.routes
+			late := x.save(x.start)
+			hours[n-1].add(&late)
 			continue
 		}
 		hours = append(hours, x)

@@ -243,21 +243,6 @@ func (inv *Inventory) version(k versionKey) *versionRecord {
 	return v
 }
 
-func (inv *Inventory) countNoise(host *hostRecord, worth rank, first bool, now time.Time) {
-	h := host.hourAt(now)
-	if worth == rankRefused {
-		h.refused++
-	} else {
-		h.scanned++
-	}
-	if first {
-		h.routes++
-	}
-	if n := h.refused + h.scanned; n >= 100 && powerOfTen(n) {
-		inv.announceScan(host, n, now)
-	}
-}
-
 func powerOfTen(n uint64) bool {
 	if n == 0 {
 		return false

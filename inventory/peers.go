@@ -191,9 +191,7 @@ func (h *hostRecord) scans() []hour {
 			if !found {
 				list = slices.Insert(list, i, hour{start: x.Start})
 			}
-			list[i].refused += x.Refused
-			list[i].scanned += x.Scanned
-			list[i].routes += x.Routes
+			list[i].add(&x)
 		}
 	}
 	return list[max(len(list)-maxHours, 0):]
