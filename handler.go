@@ -81,6 +81,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			if l.is(r) {
 				return l.serve(w, r, next)
 			}
+			l.undecorate(w.Header())
 			anew = true
 		}
 	}
@@ -88,6 +89,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	defer x.release()
 	x.begin(h, w, r)
 	x.anew = anew
+	if around != nil {
+		x.request.Around = &around.verdict
+	}
 	x.decide()
 	if x.verdict.Outcome == policy.Refuse {
 		return x.refuse()

@@ -21,6 +21,8 @@ type left struct {
 	// body is what is left of it where that is of a copy, which tracing makes: the error
 	// routes have the body that the guard has read from.
 	body io.ReadCloser
+	// what was said about limits, RateLimit-Policy and RateLimit; empty: nothing
+	policyField, limitField string
 	// of a refusal, else 0 and nil
 	status  int
 	problem []byte
@@ -90,6 +92,9 @@ func (x *exchange) leave(l left, err error) error {
 	if l.method == "" { // refused before it was passed on
 		l.line = lineOf(x.r)
 	}
+	if x.verdict.Limited() > 0 && len(x.fields[1]) > 0 {
+		l.policyField, l.limitField = x.policyField, string(x.fields[1])
+	}
 	x.failed.read = x.failed.read || x.kept != nil || x.sent != nil || !x.watched.unread()
 	if x.others.traces && x.failed.read {
 		l.body = x.r.Body
@@ -136,6 +141,7 @@ func (l *left) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	if x := l.passed; x != nil {
 		l.passed = nil
 		defer x.release()
+		l.undecorate(w.Header())
 		return x.resume(w, r, next)
 	}
 	if l.status == 0 {
@@ -160,7 +166,6 @@ func (x *exchange) resume(w http.ResponseWriter, r *http.Request, next caddyhttp
 		x.rewrite()
 	}
 	x.response.reset(x)
-	x.undecorate(w.Header())
 	if x.verdict.Resume() {
 		return x.refuse()
 	}
@@ -178,12 +183,13 @@ func (x *exchange) resume(w http.ResponseWriter, r *http.Request, next caddyhttp
 	return x.pass(next)
 }
 
-// undecorate takes away what the guard said about limits with the error.
-func (x *exchange) undecorate(h http.Header) {
-	if x.verdict.Limited() == 0 || len(x.fields[1]) == 0 {
+// undecorate takes away what the guard said about limits with the error: the guard that
+// goes on with the request says what holds then.
+func (l *left) undecorate(h http.Header) {
+	if l.limitField == "" {
 		return
 	}
-	for name, ours := range map[string]string{"Ratelimit-Policy": x.policyField, "Ratelimit": string(x.fields[1])} {
+	for name, ours := range map[string]string{"Ratelimit-Policy": l.policyField, "Ratelimit": l.limitField} {
 		i := slices.Index(h[name], ours)
 		if i < 0 {
 			continue

@@ -40,6 +40,9 @@ type Request struct {
 	// Own says that the guard itself answers the request, if the target, the host and
 	// the limits let it.
 	Own bool
+	// Around is the verdict of a guard around this one on the same request, as it was
+	// before somebody rewrote it; nil for none. What it charged is not charged again.
+	Around *Verdict
 	// Overrides are those that somebody put into force for a while, in order.
 	Overrides []Override
 
@@ -119,6 +122,8 @@ type Verdict struct {
 	brownout  bool
 	bound     int
 	awaiting  []*bound // limits in monitor that count by what is in the body
+	around    *Verdict // Request.Around
+	hidden    uint32   // the charges that a guard within this one tells of
 	table     ratelimit.Limiter
 	open      uint32 // the charges that are not settled, a bit each
 	failed    uint32 // those that were settled as failures
@@ -138,6 +143,7 @@ func (v *Verdict) reset() {
 	v.Consumer, v.UncheckedAnswer, v.Challenges, v.answers = "", "", nil, nil
 	v.Body, v.others = conformance.BodyPlan{}, nil
 	v.vary, v.bound, v.awaiting = nil, 0, v.awaiting[:0]
+	v.around, v.hidden = nil, 0
 	v.table, v.open, v.failed, v.violated = nil, 0, 0, false
 	v.tells, v.life, v.brownout, v.Preflight = false, nil, false, false
 }
@@ -147,7 +153,7 @@ func (v *Verdict) reset() {
 // of them are in Would, since any of them may be enforced next.
 func (v *Verdict) Object(rule Rule, mode Mode, reason Reason, status int) (refused bool) {
 	if mode != Off && (rule == RuleTarget && reason != ReasonTooEarly || rule == RuleRequest && reason != ReasonInternalError && reason != ReasonTooManyBodies) {
-		v.violated = true
+		v.violate()
 	}
 	switch {
 	case mode == Off:
@@ -186,6 +192,7 @@ func (p *Policy) Decide(r *Request, v *Verdict) {
 
 func (p *Policy) walk(r *Request, v *Verdict) {
 	m := &r.Match
+	v.around = r.Around
 	v.scope, v.protocols = p.scopeOf(m)
 	v.override(r)
 	v.tells = v.scope.rules.modes[RuleLifecycle] == Enforce
@@ -197,7 +204,7 @@ func (p *Policy) walk(r *Request, v *Verdict) {
 		v.vary = p.hosts[m.Host.Index].vary
 	}
 	if p.malformed(r) && v.Object(RuleTarget, p.targetMode(v, r), ReasonMalformedTarget, http.StatusBadRequest) {
-		p.chargeViolation(v.scope.limits, r)
+		p.chargeViolation(v, r)
 		return
 	}
 	// Early data may be played back by who recorded it, and the address that it comes
@@ -217,7 +224,7 @@ func (p *Policy) walk(r *Request, v *Verdict) {
 	design := v.State == catalogue.StateDesign
 	if m.Outcome == catalogue.NearMiss && !design && v.object(RuleTarget, ReasonAmbiguousTarget) ||
 		m.Outcome == catalogue.Ambiguous && v.object(RuleTarget, ReasonVersionAmbiguous) {
-		p.chargeViolation(v.scope.limits, r)
+		p.chargeViolation(v, r)
 		return
 	}
 	if !design && !r.Own && !p.admits(m, v.scope, r.proven()) && v.object(RuleAudience, r.notAdmitted()) {

@@ -213,7 +213,9 @@ func (p *Policy) charge(s *scope, r *Request, v *Verdict) (admitted bool) {
 			continue
 		}
 		if l.awaitsBody(s, r) {
-			v.awaiting = append(v.awaiting, l)
+			if !v.awaited(l) {
+				v.awaiting = append(v.awaiting, l)
+			}
 			continue
 		}
 		if !built {
@@ -225,9 +227,13 @@ func (p *Policy) charge(s *scope, r *Request, v *Verdict) (admitted bool) {
 				at = time.Time{} // it is later now: a client may send a body as slowly as he likes
 			}
 		}
+		key, when := kb.SumIn(l.arithmetic.Space), l.when(r)
+		if v.around != nil && v.charged(key, when) {
+			continue
+		}
 		v.limits[n] = l
 		v.charges[n] = ratelimit.Charge{
-			Limit: &l.arithmetic, Key: kb.SumIn(l.arithmetic.Space), Cost: l.costOf(s.costs, r), Shadow: r.limitMode(l) == Monitor, When: l.when(r),
+			Limit: &l.arithmetic, Key: key, Cost: l.costOf(s.costs, r), Shadow: r.limitMode(l) == Monitor, When: when,
 		}
 		n++
 	}
@@ -260,6 +266,9 @@ func (v *Verdict) wouldExceed() {
 			v.Object(RuleLimit, Monitor, ReasonQuotaExceeded, http.StatusTooManyRequests)
 			return
 		}
+	}
+	if v.wouldExceedAround() {
+		v.Object(RuleLimit, Monitor, ReasonQuotaExceeded, http.StatusTooManyRequests)
 	}
 }
 
@@ -315,6 +324,9 @@ func (v *Verdict) Exceeded() string {
 		}
 		names += name
 	}
+	if names == "" && v.around != nil {
+		return v.around.Exceeded()
+	}
 	return names
 }
 
@@ -331,13 +343,14 @@ func (v *Verdict) exceededBefore(i int, shadow bool) bool {
 // AppendFields appends the values of the RateLimit-Policy and RateLimit fields
 // for the limits that show themselves, and reports whether there are any. Of
 // limits that bear one name (a version's tighter one beside the API's) the one
-// with less remaining is shown, since a name may stand in a field once.
+// with less remaining is shown, since a name may stand in a field once; so it is with
+// those of a guard around this one.
 func (v *Verdict) AppendFields(policyField, limitField []byte) (policy, limit []byte, any bool) {
 	var shown [MaxLimits]uint8 // of v.limits; clearing lists of decisions takes longer than writing them
 	n := 0
 next:
 	for i := range v.bound {
-		if v.charges[i].Shadow || v.limits[i].hideFields || v.decisions[i].Unavailable {
+		if v.hides(i) || v.around != nil && v.tellsAround(i) {
 			continue
 		}
 		for j, k := range shown[:n] {

@@ -142,6 +142,7 @@ func (v *Verdict) Refused() {
 // Close ends whatever is still open. It must be called when the request ends,
 // however it does; what has got no answer by then counts as a failure.
 func (v *Verdict) Close() {
+	v.around = nil
 	if v.open == 0 {
 		return
 	}
@@ -157,14 +158,17 @@ func (v *Verdict) Close() {
 
 // chargeViolation charges the limits on violations for a request that is refused
 // before limits are asked.
-func (p *Policy) chargeViolation(limits []bound, r *Request) {
+func (p *Policy) chargeViolation(v *Verdict, r *Request) {
+	limits := v.scope.limits
 	for i := range limits {
 		b := &limits[i]
 		if b.count == CountViolations && b.arithmetic.Algorithm != ratelimit.Concurrency && b.binds(r) {
 			c := ratelimit.Charge{
 				Limit: &b.arithmetic, Key: b.keyFor(p.table, r), Cost: b.costOf(nil, r), Shadow: r.limitMode(b) == Monitor, When: ratelimit.Look,
 			}
-			p.table.Settle(&c, true)
+			if !v.charged(c.Key, c.When) {
+				p.table.Settle(&c, true)
+			}
 		}
 	}
 }
