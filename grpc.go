@@ -23,11 +23,9 @@ type call struct {
 	meant bool // the answer is one
 	open  bool // nothing is known so far
 	text  bool // the body is in base64
-	kept  []byte
+	group base64Group
+	frame firstFrame
 }
-
-// maxTrailerFrame is how much of a body that begins with its trailers is looked at.
-const maxTrailerFrame = 8 << 10
 
 // callStatus is what an HTTP server would have answered for an answer's grpc-status, and
 // whether that is known by its header.
@@ -82,63 +80,114 @@ var statusesOfCodes = [...]int{
 
 // read looks at a piece of the body and returns what it says of the call.
 func (c *call) read(p []byte) (status int, known bool) {
-	if len(p) == 0 || len(c.kept) == maxTrailerFrame {
-		return 0, false
+	if !c.text {
+		return c.frame.read(p)
 	}
-	if !c.text && len(c.kept) == 0 && p[0]&trailerFrame == 0 {
-		return http.StatusOK, true // most of them
-	}
-	c.kept = append(c.kept, p[:min(len(p), maxTrailerFrame-len(c.kept))]...)
-	frame := c.kept
-	if c.text {
-		frame = decodeGroups(frame)
-	}
-	switch {
-	case len(frame) == 0:
-		return 0, false
-	case frame[0]&trailerFrame == 0:
-		return http.StatusOK, true
-	case len(frame) < frameHeader:
-		return 0, false
-	}
-	fields := frame[frameHeader:]
-	if n := binary.BigEndian.Uint32(frame[1:]); uint64(n) <= uint64(len(fields)) {
-		return trailerStatus(string(fields[:n]))
+	for len(p) > 0 && !c.frame.over {
+		var decoded []byte
+		if decoded, p = c.group.decode(p); decoded == nil {
+			c.frame.over = len(p) > 0
+			return 0, false
+		}
+		if status, known = c.frame.read(decoded); known {
+			return status, true
+		}
 	}
 	return 0, false
+}
+
+// base64Group is a group of base64 that may come in pieces. Each piece that a server
+// writes may have padding of its own.
+type base64Group struct {
+	text [4]byte
+	n    int
+	out  [3]byte
+}
+
+// decode decodes the group that text goes on with, and returns the rest. It decodes
+// nothing when the group is not whole, with nothing left, or is none.
+func (g *base64Group) decode(text []byte) (decoded, rest []byte) {
+	n := copy(g.text[g.n:], text)
+	if g.n += n; g.n < len(g.text) {
+		return nil, nil
+	}
+	g.n = 0
+	size, err := base64.StdEncoding.Decode(g.out[:], g.text[:])
+	if err != nil {
+		return nil, text
+	}
+	return g.out[:size], text[n:]
+}
+
+// firstFrame is the first frame of a body of gRPC-Web, as far as it has come. Of trailers
+// a line is kept at a time, whatever their length.
+type firstFrame struct {
+	head   [frameHeader]byte
+	heads  int
+	left   uint32 // of its bytes
+	line   [maxStatusLine]byte
+	filled int  // of line; more than it holds: it is longer
+	status int  // what its lines say so far, 0 for nothing
+	over   bool // nothing more can be said
 }
 
 const (
 	trailerFrame = 0x80 // in the first byte of a frame of gRPC-Web
 	frameHeader  = 5
+	// maxStatusLine is more than any line with a status has.
+	maxStatusLine = 64
 )
 
-// trailerStatus is what the trailers in a frame say.
-func trailerStatus(fields string) (status int, known bool) {
-	for line := range strings.SplitSeq(fields, "\n") {
-		name, value, _ := strings.Cut(line, ":")
-		if strings.EqualFold(strings.TrimSpace(name), "grpc-status") {
-			if status = statusOfCode(strings.TrimSpace(value)); status != http.StatusOK {
-				return status, true
+// read takes a piece of the body and returns what the frame says when it is whole, or a
+// message.
+func (f *firstFrame) read(p []byte) (status int, known bool) {
+	for _, b := range p {
+		switch {
+		case f.over:
+			return 0, false
+		case f.heads < frameHeader:
+			f.head[f.heads] = b
+			f.heads++
+			if b&trailerFrame == 0 && f.heads == 1 {
+				return http.StatusOK, true // most of them
 			}
-			known = true
+			if f.heads == frameHeader {
+				f.left = binary.BigEndian.Uint32(f.head[1:])
+				f.over = f.left == 0
+			}
+			continue
+		case b == '\n':
+			f.endLine()
+		default:
+			if f.filled < len(f.line) {
+				f.line[f.filled] = b
+			}
+			f.filled = min(f.filled, len(f.line)) + 1
+		}
+		if f.left--; f.left == 0 {
+			f.endLine()
+			f.over = true
+			return f.status, f.status != 0
 		}
 	}
-	return status, known
+	return 0, false
 }
 
-// decodeGroups decodes base64, as far as it is whole. Each piece that a server writes
-// may have padding of its own.
-func decodeGroups(text []byte) (decoded []byte) {
-	var group [3]byte
-	for ; len(text) >= 4; text = text[4:] {
-		n, err := base64.StdEncoding.Decode(group[:], text[:4])
-		if err != nil {
-			return decoded
-		}
-		decoded = append(decoded, group[:n]...)
+// endLine reads a line of trailers. Of several statuses a bad one counts; one that is too
+// long to be any leaves open what came of the call.
+func (f *firstFrame) endLine() {
+	line := string(f.line[:min(f.filled, len(f.line))])
+	whole := f.filled <= len(f.line)
+	f.filled = 0
+	name, value, _ := strings.Cut(line, ":")
+	if !strings.EqualFold(strings.TrimSpace(name), "grpc-status") || f.status != 0 && f.status != http.StatusOK {
+		return
 	}
-	return decoded
+	if !whole {
+		f.status, f.over = 0, true
+		return
+	}
+	f.status = statusOfCode(strings.TrimSpace(value))
 }
 
 // beginCall takes an answer of gRPC for one whose status is not known yet, unless its

@@ -13,7 +13,7 @@ import (
 func TestTrailersReadTheSameHoweverTheyAreCut(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		code := rapid.SampledFrom([]string{"0", "7", "12", "16", "17", "x"}).Draw(t, "code")
-		fields := strings.Repeat("a: b\r\n", rapid.IntRange(0, 50).Draw(t, "before")) + "gRPC-Status:" + code + "\r\n"
+		fields := strings.Repeat("a: b\r\n", rapid.SampledFrom([]int{0, 1, 50, 5000}).Draw(t, "before")) + "gRPC-Status:" + code + "\r\n"
 		body := string(binary.BigEndian.AppendUint32([]byte{trailerFrame}, uint32(len(fields)))) + fields
 		c := call{open: true, text: rapid.Bool().Draw(t, "text")}
 		if c.text {
@@ -35,15 +35,12 @@ func TestTrailersReadTheSameHoweverTheyAreCut(t *testing.T) {
 	})
 }
 
-func TestOfABodyThatBeginsWithItsTrailersLittleIsKept(t *testing.T) {
+func TestAFrameOfTrailersThatDoesNotEndSaysNothing(t *testing.T) {
 	c := call{open: true}
 	for range 100 {
 		if status, known := c.read([]byte("\xff" + strings.Repeat("grpc-status:0\n", 1000))); known {
 			t.Fatalf("a frame of 4 GiB says %d", status)
 		}
-	}
-	if len(c.kept) > maxTrailerFrame {
-		t.Errorf("%d bytes are kept", len(c.kept))
 	}
 }
 

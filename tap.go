@@ -280,17 +280,23 @@ func (w *response) refuse() error {
 }
 
 // abandon records an answer that the next handler did not bring to its end,
-// because it panicked: reverse_proxy does when upstream or the client go away.
+// because it panicked: reverse_proxy does when upstream or the client go away. One that
+// had not begun is recorded as none.
 func (w *response) abandon() {
-	if !w.wroteHeader || w.exchange.observed {
+	x := w.exchange
+	if x.observed || x.passed.method == "" {
+		return
+	}
+	if !w.wroteHeader {
+		x.observe(0)
 		return
 	}
 	if w.tap.state != tapOff {
-		w.exchange.verdict.UncheckedAnswer = policy.UncheckedAnswerCut
-		w.exchange.amend()
+		x.verdict.UncheckedAnswer = policy.UncheckedAnswerCut
+		x.amend()
 	}
 	if w.call.open {
 		w.endCall()
 	}
-	w.exchange.observe(w.status)
+	x.observe(w.status)
 }

@@ -10,7 +10,7 @@ import (
 
 // Whatever stands in place of a call's answer, a wrong guess is one, and nothing stays on
 // its way: a status of HTTP that its grpc-status denies, a proxy's page, two statuses of
-// which one is bad, trailers longer than what is looked at, an upstream that breaks off.
+// which one is bad, trailers that are long, an upstream that breaks off.
 func TestOddAnswersToCallsOfGRPCHideNoWrongGuess(t *testing.T) {
 	t.Parallel()
 	up := harness.NewUpstream(t)
@@ -43,8 +43,11 @@ func TestOddAnswersToCallsOfGRPCHideNoWrongGuess(t *testing.T) {
 		"two in the last frame, the last well":  {answer("200 OK", "", frame("grpc-status: 16\r\ngrpc-status: 0\r\n")), 200, 1},
 		"two in the last frame, both well":      {answer("200 OK", "", frame("grpc-status: 0\r\ngrpc-status: 0\r\n")), 200, 0},
 		"long trailers":                         {answer("200 OK", "", frame(strings.Repeat(filler, 100)+"grpc-status: 0\r\n")), 200, 0},
-		"trailers that are too long, and well":  {answer("200 OK", "", frame(strings.Repeat(filler, 200)+"grpc-status: 0\r\n")), 200, 1},
-		"trailers that are too long, and not":   {answer("200 OK", "", frame(strings.Repeat(filler, 200)+"grpc-status: 16\r\n")), 200, 1},
+		"very long trailers, and well":          {answer("200 OK", "", frame(strings.Repeat(filler, 2000)+"grpc-status: 0\r\n")), 200, 0},
+		"very long trailers, and not":           {answer("200 OK", "", frame(strings.Repeat(filler, 2000)+"grpc-status: 16\r\n")), 200, 1},
+		"very long trailers, not and well":      {answer("200 OK", "", frame("grpc-status: 16\r\n"+strings.Repeat(filler, 2000)+"grpc-status: 0\r\n")), 200, 1},
+		"a very long trailer, and well":         {answer("200 OK", "", frame("x-a: "+strings.Repeat("0", 100_000)+"\r\ngrpc-status: 0\r\n")), 200, 0},
+		"a very long status":                    {answer("200 OK", "", frame("grpc-status: "+strings.Repeat("0", 100)+"16\r\n")), 200, 1},
 		"broken off before a message":           {"HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n\x80\x00\r\n" + harness.HangUp, 0, 1},
 	} {
 		up.Answer(func(harness.Recorded) string { return row.answer })
