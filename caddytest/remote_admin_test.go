@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
+	"github.com/apiguard/caddy-api-guard/coverage"
 	"github.com/apiguard/caddy-api-guard/internal/freeport"
 )
 
@@ -242,6 +243,42 @@ func TestARemoteIdentityMayDoWhatItsPermissionsSay(t *testing.T) {
 	r.Query(t, "/api_guard/override", &list)
 	if len(list.Items) != 1 {
 		t.Errorf("the overrides are %+v, want the clerk's", list.Items)
+	}
+}
+
+// Coverage names no admin endpoint, since nothing of an API is behind one: what it says is
+// what it said without the remote one, and no request for an API gets anywhere there.
+func TestTheRemoteEndpointIsNoWayRoundTheGuard(t *testing.T) {
+	t.Parallel()
+	r := startRemoteAdmin(t)
+	var answer struct{ Items []coverage.Entry }
+	r.Query(t, "/api_guard/coverage", &answer)
+	guarded := 0
+	for _, e := range answer.Items {
+		if strings.Contains(e.Listener, r.chief.addr) || strings.Contains(e.Listener, r.Admin) || strings.Contains(e.Route, "admin") {
+			t.Errorf("coverage names an admin endpoint: %+v", e)
+		}
+		if e.Status == coverage.Guarded {
+			guarded++
+		}
+	}
+	if guarded == 0 {
+		t.Errorf("coverage says %+v", answer.Items)
+	}
+	for _, path := range []string{"/v2/orders", "/v1/orders", "/"} {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", "https://"+r.chief.addr+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = "api.example.com"
+		resp, err := r.chief.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode != 404 {
+			t.Errorf("%s of an API's host is %d at the remote endpoint", path, resp.StatusCode)
+		}
 	}
 }
 
