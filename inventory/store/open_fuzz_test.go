@@ -40,7 +40,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(uint32(0), []byte{}, uint32(0))
 	f.Add(uint32(0), []byte("not a database"), uint32(14))
 	f.Add(uint32(0), []byte("{\n\tadmin off\n}\n"), uint32(16))
-	changed := filepath.Join(f.TempDir(), "changed.db")
+	changed := filepath.Join(inMemory(f), "changed.db")
 	f.Fuzz(func(t *testing.T, at uint32, with []byte, size uint32) {
 		b := append([]byte(nil), whole...)
 		copy(b[min(int(at), len(b)):], with)
@@ -68,4 +68,15 @@ func FuzzOpen(f *testing.F) {
 			}
 		}
 	})
+}
+
+// inMemory is a folder in memory where the system has such, since most of an execution
+// is waiting for a disk.
+func inMemory(f *testing.F) string {
+	dir, err := os.MkdirTemp("/dev/shm", "inventory")
+	if err != nil {
+		return f.TempDir()
+	}
+	f.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
