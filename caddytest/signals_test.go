@@ -343,3 +343,16 @@ func program(dir, name string, args ...string) (string, error) {
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
+
+func TestTheManualSaysWhenEachEventComes(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/inventory.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, event := range promisedEvents {
+		if !regexp.MustCompile("(?m)^\\| (`\\w+`, )?`" + event + "`(, `\\w+`)? \\| .+ \\| .+ \\|$").Match(page) {
+			t.Errorf("no row of a table says when %s comes", event)
+		}
+	}
+}
