@@ -227,13 +227,14 @@ func (p *Policy) charge(s *scope, r *Request, v *Verdict) (admitted bool) {
 				at = time.Time{} // it is later now: a client may send a body as slowly as he likes
 			}
 		}
-		key, when := kb.SumIn(l.arithmetic.Space), l.when(r)
-		if v.around != nil && v.charged(key, when) {
-			continue
-		}
 		v.limits[n] = l
 		v.charges[n] = ratelimit.Charge{
-			Limit: &l.arithmetic, Key: key, Cost: l.costOf(s.costs, r), Shadow: r.limitMode(l) == Monitor, When: when,
+			Limit: &l.arithmetic, Key: kb.SumIn(l.arithmetic.Space), Cost: l.costOf(s.costs, r), Shadow: r.limitMode(l) == Monitor, When: l.when(r),
+		}
+		if v.around != nil {
+			if v.charges[n].Cost = v.unpaid(&v.charges[n]); v.charges[n].Cost == 0 {
+				continue
+			}
 		}
 		n++
 	}

@@ -5,17 +5,18 @@ import "github.com/apiguard/caddy-api-guard/ratelimit"
 // A guard may stand around another one, with a rewrite between them: the inner one judges
 // the request as it is by then, and what it was charged before it is not charged again.
 
-// charged reports whether a guard around this one has charged the bucket for the request,
-// for what is to be charged now.
-func (v *Verdict) charged(key ratelimit.Key, when ratelimit.When) bool {
+// unpaid is what is left of the cost of a charge, once guards around this one have charged
+// the same cell for the request. What is in monitor has another one than what is enforced.
+func (v *Verdict) unpaid(c *ratelimit.Charge) uint32 {
+	cost := c.Cost
 	for o := v.around; o != nil; o = o.around {
 		for i := range o.bound {
-			if o.charges[i].Key == key && (o.charges[i].When != ratelimit.Look || when == ratelimit.Look) {
-				return true
+			if paid := &o.charges[i]; paid.Key == c.Key && paid.Shadow == c.Shadow && (paid.When != ratelimit.Look || c.When == ratelimit.Look) {
+				cost -= min(cost, paid.Cost)
 			}
 		}
 	}
-	return false
+	return cost
 }
 
 // awaited reports whether a guard around this one will charge the limit when the body has
@@ -32,10 +33,29 @@ func (v *Verdict) awaited(b *bound) bool {
 }
 
 // violate notes that the rules do not let the request pass, also for the limits that a
-// guard around this one has asked.
+// guard around this one has asked. Where the answer has begun that one may have settled
+// them: a body in monitor is judged later.
 func (v *Verdict) violate() {
-	for o := v; o != nil; o = o.around {
+	v.violated = true
+	for o := v.around; o != nil; o = o.around {
+		if o.violated {
+			continue
+		}
 		o.violated = true
+		for i := range o.bound {
+			if o.limits[i].count == CountViolations && o.open>>i&1 == 0 {
+				o.failed |= 1 << i
+				o.table.Settle(&o.charges[i], true)
+			}
+		}
+	}
+}
+
+// fail charges what limits count as failures where guards around this one have asked them:
+// what upstream said here may never get there.
+func (v *Verdict) fail(counts func(*bound) bool) {
+	for o := v.around; o != nil; o = o.around {
+		o.settle(CountFailures, counts, true)
 	}
 }
 

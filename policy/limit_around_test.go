@@ -2,17 +2,19 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/apiguard/caddy-api-guard/inventory/spec"
 	"github.com/apiguard/caddy-api-guard/policy/conformance"
 )
 
 // within asks about the request that it has become behind the guard whose verdict is around.
-func (f *fixture) within(t *testing.T, around *Verdict, line string) *Verdict {
+func (f *fixture) within(t *testing.T, around *Verdict, line string, overrides ...Override) *Verdict {
 	t.Helper()
 	r := request(t, f, call{line: line})
-	r.Around = around
+	r.Around, r.Overrides = around, overrides
 	v := new(Verdict)
 	f.Decide(r, v)
 	if v.Outcome != Refuse && v.Body.Action == conformance.Judge {
@@ -93,6 +95,91 @@ func TestAViolationBehindARewriteCountsOnce(t *testing.T) {
 		}
 		next.Judged()
 		next.Close()
+	}
+}
+
+// An override may be about one of the two versions: what is in monitor there has paid
+// nothing here.
+func TestALimitInMonitorAroundIsEnforcedBehindARewrite(t *testing.T) {
+	v1 := Override{Rule: RuleLimit, Mode: Monitor, API: "orders", Version: "v1", Until: until(1)}
+	f := newFixture(t, withLimits(Limit{Name: "one", Rate: 1, Window: time.Minute}))
+	for _, want := range []Outcome{Allow, Refuse} {
+		r := request(t, f, call{line: "GET old.example /v1/orders"})
+		r.Overrides = []Override{v1}
+		outer := new(Verdict)
+		f.Decide(r, outer)
+		inner := f.within(t, outer, "GET api.example /v2/orders", v1)
+		if outer.Outcome == Refuse || (inner.Outcome == Refuse) != (want == Refuse) {
+			t.Errorf("around %v, within %v, want %v", outer.Outcome, inner.Outcome, want)
+		}
+	}
+}
+
+// What the answer is behind the inner guard may never get to the outer one: it may be
+// refused, as one that no document has, say.
+func TestAFailureBehindARewriteCountsOnceWhateverBecomesOfIt(t *testing.T) {
+	const noAnswer = 0
+	for _, c := range []struct{ here, there, left int }{
+		{401, 502, 8}, {200, 401, 8}, {401, 401, 8}, {200, 502, 9}, {noAnswer, 200, 8},
+	} {
+		f := newFixture(t, withLimits(Limit{Name: "guesses", Rate: 9, Window: time.Minute, Count: CountFailures, Failures: DefaultFailures()}))
+		outer := f.ask(t, call{line: "GET api.example /v2/orders"})
+		inner := f.within(t, outer, "GET api.example /v2/orders/7")
+		if c.here == noAnswer {
+			inner.Unanswered()
+		} else {
+			inner.Answered(c.here)
+		}
+		outer.Answered(c.there)
+		inner.Close()
+		outer.Close()
+		last := f.ask(t, call{line: "GET api.example /v2/orders"})
+		last.Answered(200)
+		if got := last.decisions[0].Remaining; got != c.left {
+			t.Errorf("%d here and %d there: %d left, want %d", c.here, c.there, got, c.left)
+		}
+	}
+}
+
+// A body in monitor is judged when the answer has begun, and the outer guard may have
+// settled its limits by then.
+func TestAViolationThatIsFoundBehindTheAnswerCountsOnce(t *testing.T) {
+	f := newFixture(t, withLimits(Limit{Name: "bad", Rate: 9, Window: time.Minute, Count: CountViolations}))
+	outer := f.ask(t, call{line: "GET api.example /v2/orders/7"})
+	inner := f.within(t, outer, "GET api.example /v2/orders")
+	outer.Judged()
+	inner.Object(RuleRequest, Monitor, ReasonRequestInvalid, 422)
+	inner.Object(RuleRequest, Monitor, ReasonRequestInvalid, 422)
+	inner.Judged()
+	inner.Close()
+	outer.Close()
+	if got := f.ask(t, call{line: "GET api.example /v2/orders/7"}).decisions[0].Remaining; got != 8 {
+		t.Errorf("%d left, want 8", got)
+	}
+}
+
+// A request costs what the dearer of the two is.
+func TestARewrittenRequestPaysWhatItCostsMore(t *testing.T) {
+	dear := strings.Replace(ordersV2, "operationId: resetPassword", "operationId: resetPassword\n      x-api-guard-cost: 5", 1)
+	f := newFixture(t, func(cfg *Config) {
+		withLimits(Limit{Name: "all", Rate: 20, Window: time.Minute}, Limit{Name: "parallel", Concurrency: 9})(cfg)
+		for _, v := range cfg.APIs[0].Declared.Versions[2:] {
+			v.Documents = []*spec.Document{document(t, dear)}
+		}
+	})
+	for _, c := range []struct{ outer, inner, left string }{
+		{"GET api.example /v2/orders", "POST api.example /v2/reset", "14"},
+		{"POST api.example /v2/reset", "GET api.example /v2/orders", "8"},
+	} {
+		outer := f.ask(t, call{line: c.outer})
+		inner := f.within(t, outer, c.inner)
+		inner.Close()
+		outer.Close()
+		last := f.ask(t, call{line: "GET api.example /v2/orders"})
+		if got := fmt.Sprint(last.decisions[0].Remaining); got != c.left {
+			t.Errorf("%s and %s: %s left, want %s", c.outer, c.inner, got, c.left)
+		}
+		last.Close()
 	}
 }
 

@@ -80,15 +80,18 @@ func (v *Verdict) leaveOpen() {
 	}
 }
 
-// settle ends what is open of one kind of limit.
-func (v *Verdict) settle(of Count, counts func(*bound) bool) {
+// settle ends what is open of one kind of limit: all of it, or only what counts.
+func (v *Verdict) settle(of Count, counts func(*bound) bool, only bool) {
 	for i := 0; v.open>>i != 0; i++ {
 		b := v.limits[i]
 		if v.open>>i&1 == 0 || b.count != of || b.arithmetic.Algorithm == ratelimit.Concurrency {
 			continue
 		}
-		v.open &^= 1 << i
 		counted := counts(b)
+		if only && !counted {
+			continue
+		}
+		v.open &^= 1 << i
 		v.table.Settle(&v.charges[i], counted)
 		if counted {
 			v.failed |= 1 << i
@@ -110,23 +113,25 @@ func allCount(*bound) bool   { return true }
 // Answered settles what counts by upstream's status. Call it before the client
 // sees the answer, since it may guess again as soon as it does.
 func (v *Verdict) Answered(status int) {
-	if v.open != 0 {
-		v.settle(CountFailures, func(b *bound) bool { return slices.Contains(b.failures, status) })
+	if v.open == 0 && v.around == nil {
+		return
 	}
+	counts := func(b *bound) bool { return slices.Contains(b.failures, status) }
+	v.fail(counts)
+	v.settle(CountFailures, counts, false)
 }
 
 // Unanswered settles what counts by upstream's status for a request that got
 // none: nobody knows what upstream would have said, so it counts.
 func (v *Verdict) Unanswered() {
-	if v.open != 0 {
-		v.settle(CountFailures, allCount)
-	}
+	v.fail(allCount)
+	v.settle(CountFailures, allCount, false)
 }
 
 // Judged settles what counts by the verdict, once that is final.
 func (v *Verdict) Judged() {
 	if v.open != 0 {
-		v.settle(CountViolations, func(*bound) bool { return v.violated })
+		v.settle(CountViolations, func(*bound) bool { return v.violated }, false)
 	}
 }
 
@@ -134,7 +139,7 @@ func (v *Verdict) Judged() {
 // so it is no failure.
 func (v *Verdict) Refused() {
 	if v.open != 0 {
-		v.settle(CountFailures, noneCounts)
+		v.settle(CountFailures, noneCounts, false)
 		v.Judged()
 	}
 }
@@ -166,7 +171,7 @@ func (p *Policy) chargeViolation(v *Verdict, r *Request) {
 			c := ratelimit.Charge{
 				Limit: &b.arithmetic, Key: b.keyFor(p.table, r), Cost: b.costOf(nil, r), Shadow: r.limitMode(b) == Monitor, When: ratelimit.Look,
 			}
-			if !v.charged(c.Key, c.When) {
+			if c.Cost = v.unpaid(&c); c.Cost != 0 {
 				p.table.Settle(&c, true)
 			}
 		}

@@ -43,6 +43,9 @@ func (p *Policy) ChargePassed(r *Request, v *Verdict, body []byte, whole bool, s
 		default:
 			c.When = b.when(r)
 		}
+		if c.Cost = v.unpaid(&c); c.Cost == 0 {
+			continue
+		}
 		n := v.bound
 		v.limits[n], v.charges[n], v.bound, v.table = b, c, n+1, p.table
 		p.table.Take(v.charges[n:n+1], v.decisions[n:n+1])
