@@ -27,13 +27,15 @@ func TestSchemasThatNameEachOtherAgainAreReadOnce(t *testing.T) {
 	plain, readOnly := `{"type":"object","required":["a"],"properties":{"a":{"type":"integer"}}}`, `{"type":"object","properties":{"a":{"readOnly":true}}}`
 	anchored := `{"type":"object","$dynamicAnchor":"NUMBER","required":["a"],"allOf":[%s]}`
 	for name, c := range map[string]struct{ components, good, bad string }{
-		"allOf":                                {layers(60, `{"allOf":[NEXT,NEXT]}`, plain), `{"a":1}`, `{"a":""}`},
-		"required":                             {layers(8, `{"type":"object","required":["a"],"allOf":[`+many+`]}`, plain), `{"a":1}`, `{}`},
-		"required of what is read only":        {layers(8, `{"type":"object","required":["a"],"allOf":[`+many+`]}`, readOnly), `{}`, `1`},
-		"dynamic anchors, too many to judge":   {layers(8, fmt.Sprintf(anchored, many), plain), "", ""},
-		"unevaluated, too many to judge":       {layers(40, `{"unevaluatedProperties":true,"anyOf":[NEXT,NEXT]}`, plain), "", ""},
-		"unevaluated":                          {layers(8, `{"unevaluatedProperties":true,"anyOf":[NEXT,NEXT]}`, plain), `{"a":1}`, `{}`},
-		"dynamic anchors of two":               {layers(2, fmt.Sprintf(anchored, "NEXT,NEXT"), plain), `{"a":1}`, `{}`},
+		"allOf":                              {layers(60, `{"allOf":[NEXT,NEXT]}`, plain), `{"a":1}`, `{"a":""}`},
+		"required":                           {layers(8, `{"type":"object","required":["a"],"allOf":[`+many+`]}`, plain), `{"a":1}`, `{}`},
+		"required of what is read only":      {layers(8, `{"type":"object","required":["a"],"allOf":[`+many+`]}`, readOnly), `{}`, `1`},
+		"dynamic anchors, too many to judge": {layers(8, fmt.Sprintf(anchored, many), plain), "", ""},
+		"unevaluated, too many to judge":     {layers(40, `{"unevaluatedProperties":true,"anyOf":[NEXT,NEXT]}`, plain), "", ""},
+		"unevaluated":                        {layers(8, `{"unevaluatedProperties":true,"anyOf":[NEXT,NEXT]}`, plain), `{"a":1}`, `{}`},
+		"dynamic anchors of two":             {layers(2, fmt.Sprintf(anchored, "NEXT,NEXT"), plain), `{"a":1}`, `{}`},
+		"a name beside what is read only": {`{"L1":` + readOnly + `,"L0":{"type":"object","$dynamicAnchor":"n","required":["a"],
+			"allOf":[{"$ref":"#/components/schemas/L1","properties":{"b":{}}},{"$ref":"#/components/schemas/L1"}]}}`, `{}`, `1`},
 		"dynamic anchors of what is read only": {layers(2, fmt.Sprintf(anchored, "NEXT,NEXT"), readOnly), `{}`, `1`},
 	} {
 		within(t, name, func() {

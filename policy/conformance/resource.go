@@ -197,13 +197,11 @@ const maxFollowed = 8
 // sparedIn is spared for a schema as it was written. seen are the references that were
 // followed.
 func (l *library) sparedIn(schema any, name string, seen map[string]bool) bool {
-	if r, ok := schema.(map[string]any); ok {
-		if ref, ok := r["$ref"].(string); ok {
-			if seen[ref] {
-				return false
-			}
-			seen[ref] = true
+	if ref, ok := followed(schema); ok {
+		if seen[ref] {
+			return false
 		}
+		seen[ref] = true
 	}
 	m, ok := l.follow(schema).(map[string]any)
 	if !ok {
@@ -228,13 +226,19 @@ func (l *library) sparedIn(schema any, name string, seen map[string]bool) bool {
 	return false
 }
 
+// followed is the reference that is followed in place of a schema.
+func followed(v any) (ref string, ok bool) {
+	m, _ := v.(map[string]any)
+	ref, ok = m["$ref"].(string)
+	return ref, ok && m["properties"] == nil && m["allOf"] == nil
+}
+
 // follow goes from references to what they lead to in a resource, as far as they
 // are JSON pointers.
 func (l *library) follow(v any) any {
 	for range maxFollowed {
-		m, _ := v.(map[string]any)
-		ref, ok := m["$ref"].(string)
-		if !ok || m["properties"] != nil || m["allOf"] != nil {
+		ref, ok := followed(v)
+		if !ok {
 			return v
 		}
 		url, pointer, _ := strings.Cut(ref, "#")
