@@ -156,7 +156,6 @@ func (app *App) parties() []inventory.Party {
 	return list
 }
 
-// exceptions checks the exceptions of a version.
 func integrationNames(app *App) []string {
 	var names []string
 	for _, in := range app.Integration {
@@ -165,6 +164,7 @@ func integrationNames(app *App) []string {
 	return names
 }
 
+// exceptions checks the exceptions of a version.
 func (b *builder) exceptions(v *Version, limits []policy.Limit, at string) ([]policy.Exception, error) {
 	var out []policy.Exception
 	seen, limited := map[string]bool{}, map[string]string{}
