@@ -89,7 +89,8 @@ func TestAHandlerThatPanicsWithinACallLeavesNothingPending(t *testing.T) {
 
 func TestACallWithoutAnUpstreamIsAFailureAndNotPending(t *testing.T) {
 	t.Parallel()
-	for _, proxy := range []string{"reverse_proxy h2c://127.0.0.1:" + freeport.Reserve(t), "reverse_proxy {\ndynamic a nowhere.invalid 80\n}", "reverse_proxy"} {
+	nowhere := "127.0.0.1:" + freeport.Reserve(t) // no name server either: that of the machine might let it wait
+	for _, proxy := range []string{"reverse_proxy h2c://" + nowhere, "reverse_proxy {\ndynamic a {\nname nowhere.invalid\nport 80\nresolvers " + nowhere + "\n}\n}", "reverse_proxy"} {
 		caddy := harness.Start(t, harness.Config{
 			Guard: strings.ReplaceAll(callsGuard, "<unknown>", "enforce"),
 			Sites: strings.ReplaceAll(sites, "import guarded", "log\napi_guard\n"+proxy),
