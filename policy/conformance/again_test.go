@@ -90,3 +90,28 @@ func within(t *testing.T, name string, f func()) {
 		t.Fatalf("%s: it takes more than a minute", name)
 	}
 }
+
+// Which of two schemas is met first is up to chance, and no matter for what is judged.
+func TestWhatIsTooManyToJudgeIsSoWhicheverIsMetFirst(t *testing.T) {
+	for _, c := range []struct {
+		name, schemas string
+		judged        bool
+	}{
+		{"recursive, by few ways to each part", `"X":{"anyOf":[MANY]},"Y":{"properties":{"x":{"$ref":"#/components/schemas/X"}}},"R":{"anyOf":[MANY]}`, true},
+		{"recursive, by many", `"X":{"anyOf":[MANY]},"Y":{"properties":{"x":{"$ref":"#/components/schemas/R"}}},"R":{"anyOf":[AGAIN]}`, false},
+	} {
+		many := strings.TrimSuffix(strings.Repeat(`{"$ref":"#/components/schemas/Y"},`, 300), ",")
+		schemas := strings.NewReplacer("MANY", many, "AGAIN", strings.ReplaceAll(many, "/Y", "/X")).Replace(c.schemas)
+		for range 12 {
+			d, err := spec.Load("d.json", fmt.Appendf(nil, `{"openapi":"3.1.0","info":{"title":"t","version":"1"},"components":{"schemas":{%s}},
+				"paths":{"/":{"post":{"requestBody":{"content":{"application/json":{"schema":{"unevaluatedProperties":true,
+				"properties":{"a":{"$ref":"#/components/schemas/X"},"b":{"$ref":"#/components/schemas/R"}}}}}},"responses":{"200":{"description":"ok"}}}}}}`, schemas), spec.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if problems := operation(t, d, "POST", "/", Config{}).Problems(); (len(problems) == 0) != c.judged {
+				t.Fatalf("%s: the problems are %v", c.name, problems)
+			}
+		}
+	}
+}

@@ -50,7 +50,7 @@ func (l *library) general(u *unit) (schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compiling a schema: %w", err)
 	}
-	if l.through(s, map[*jsonschema.Schema]int{}) > maxThrough {
+	if l.through(s) > maxThrough {
 		return nil, errThrough
 	}
 	branches, marked := u.explosive(), false

@@ -151,25 +151,70 @@ func leads(next map[*jsonschema.Schema][]step, from, to *jsonschema.Schema) bool
 	return false
 }
 
+// ways counts how often the general engine may judge one part of a value.
+type ways struct {
+	l     *library
+	steps map[*jsonschema.Schema][]step
+	// met numbers the schemas as they are met, and open are those whose circle is not
+	// known yet.
+	met    map[*jsonschema.Schema]int
+	open   []*jsonschema.Schema
+	circle map[*jsonschema.Schema]int // the number of the schemas that lead back to one another
+	known  map[*jsonschema.Schema]int
+}
+
 // through is how many times the general engine may judge one part of a value by what s
 // applies, maxThrough+1 for more than that. What leads back counts once: see depthFor.
-func (l *library) through(s *jsonschema.Schema, known map[*jsonschema.Schema]int) int {
-	if n, ok := known[s]; ok {
-		return n
+func (l *library) through(s *jsonschema.Schema) int {
+	w := &ways{
+		l: l, steps: map[*jsonschema.Schema][]step{}, met: map[*jsonschema.Schema]int{},
+		circle: map[*jsonschema.Schema]int{}, known: map[*jsonschema.Schema]int{},
 	}
-	known[s] = 1
-	same, dynamic, within := 0, 0, 0
-	for _, st := range l.steps(s) {
-		n := l.through(st.to, known)
+	w.meet(s)
+	return w.through(s)
+}
+
+// meet finds the circles (by Tarjan) of s and of what it applies. It returns the number
+// of the schema met first that s leads back to.
+func (w *ways) meet(s *jsonschema.Schema) (first int) {
+	number := len(w.met) + 1
+	first = number
+	w.met[s], w.steps[s] = number, w.l.steps(s)
+	w.open = append(w.open, s)
+	for _, st := range w.steps[s] {
 		switch {
-		case st.kind != sameValue:
-			within = max(within, n)
-		case s.DynamicRef != nil && l.dynamicTarget(s, st.to):
-			dynamic = max(dynamic, n)
-		default:
-			same = min(same+n, maxThrough+1)
+		case w.met[st.to] == 0:
+			first = min(first, w.meet(st.to))
+		case w.circle[st.to] == 0:
+			first = min(first, w.met[st.to])
 		}
 	}
-	known[s] = min(max(same+dynamic+within, 1), maxThrough+1)
-	return known[s]
+	for first == number && w.circle[s] == 0 {
+		last := len(w.open) - 1
+		w.circle[w.open[last]] = number
+		w.open = w.open[:last]
+	}
+	return first
+}
+
+func (w *ways) through(s *jsonschema.Schema) int {
+	if n, ok := w.known[s]; ok {
+		return n
+	}
+	w.known[s] = 1
+	same, dynamic, within := 0, 0, 0
+	for _, st := range w.steps[s] {
+		switch {
+		case st.kind != sameValue && w.circle[st.to] == w.circle[s]:
+			within = max(within, 1)
+		case st.kind != sameValue:
+			within = max(within, w.through(st.to))
+		case s.DynamicRef != nil && w.l.dynamicTarget(s, st.to):
+			dynamic = max(dynamic, w.through(st.to))
+		default:
+			same = min(same+w.through(st.to), maxThrough+1)
+		}
+	}
+	w.known[s] = min(max(same+dynamic+within, 1), maxThrough+1)
+	return w.known[s]
 }
