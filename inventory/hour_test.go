@@ -93,10 +93,24 @@ func TestAScanOverAFullHourIsOneAlsoOverARestart(t *testing.T) {
 	s.settle()
 	again := newScene(t, Options{}, api("a", tidy()))
 	again.clock.set(noon.Add(65 * time.Minute))
-	again.open(s.crash(file))
+	file = s.crash(file)
+	again.open(file)
 	again.scan("b", 60)
 	if got := fmt.Sprint(again.wrong(), again.scansTold()); got != "[scanned  h.test] [100]" {
 		t.Errorf("after the restart: %s", got)
+	}
+	again.settle()
+	third := newScene(t, Options{}, api("a", tidy()))
+	third.clock.set(noon.Add(70 * time.Minute))
+	third.open(again.crash(file))
+	third.scan("c", 60)
+	if got := fmt.Sprint(third.wrong(), third.scansTold()); got != "[scanned  h.test] []" {
+		t.Errorf("what was told before another restart: %s", got)
+	}
+	third.clock.advance(time.Hour)
+	third.scan("d", 120)
+	if got := fmt.Sprint(third.scansTold()); got != "[100]" {
+		t.Errorf("an hour after that: %s", got)
 	}
 }
 

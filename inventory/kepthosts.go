@@ -11,6 +11,8 @@ type savedHost struct {
 	Permanent bool           `json:"permanent,omitempty"`
 	Baseline  []*savedAnswer `json:"baseline,omitempty"` // that was learned
 	Hours     []savedHour    `json:"hours,omitempty"`
+	Told      uint64         `json:"told,omitempty"` // of a scan, in the feed
+	ToldAt    int64          `json:"told_at,omitempty"`
 }
 
 type savedHour struct {
@@ -34,6 +36,9 @@ func (inv *Inventory) saveHosts(all bool, put func(key, value []byte)) {
 		}
 		h.mark, h.unsaved, h.kept = h.seen.touched, false, true
 		s := savedHost{Seen: h.seen.save(), Permanent: h.permanent}
+		if h.told > 0 {
+			s.Told, s.ToldAt = h.told, h.toldAt.UnixNano()
+		}
 		for _, a := range h.baseline.learned() {
 			s.Baseline = append(s.Baseline, a.save())
 		}
@@ -92,6 +97,9 @@ func (inv *Inventory) loadHost(key, value []byte) error {
 		} else {
 			h.baseline.find(a.answer()).learned = true
 		}
+	}
+	if s.Told > 0 && h.told == 0 {
+		h.told, h.toldAt = s.Told, time.Unix(0, s.ToldAt)
 	}
 	var hours []hour
 	for _, x := range s.Hours {
