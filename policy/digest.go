@@ -51,8 +51,8 @@ func (p *Policy) Differences(api *catalogue.API, v *catalogue.Version) []string 
 		differ(rule.String(), own.rules.modes[rule], shared.rules.modes[rule])
 	}
 	differ("request.max_body", own.rules.MaxBody, shared.rules.MaxBody)
-	differ("request.body_idle_timeout", own.rules.BodyIdleTimeout, shared.rules.BodyIdleTimeout)
-	differ("request.body_timeout", own.rules.BodyTimeout, shared.rules.BodyTimeout)
+	differ("request.body_idle_timeout", ratelimit.Span(own.rules.BodyIdleTimeout), ratelimit.Span(shared.rules.BodyIdleTimeout))
+	differ("request.body_timeout", ratelimit.Span(own.rules.BodyTimeout), ratelimit.Span(shared.rules.BodyTimeout))
 	differ("request.unknown_parameters", own.rules.UnknownParameters, shared.rules.UnknownParameters)
 	differ("request.status", own.rules.InvalidStatus, shared.rules.InvalidStatus)
 	differ("response.max_body", own.rules.MaxResponse, shared.rules.MaxResponse)
