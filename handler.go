@@ -233,8 +233,14 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 	x.decorate(x.w.Header())
 	x.observe(status)
 	x.submit(status)
-	if err != nil && !errors.Is(err, errRefused) { // a guard behind this one has left why
+	if err != nil && !errors.Is(err, errRefused) {
 		return x.handOver(status, err)
+	}
+	if err != nil {
+		var behind leftError // which has why
+		if errors.As(err, &behind) {
+			x.tell(behind.left)
+		}
 	}
 	return err
 }

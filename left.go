@@ -21,8 +21,7 @@ type left struct {
 	// body is what is left of it where that is of a copy, which tracing makes: the error
 	// routes have the body that the guard has read from.
 	body io.ReadCloser
-	// what was said about limits, RateLimit-Policy and RateLimit; empty: nothing
-	policyField, limitField string
+	told []told // by this guard, and by others that the request met
 	// of a refusal, else 0 and nil
 	status  int
 	problem []byte
@@ -30,6 +29,9 @@ type left struct {
 	// guard goes on with it.
 	passed *exchange
 }
+
+// told is what a guard said about limits.
+type told struct{ policyField, limitField string }
 
 // failed is what came of a request before an error route has it.
 type failed struct {
@@ -92,14 +94,23 @@ func (x *exchange) leave(l left, err error) error {
 	if l.method == "" { // refused before it was passed on
 		l.line = lineOf(x.r)
 	}
-	if x.verdict.Limited() > 0 && len(x.fields[1]) > 0 {
-		l.policyField, l.limitField = x.policyField, string(x.fields[1])
+	var behind leftError
+	if errors.As(err, &behind) {
+		l.told = behind.left.told
 	}
+	x.tell(&l)
 	x.failed.read = x.failed.read || x.kept != nil || x.sent != nil || !x.watched.unread()
 	if x.others.traces && x.failed.read {
 		l.body = x.r.Body
 	}
 	return l.within(err)
+}
+
+// tell adds to what was left what the guard has said about limits.
+func (x *exchange) tell(l *left) {
+	if x.verdict.Limited() > 0 && len(x.fields[1]) > 0 {
+		l.told = append(l.told, told{x.policyField, string(x.fields[1])})
+	}
 }
 
 // handOver leaves a request without an answer to a guard in the error routes, where
@@ -183,19 +194,21 @@ func (x *exchange) resume(w http.ResponseWriter, r *http.Request, next caddyhttp
 	return x.pass(next)
 }
 
-// undecorate takes away what the guard said about limits with the error: the guard that
+// undecorate takes away what guards said about limits with the error: the guard that
 // goes on with the request says what holds then.
 func (l *left) undecorate(h http.Header) {
-	if l.limitField == "" {
+	for _, t := range l.told {
+		without(h, "Ratelimit-Policy", t.policyField)
+		without(h, "Ratelimit", t.limitField)
+	}
+}
+
+func without(h http.Header, name, value string) {
+	i := slices.Index(h[name], value)
+	if i < 0 {
 		return
 	}
-	for name, ours := range map[string]string{"Ratelimit-Policy": l.policyField, "Ratelimit": l.limitField} {
-		i := slices.Index(h[name], ours)
-		if i < 0 {
-			continue
-		}
-		if h[name] = slices.Concat(h[name][:i], h[name][i+1:]); len(h[name]) == 0 {
-			delete(h, name)
-		}
+	if h[name] = slices.Concat(h[name][:i], h[name][i+1:]); len(h[name]) == 0 {
+		delete(h, name)
 	}
 }
