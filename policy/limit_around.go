@@ -63,7 +63,7 @@ func (v *Verdict) fail(counts func(*bound) bool) {
 // a guard around this one asked them.
 func (v *Verdict) wouldExceedAround() bool {
 	for o := v.around; o != nil; o = o.around {
-		if o.Would&(1<<RuleLimit) != 0 {
+		if o.Would.Has(RuleLimit) {
 			return true
 		}
 	}

@@ -126,9 +126,7 @@ func (b *bodyRules) prepare(op *openapi3.Operation) {
 		}
 		b.required = op.RequestBody.Value.Required
 		for name, entry := range op.RequestBody.Value.Content {
-			name, _, _ = strings.Cut(name, ";")
-			name = strings.ToLower(strings.TrimSpace(name))
-			b.entries = append(b.entries, &media{name: name, entry: entry})
+			b.entries = append(b.entries, &media{name: declaredType(name), entry: entry})
 		}
 		slices.SortFunc(b.entries, func(x, y *media) int { return strings.Compare(x.name, y.name) })
 		var names []string

@@ -117,8 +117,7 @@ func (plan *formPlan) encoded(p *parameter, f *field, e *openapi3.Encoding) {
 	}
 	asJSON := false
 	for name := range strings.SplitSeq(e.ContentType, ",") {
-		name, _, _ = strings.Cut(name, ";")
-		name = strings.ToLower(strings.TrimSpace(name))
+		name = declaredType(name)
 		f.types = append(f.types, name)
 		asJSON = asJSON || classify(name) == mediaJSON
 	}

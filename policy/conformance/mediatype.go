@@ -89,6 +89,13 @@ func contentType(h http.Header) (mediaType, charset string, ok bool) {
 	return mediaType, charset, ok
 }
 
+// declaredType is the media type that a document names, where it says what content there
+// is: in lower case, without parameters.
+func declaredType(name string) string {
+	name, _, _ = strings.Cut(name, ";")
+	return strings.ToLower(strings.TrimSpace(name))
+}
+
 // charsetOf reads parameters for their charset. A second charset makes them
 // malformed.
 func charsetOf(s string) (charset string, ok bool) {

@@ -90,8 +90,7 @@ func (a *answer) prepare(l *library) {
 			return
 		}
 		for name, entry := range a.declared.Content {
-			name, _, _ = strings.Cut(name, ";")
-			a.entries = append(a.entries, &media{name: strings.ToLower(strings.TrimSpace(name)), entry: entry})
+			a.entries = append(a.entries, &media{name: declaredType(name), entry: entry})
 		}
 		slices.SortFunc(a.entries, func(x, y *media) int { return strings.Compare(x.name, y.name) })
 		for name, ref := range a.declared.Headers {
@@ -283,8 +282,7 @@ func (o *Operation) AnswersJSON() bool {
 			continue
 		}
 		for name := range a.declared.Content {
-			name, _, _ = strings.Cut(strings.ToLower(name), ";")
-			if name = strings.TrimSpace(name); classify(name) != mediaJSON || streams(name) {
+			if name = declaredType(name); classify(name) != mediaJSON || streams(name) {
 				return false
 			}
 			some = true
@@ -302,8 +300,7 @@ func (o *Operation) PagesJSON() bool {
 		return false
 	}
 	for name := range a.declared.Content {
-		name, _, _ = strings.Cut(strings.ToLower(name), ";")
-		if classify(strings.TrimSpace(name)) == mediaJSON {
+		if classify(declaredType(name)) == mediaJSON {
 			return true
 		}
 	}
