@@ -224,6 +224,9 @@ func (x *exchange) observe(status int) {
 	}
 	x.observed = true
 	v, m := &x.verdict, &x.request.Match
+	if v.Defect != nil {
+		x.tellDefect()
+	}
 	if rejudged := v.Outcome != x.failed.outcome; !x.failed.again || rejudged {
 		x.app.counting.count(m, v)
 	} else if status == x.failed.status {

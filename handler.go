@@ -2,7 +2,6 @@ package apiguard
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"reflect"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 	"github.com/apiguard/caddy-api-guard/policy"
@@ -146,8 +144,7 @@ func (x *exchange) begin(h *Handler, w http.ResponseWriter, r *http.Request) {
 func (x *exchange) decide() {
 	defer func() {
 		if p := recover(); p != nil {
-			x.app.logger.Error("panic while judging a request; it was refused",
-				zap.String("panic", fmt.Sprint(p)), zap.Stack("stack"))
+			x.verdict.Defect = conformance.Recovered(p)
 			x.verdict.Object(policy.RuleNone, policy.Enforce, policy.ReasonInternalError, http.StatusInternalServerError)
 		}
 	}()

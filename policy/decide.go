@@ -103,6 +103,8 @@ type Verdict struct {
 	// Unchecked says what could not be checked; empty when all was. UncheckedAnswer
 	// says it of the answer.
 	Unchecked, UncheckedAnswer string
+	// Defect is the panic of ReasonInternalError.
+	Defect *conformance.Defect
 	// Body says what to do with the body of a request that is not refused.
 	Body conformance.BodyPlan
 
@@ -141,7 +143,7 @@ func (v *Verdict) reset() {
 	v.Outcome, v.Rule, v.Reason, v.Status, v.Would = Allow, RuleNone, "", 0, 0
 	v.State, v.Errors, v.Allow, v.Accept, v.Unchecked = 0, nil, "", "", ""
 	v.Consumer, v.UncheckedAnswer, v.Challenges, v.answers = "", "", nil, nil
-	v.Body, v.others = conformance.BodyPlan{}, nil
+	v.Body, v.others, v.Defect = conformance.BodyPlan{}, nil, nil
 	v.vary, v.bound, v.awaiting = nil, 0, v.awaiting[:0]
 	v.around, v.hidden = nil, 0
 	v.table, v.open, v.failed, v.violated = nil, 0, 0, false

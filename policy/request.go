@@ -122,6 +122,7 @@ func (v *Verdict) judge(result *conformance.Result) (refused bool) {
 		return v.Object(RuleRequest, mode, ReasonRequestInvalid, v.scope.rules.InvalidStatus)
 	default:
 		// The engine failed. That is never a pass, whatever the mode.
+		v.Defect = result.Defect
 		return v.Object(RuleRequest, Enforce, ReasonInternalError, http.StatusInternalServerError)
 	}
 }

@@ -86,6 +86,7 @@ func (v *Verdict) judgeAnswer(result *conformance.Result) (refused bool) {
 	default:
 		// The engine failed. Upstream has done what it was asked for by now, and the
 		// answer is not the client's doing: in monitor it passes.
+		v.Defect = result.Defect
 		return v.Object(RuleResponse, v.scope.rules.modes[RuleResponse], ReasonInternalError, http.StatusInternalServerError)
 	}
 }

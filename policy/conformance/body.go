@@ -142,8 +142,8 @@ func (b *bodyRules) prepare(op *openapi3.Operation) {
 // so for a chunked or an HTTP/2 body.
 func (o *Operation) Body(h http.Header, present bool) (p BodyPlan) {
 	defer func() {
-		if recover() != nil {
-			p = BodyPlan{Action: Refuse, Result: Result{Reason: Internal}}
+		if defect := recover(); defect != nil {
+			p = BodyPlan{Action: Refuse, Result: failed(defect)}
 		}
 	}()
 	b := &o.body
@@ -269,8 +269,8 @@ func invalid(errs ...Error) Result { return Result{Reason: Invalid, Errors: errs
 // Check judges a whole body as it was received, content coding included.
 func (p *BodyPlan) Check(body []byte) (result Result) {
 	defer func() {
-		if recover() != nil {
-			result = Result{Reason: Internal}
+		if p := recover(); p != nil {
+			result = failed(p)
 		}
 	}()
 	if p.Action != Judge {

@@ -7,6 +7,7 @@ package conformance
 
 import (
 	"net/http"
+	"runtime/debug"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 )
@@ -62,7 +63,20 @@ type Result struct {
 	// Unchecked says what could not be checked, e.g. "schema-unsupported". Empty
 	// when all was.
 	Unchecked string
+	// Defect is the panic of Internal.
+	Defect *Defect
 }
+
+// Defect is a panic while judging: a fault of this program, for its log.
+type Defect struct {
+	Panic any
+	Stack []byte
+}
+
+// Recovered is the defect whose panic recover gave. It is called where it was recovered.
+func Recovered(p any) *Defect { return &Defect{Panic: p, Stack: debug.Stack()} }
+
+func failed(p any) Result { return Result{Reason: Internal, Defect: Recovered(p)} }
 
 // Request is the head of a request that the catalogue has matched.
 type Request struct {

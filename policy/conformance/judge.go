@@ -22,8 +22,8 @@ type source struct {
 // Parameters judges the path, query, header and cookie parameters of r.
 func (o *Operation) Parameters(r *Request) (result Result) {
 	defer func() {
-		if recover() != nil {
-			result = Result{Reason: Internal}
+		if p := recover(); p != nil {
+			result = failed(p)
 		}
 	}()
 	rules := o.prepareParameters()

@@ -14,7 +14,7 @@ import (
 
 func TestAPanicIsInternalAndNeverAPass(t *testing.T) {
 	o := parameterOperation(t, "3.0.3", "/x/{p}", `[{"name":"p","in":"path","required":true,"schema":{"type":"integer"}}]`)
-	if r := o.Parameters(&Request{Path: "/x/5"}); r.Reason != Internal { // without Params
+	if r := o.Parameters(&Request{Path: "/x/5"}); r.Reason != Internal || !strings.Contains(string(r.Defect.Stack), "(*Operation).Parameters") { // without Params
 		t.Errorf("got %+v", r)
 	}
 	if r := o.Parameters(get("/x/5", "", nil)); r.Reason != OK {

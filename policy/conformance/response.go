@@ -135,8 +135,8 @@ func headerOf(l *library, name string, d *openapi3.Parameter) parameter {
 // answers and the known failures only, and much on the way may answer 429 or 503.
 func (o *Operation) Response(method string, status int, h http.Header) (p BodyPlan) {
 	defer func() {
-		if recover() != nil {
-			p = BodyPlan{Action: Refuse, Result: Result{Reason: Internal}}
+		if defect := recover(); defect != nil {
+			p = BodyPlan{Action: Refuse, Result: failed(defect)}
 		}
 	}()
 	switch {

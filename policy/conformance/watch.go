@@ -77,8 +77,8 @@ func (w *Watch) End() Result {
 }
 
 func (w *Watch) recovered() {
-	if recover() != nil {
-		w.end(Result{Reason: Internal})
+	if p := recover(); p != nil {
+		w.end(failed(p))
 	}
 }
 
