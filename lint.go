@@ -20,7 +20,8 @@ type Lint struct {
 	Kind    string `json:"kind"`    // such as "no-owner"
 	API     string `json:"api"`     // empty: it belongs to none
 	Version string `json:"version"` // empty: it belongs to none
-	// Where is the line of the configuration, or the place in a document.
+	// Where is the line of the configuration, in JSON the field's path, or the place
+	// in a document.
 	Where  string `json:"where"`
 	Detail string `json:"detail"` // what was found, for people
 	Advice string `json:"advice"` // what to do about it; of the kind
@@ -81,16 +82,18 @@ type linter struct {
 func lint(app *App, cfg *policy.Config, cat *catalogue.Catalogue, now time.Time) []Lint {
 	l := &linter{app: app, cfg: cfg, cat: cat, now: now}
 	for i, api := range app.API {
+		at := fmt.Sprintf("api[%d]", i)
 		for j, v := range api.Version {
-			l.version(api, v, cfg.APIs[i].Declared.Versions[j])
-			l.limits(api, v, &cfg.APIs[i], j)
+			within := fmt.Sprintf("%s.version[%d]", at, j)
+			l.version(api, v, cfg.APIs[i].Declared.Versions[j], within)
+			l.limits(api, v, &cfg.APIs[i], j, within)
 		}
-		l.betas(api, &cfg.APIs[i])
+		l.betas(api, &cfg.APIs[i], at)
 	}
 	l.keys()
-	for _, in := range app.Integration {
+	for i, in := range app.Integration {
 		if in.Until != "" && !untilAfter(in.Until, now) {
-			l.add(lintGone, "", "", in.Source, fmt.Sprintf("integration %q ended %s", in.Name, in.Until))
+			l.add(lintGone, "", "", cmp.Or(in.Source, fmt.Sprintf("integration[%d]", i)), fmt.Sprintf("integration %q ended %s", in.Name, in.Until))
 		}
 	}
 	for _, p := range cat.Problems {
@@ -103,27 +106,27 @@ func (l *linter) add(kind, api, version, where, detail string) {
 	l.list = append(l.list, Lint{Kind: kind, API: api, Version: version, Where: where, Detail: detail, Advice: lintAdvice[kind]})
 }
 
-func (l *linter) version(api *API, v *Version, declared *catalogue.Version) {
-	add := func(kind, where, format string, args ...any) {
-		l.add(kind, api.Name, v.Name, where, fmt.Sprintf(format, args...))
+func (l *linter) version(api *API, v *Version, declared *catalogue.Version, at string) {
+	add := func(kind, format string, args ...any) {
+		l.add(kind, api.Name, v.Name, cmp.Or(v.Source, at), fmt.Sprintf(format, args...))
 	}
 	if declared.Owner == "" {
-		add(lintNoOwner, v.Source, "nobody answers for it")
+		add(lintNoOwner, "nobody answers for it")
 	}
 	if len(declared.Documents) == 0 {
-		add(lintNoDocument, v.Source, "no document describes it")
+		add(lintNoDocument, "no document describes it")
 	}
 	switch declared.StateAt(l.now) {
 	case catalogue.StateDeprecated:
 		if declared.Sunset.IsZero() {
-			add(lintNoRetirement, v.Source, "it is deprecated and has no sunset")
+			add(lintNoRetirement, "it is deprecated and has no sunset")
 		} else if declared.Successor == "" && declared.Sunset.Before(l.now.Add(soon)) {
-			add(lintNoSuccessor, v.Source, "it ends %s and names no successor", declared.Sunset.Format(time.DateOnly))
+			add(lintNoSuccessor, "it ends %s and names no successor", declared.Sunset.Format(time.DateOnly))
 		}
 	}
-	for _, e := range v.Exception {
+	for i, e := range v.Exception {
 		if !untilAfter(e.Until, l.now) {
-			add(lintExpired, cmp.Or(e.Source, v.Source), "exception %q ended %s", e.Name, e.Until)
+			l.add(lintExpired, api.Name, v.Name, cmp.Or(e.Source, fmt.Sprintf("%s.exception[%d]", at, i)), fmt.Sprintf("exception %q ended %s", e.Name, e.Until))
 		}
 	}
 	for _, d := range declared.Documents {
@@ -184,12 +187,12 @@ func shapeOf(template string) string {
 
 // limits looks for limits that hold in one version only. An operation that is
 // limited in one version is reached by the others all the same.
-func (l *linter) limits(api *API, v *Version, built *policy.API, at int) {
+func (l *linter) limits(api *API, v *Version, built *policy.API, nth int, at string) {
 	if len(api.Version) < 2 {
 		return
 	}
-	for i := range built.Versions[at].Limits {
-		limit := &built.Versions[at].Limits[i]
+	for i := range built.Versions[nth].Limits {
+		limit := &built.Versions[nth].Limits[i]
 		same := func(o policy.Limit) bool { return o.Name == limit.Name }
 		if slices.ContainsFunc(l.cfg.Limits, same) || slices.ContainsFunc(built.Limits, same) {
 			continue // a tighter one beside the API's
@@ -201,17 +204,17 @@ func (l *linter) limits(api *API, v *Version, built *policy.API, at int) {
 			}
 		}
 		if len(without) > 0 {
-			source := v.Source
+			where := cmp.Or(v.Source, at) // of a document
 			if i < len(v.Limit) {
-				source = cmp.Or(v.Limit[i].Source, source)
+				where = cmp.Or(v.Limit[i].Source, fmt.Sprintf("%s.limit[%d]", at, i))
 			}
-			l.add(lintNarrowLimit, api.Name, v.Name, source, fmt.Sprintf("limit %q holds in %s and not in %s", limit.Name, v.Name, strings.Join(without, ", ")))
+			l.add(lintNarrowLimit, api.Name, v.Name, where, fmt.Sprintf("limit %q holds in %s and not in %s", limit.Name, v.Name, strings.Join(without, ", ")))
 		}
 	}
 }
 
 // betas compares the beta versions of an API with those in production.
-func (l *linter) betas(api *API, built *policy.API) {
+func (l *linter) betas(api *API, built *policy.API, at string) {
 	declared := built.Declared.Versions
 	for i, beta := range declared {
 		if beta.StateAt(l.now) != catalogue.StateBeta {
@@ -222,7 +225,8 @@ func (l *linter) betas(api *API, built *policy.API) {
 				continue
 			}
 			for _, weaker := range weakerThan(&built.Versions[i], &built.Versions[j], beta, production) {
-				l.add(lintBetaWeaker, api.Name, beta.Name, api.Version[i].Source, weaker+" in "+production.Name+", which is in production")
+				where := cmp.Or(api.Version[i].Source, fmt.Sprintf("%s.version[%d]", at, i))
+				l.add(lintBetaWeaker, api.Name, beta.Name, where, weaker+" in "+production.Name+", which is in production")
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package apiguard
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -53,33 +54,36 @@ func unknownOfRequest(s string) string {
 // one bucket then, and what was meant for each client is soon used up by all. It
 // looks for the opposite too.
 func (l *linter) keys() {
-	look := func(api, version string, limits []*Limit) {
-		for _, limit := range limits {
+	look := func(api, version, at string, limits []*Limit) {
+		for i, limit := range limits {
+			where := cmp.Or(limit.Source, fmt.Sprintf("%slimit[%d]", at, i))
 			for _, part := range limit.Key {
 				known := expandShorthands(part)
 				if found := plainPlaceholder.FindString(known); found != "" && !slices.ContainsFunc(l.app.Consumers, func(c string) bool { return expandShorthands(c) == found }) {
-					l.add(lintUnknownKey, api, version, limit.Source, fmt.Sprintf("limit %q counts by %s, which Caddy does not have", limit.Name, found))
+					l.add(lintUnknownKey, api, version, where, fmt.Sprintf("limit %q counts by %s, which Caddy does not have", limit.Name, found))
 				} else if found := unknownOfRequest(known); found != "" {
-					l.add(lintUnknownKey, api, version, limit.Source, fmt.Sprintf("limit %q counts by %s, which no request has", limit.Name, found))
+					l.add(lintUnknownKey, api, version, where, fmt.Sprintf("limit %q counts by %s, which no request has", limit.Name, found))
 				} else if found := latePlaceholder.FindString(known); found != "" {
-					l.add(lintUnknownKey, api, version, limit.Source, fmt.Sprintf("limit %q counts by %s, which is not known yet when limits are asked", limit.Name, found))
+					l.add(lintUnknownKey, api, version, where, fmt.Sprintf("limit %q counts by %s, which is not known yet when limits are asked", limit.Name, found))
 				} else if found := freshPlaceholder.FindString(known); found != "" {
-					l.add(lintFreshKey, api, version, limit.Source, fmt.Sprintf("limit %q counts by %s, which is another one for each request or connection", limit.Name, found))
+					l.add(lintFreshKey, api, version, where, fmt.Sprintf("limit %q counts by %s, which is another one for each request or connection", limit.Name, found))
 				} else if !strings.Contains(known, "{") {
-					l.add(lintUnknownKey, api, version, limit.Source, fmt.Sprintf("limit %q counts by %q, which is the same for every request", limit.Name, part))
+					l.add(lintUnknownKey, api, version, where, fmt.Sprintf("limit %q counts by %q, which is the same for every request", limit.Name, part))
 				}
 			}
 		}
 	}
 	if l.app.Policy != nil {
-		look("", "", l.app.Policy.Limit)
+		look("", "", "policy.", l.app.Policy.Limit)
 	}
-	for _, api := range l.app.API {
-		look(api.Name, "", api.Limit)
-		for _, v := range api.Version {
-			look(api.Name, v.Name, v.Limit)
-			for _, e := range v.Exception {
-				look(api.Name, v.Name, e.Limit)
+	for i, api := range l.app.API {
+		at := fmt.Sprintf("api[%d].", i)
+		look(api.Name, "", at, api.Limit)
+		for j, v := range api.Version {
+			at := fmt.Sprintf("%sversion[%d].", at, j)
+			look(api.Name, v.Name, at, v.Limit)
+			for k, e := range v.Exception {
+				look(api.Name, v.Name, fmt.Sprintf("%sexception[%d].", at, k), e.Limit)
 			}
 		}
 	}

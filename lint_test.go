@@ -1,9 +1,11 @@
 package apiguard
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -115,9 +117,32 @@ func TestLintSaysWhatIsProbablyNotMeant(t *testing.T) {
 				}
 				documents[name] = text
 			}
-			list, err := lintConfig(adaptedWith(t, c.guard, documents), now)
+			config := adaptedWith(t, c.guard, documents)
+			list, err := lintConfig(config, now)
 			if err != nil {
 				t.Fatal(err)
+			}
+			var byHand map[string]any
+			if err := json.Unmarshal(config, &byHand); err != nil {
+				t.Fatal(err)
+			}
+			withoutSources(byHand)
+			config, _ = json.Marshal(byHand)
+			same, err := lintConfig(config, now)
+			if err != nil || len(same) != len(list) {
+				t.Fatalf("written in JSON: %v %v", same, err)
+			}
+			for i, l := range same {
+				want := list[i]
+				if strings.HasPrefix(want.Where, "Caddyfile:") { // else it is in a document
+					want.Where = l.Where
+					if !hasField(byHand["apps"].(map[string]any)["api_guard"], l.Where) {
+						t.Errorf("written in JSON: %q, which stands at %s, is at %q", l.Detail, list[i].Where, l.Where)
+					}
+				}
+				if l != want {
+					t.Errorf("written in JSON: %v instead of %v", l, want)
+				}
 			}
 			var kinds []string
 			for _, l := range list {
@@ -131,4 +156,36 @@ func TestLintSaysWhatIsProbablyNotMeant(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withoutSources takes the Caddyfile's lines out of an adapted configuration.
+func withoutSources(value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		delete(value, "source")
+		for _, member := range value {
+			withoutSources(member)
+		}
+	case []any:
+		for _, member := range value {
+			withoutSources(member)
+		}
+	}
+}
+
+// hasField reports whether a configuration has a place such as api[0].version[1].
+func hasField(value any, path string) bool {
+	for name := range strings.FieldsFuncSeq(path, func(r rune) bool { return strings.ContainsRune(".[]", r) }) {
+		switch v := value.(type) {
+		case map[string]any:
+			value = v[name]
+		case []any:
+			if i, err := strconv.Atoi(name); err == nil && i < len(v) {
+				value = v[i]
+				continue
+			}
+			return false
+		}
+	}
+	return path != "" && value != nil
 }
