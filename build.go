@@ -229,18 +229,22 @@ func (b *builder) api(cfg *policy.Config, api *API, at string) (policy.API, erro
 }
 
 func checkSuccessors(api *API, at string) error {
-	names := map[string]bool{}
-	for _, v := range api.Version {
-		names[v.Name] = true
-	}
 	for i, v := range api.Version {
-		if v.Successor == "" || names[v.Successor] && v.Successor != v.Name {
+		var others []string
+		for _, o := range api.Version {
+			if o.Name != v.Name {
+				others = append(others, o.Name)
+			}
+		}
+		if v.Successor == "" || slices.Contains(others, v.Successor) || isPage(v.Successor) {
 			continue
 		}
-		if !isPage(v.Successor) {
-			return wrong(fmt.Sprintf("%s.version[%d].successor", at, i), v.Source,
-				"%q is no other version of api %q and no URL with http or https", v.Successor, api.Name)
+		known := "there is none"
+		if len(others) > 0 {
+			known = "there are " + strings.Join(others, ", ")
 		}
+		return wrong(fmt.Sprintf("%s.version[%d].successor", at, i), v.Source,
+			"successor %q is no other version of api %q%s and no URL with http or https: %s", v.Successor, api.Name, nearly(v.Successor, others), known)
 	}
 	return nil
 }

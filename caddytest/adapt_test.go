@@ -162,6 +162,8 @@ var wrongOptions = []struct {
 	{"a brownout after the sunset", "version", "sunset 2027-01-01\nbrownout 2027-01-01 1h", []string{"brownout", "sunset"}},
 	{"a design that is deprecated", "version", "state design\ndeprecated 2027-01-01", []string{"design"}},
 	{"a successor that is nothing", "version", "deprecated 2026-01-01\nsuccessor v9", []string{"v9"}},
+	{"a successor that is misspelt", "top", "api more {\nversion old {\nhosts m.example.com\npath /old\nsuccessor newr\n}\nversion beta {\nhosts m.example.com\npath /beta\n}\nversion newer {\nhosts m.example.com\npath /newer\n}\n}", []string{`successor "newr"`, "did you mean newer?", "there are beta, newer"}},
+	{"a successor of the only version", "top", "api more {\nversion old {\nhosts m.example.com\nsuccessor old\n}\n}", []string{`successor "old"`, "there is none"}},
 	{"a rule that is looser in a version", "version", "target monitor", []string{"monitor", "enforce", "stricter"}},
 	{"a rule that is looser in an API", "api", "lifecycle off", []string{"off", "enforce", "stricter"}},
 	{"a looser limit in a version", "version", "limit guarded {\nrate 500/1m\n}", []string{"guarded", "500/1m is looser than the inherited 5/1m,"}},
