@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -116,7 +117,7 @@ func (w *watched) look() {
 			zap.String("spec", file), zap.Error(err))
 		w.app.shared.report(w.app, []inventory.Gap{{
 			Kind: inventory.GapDocument, Count: 1,
-			Detail: fmt.Sprintf("The document %q changed and could not be used, so the one before it is still in force; the log says why.", filepath.Base(file)),
+			Detail: fmt.Sprintf("The document %q changed and could not be used, so the one before it is still in force: %s", filepath.Base(file), inOneLine(err.Error())),
 		}})
 		return
 	}
@@ -164,4 +165,16 @@ func stampFiles(document *spec.Document, stamps map[string]stamp) {
 		}
 		stamps[file] = stamp{info}
 	}
+}
+
+// maxReason is how much of an error a gap repeats: some list all that is wrong.
+const maxReason = 500
+
+// inOneLine is an error as a gap tells it; the log has all of it.
+func inOneLine(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) <= maxReason {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxReason], "") + " …"
 }

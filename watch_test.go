@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
 )
@@ -152,17 +153,22 @@ func TestBrokenWatchedDocumentKeepsTheOneBeforeItAndSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := app.now.Load()
-	for name, breaks := range map[string]func(){
-		"cut short": func() { rewrite(t, file, smallDocument[:60]) },
-		"gone":      func() { _ = os.Remove(file) },
+	for name, broken := range map[string]struct {
+		breaks func()
+		why    string
+	}{
+		"cut short":           {func() { rewrite(t, file, smallDocument[:60]) }, "unexpected"},
+		"gone":                {func() { _ = os.Remove(file) }, "no such file"},
+		"with a long mistake": {func() { rewrite(t, file, strings.Repeat("é ", 2000)) }, ""},
 	} {
-		breaks()
+		broken.breaks()
 		look()
 		if app.now.Load() != before || statusOf(t, app, get("/v1/things/7")) != 200 {
 			t.Errorf("%s: the document before it is not in force", name)
 		}
 		gaps := app.shared.inventory.Health().Gaps
-		if len(gaps) != 1 || gaps[0].Kind != inventory.GapDocument || !strings.Contains(gaps[0].Detail, filepath.Base(file)) {
+		if len(gaps) != 1 || gaps[0].Kind != inventory.GapDocument || !strings.Contains(gaps[0].Detail, filepath.Base(file)) ||
+			!strings.Contains(gaps[0].Detail, broken.why) || len(gaps[0].Detail) > 700 || strings.Contains(gaps[0].Detail, "\n") || !utf8.ValidString(gaps[0].Detail) {
 			t.Errorf("%s: the gaps are %+v", name, gaps)
 		}
 		if n := references(app); n != 1 {
