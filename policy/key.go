@@ -31,7 +31,7 @@ const (
 )
 
 const (
-	headerPlaceholder = "{http.request.header."
+	headerPlaceholder = "{" + headerVariable
 	bodyPlaceholder   = "{http.api_guard.body."
 	// consumerKey is the integration that the request comes from, else the client's
 	// address: another value of a header buys nobody a fresh bucket.
@@ -65,7 +65,12 @@ func ParseKeyPart(s string) (KeyPart, error) {
 		if name == "" || strings.ContainsAny(name, "*{") {
 			return KeyPart{}, fmt.Errorf("reading key %q: name one header", s)
 		}
-		return KeyPart{kind: keyHeader, name: http.CanonicalHeaderKey(name)}, nil
+		if name = http.CanonicalHeaderKey(name); name == "Host" {
+			// net/http keeps it apart, but for a second one beside :authority, which names
+			// no host of the request's.
+			return KeyPart{kind: keyHost}, nil
+		}
+		return KeyPart{kind: keyHeader, name: name}, nil
 	case !strings.Contains(s, "{"):
 		return KeyPart{kind: keyConstant, name: s}, nil
 	default:
@@ -136,7 +141,7 @@ func (k KeyPart) add(kb *ratelimit.KeyBuilder, r *Request) {
 		if r.Expand != nil {
 			value, ok = r.Expand(k.name)
 		}
-		if !ok || value == "" {
+		if !ok || value == "" || repeated(k.name, r) {
 			kb.Missing()
 			return
 		}

@@ -28,3 +28,18 @@ func TestAKeyFieldInSeveralLinesBuysNoBucket(t *testing.T) {
 		}
 	}
 }
+
+// net/http has the host apart from the other fields. Over HTTP/2 a second one may stand
+// beside :authority, in whatever words.
+func TestAKeyOfTheFieldHostIsTheHost(t *testing.T) {
+	f := newFixture(t, withLimits(Limit{Name: "l", Rate: 1, Window: time.Hour, Key: keyOf(t, "{http.request.header.host}")}))
+	refused := func(line string, header http.Header) bool {
+		return f.ask(t, call{line: line, header: header}).Rule == RuleLimit
+	}
+	if refused("GET api.example /v2/orders", nil) || !refused("GET API.example:80 /v2/orders", http.Header{"Host": {"other"}}) {
+		t.Error("a host has two buckets")
+	}
+	if refused("GET beta.example /v2/orders", nil) {
+		t.Error("two hosts have one bucket")
+	}
+}

@@ -34,8 +34,7 @@ func (t *selectorTable) nearly(value string) bool {
 }
 
 // nearlyAsked reports whether a query selects a version under a name that only
-// some readers take for the selector's: in other letter case (ASP.NET), as an
-// element of an array, up to a NUL, or as PHP mends names.
+// some readers take for the selector's, see NearName.
 func (t *selectorTable) nearlyAsked(query string) bool {
 	var buf [maxSelectorValue]byte
 	for query != "" {
@@ -43,7 +42,7 @@ func (t *selectorTable) nearlyAsked(query string) bool {
 		pair, query, _ = strings.Cut(query, "&")
 		key, text, _ := strings.Cut(pair, "=")
 		name, ok := decodeQuery(buf[:0], key)
-		if !ok || string(name) == t.name || !nearName(name, t.name) {
+		if !ok || string(name) == t.name || !NearName(name, t.name) {
 			continue
 		}
 		if value, ok := decodeQuery(buf[:0], text); !ok || t.nearly(string(value)) {
@@ -53,8 +52,25 @@ func (t *selectorTable) nearlyAsked(query string) bool {
 	return false
 }
 
-// nearName compares as nearlyAsked says.
-func nearName(name []byte, want string) bool {
+// CountNear is how many parameters of a query some reader takes for the one of that
+// name.
+func CountNear(query, name string) (n int) {
+	var buf [maxSelectorValue]byte
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		key, _, _ := strings.Cut(pair, "=")
+		if own, ok := decodeQuery(buf[:0], key); ok && NearName(own, name) {
+			n++
+		}
+	}
+	return n
+}
+
+// NearName reports whether some reader takes a name for the one that is wanted: in
+// other letter case (ASP.NET), as an element of an array, up to a NUL, or as PHP mends
+// names.
+func NearName[T string | []byte](name T, want string) bool {
 	for len(name) > 0 && name[0] == ' ' {
 		name = name[1:]
 	}
