@@ -129,24 +129,23 @@ var zstdDecoder = sync.OnceValues(func() (*zstd.Decoder, error) {
 
 func decodeZstd(body []byte, limit int64) ([]byte, error) {
 	d, err := zstdDecoder()
-	if err != nil || len(body) == 0 {
+	var head zstd.Header
+	if err != nil || head.Decode(body) != nil {
+		return nil, errCoding
+	}
+	if end := zstdEnd(body, &head); end < len(body) {
 		return nil, errCoding
 	}
 	// A block's room more, so that what is too large is known by its size: that a
 	// block has no room is no error of its own.
-	most := limit + zstdBlock
-	room := most
-	var head zstd.Header
-	if err := head.Decode(body); err == nil && head.HasFCS {
+	room := limit + zstdBlock
+	if head.HasFCS {
 		if head.FrameContentSize > uint64(limit) {
 			return nil, errTooLarge
 		}
 		room = int64(head.FrameContentSize)
 	}
 	out, err := d.DecodeAll(body, make([]byte, 0, room))
-	if err != nil && room < most { // there may be more frames
-		out, err = d.DecodeAll(body, make([]byte, 0, most))
-	}
 	switch {
 	case errors.Is(err, zstd.ErrDecoderSizeExceeded) || int64(len(out)) > limit:
 		return nil, errTooLarge
@@ -155,4 +154,28 @@ func decodeZstd(body []byte, limit int64) ([]byte, error) {
 	default:
 		return out, nil
 	}
+}
+
+// zstdEnd is where the frame ends that body begins with, if it does (RFC 8878, section
+// 3.1.1): some readers take one frame, others all. A skippable one ends at once.
+func zstdEnd(body []byte, head *zstd.Header) int {
+	if head.Skippable {
+		return 0
+	}
+	for at := head.HeaderSize; at+3 <= len(body); {
+		block := uint32(body[at]) | uint32(body[at+1])<<8 | uint32(body[at+2])<<16
+		if at += 3; block>>1&3 == 1 { // a byte, repeated
+			at++
+		} else {
+			at += int(block >> 3)
+		}
+		if block&1 == 0 {
+			continue
+		}
+		if head.HasCheckSum {
+			at += 4
+		}
+		return at
+	}
+	return len(body)
 }

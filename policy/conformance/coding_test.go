@@ -48,6 +48,8 @@ func TestZstdIsDecodedWithinItsLimits(t *testing.T) {
 	}
 	known, unknown := zstdFrame(t, text, 8<<20, false), zstdFrame(t, text, 8<<20, true)
 	wide := append(zstdFrame(t, []byte("x"), 1<<20, true), unknown...)
+	skippable := []byte{0x50, 0x2a, 0x4d, 0x18, 1, 0, 0, 0, 'x'}
+	same := bytes.Repeat([]byte("x"), 300<<10)
 	for _, c := range []struct {
 		name  string
 		coded []byte
@@ -59,9 +61,14 @@ func TestZstdIsDecodedWithinItsLimits(t *testing.T) {
 		{"one that does not", unknown, len(text), string(text), nil},
 		{"a byte more than the limit", known, len(text) - 1, "", errTooLarge},
 		{"the same, not announced", unknown, len(text) - 1, "", errTooLarge},
-		{"two frames", append(known[:len(known):len(known)], known...), 2 * len(text), string(text) + string(text), nil},
-		{"two frames over the limit", append(known[:len(known):len(known)], known...), 2*len(text) - 1, "", errTooLarge},
-		{"two frames of which none says its size", wide, len(text) + 1, "x" + string(text), nil},
+		{"blocks of a byte that is repeated", zstdFrame(t, same, 1<<20, true), 1 << 20, string(same), nil},
+		// Some readers take the first, others all.
+		{"two frames", append(known[:len(known):len(known)], known...), 2 * len(text), "", errCoding},
+		{"two frames of which none says its size", wide, len(text) + 1, "", errCoding},
+		{"an empty frame before it", append(zstdFrame(t, nil, 1<<20, true), known...), len(text), "", errCoding},
+		{"an empty frame after it", append(known[:len(known):len(known)], zstdFrame(t, nil, 1<<20, true)...), len(text), "", errCoding},
+		{"a frame to be skipped before it", append(skippable[:len(skippable):len(skippable)], known...), len(text), "", errCoding},
+		{"a frame to be skipped after it", append(known[:len(known):len(known)], skippable...), len(text), "", errCoding},
 		{"nothing", nil, 10, "", errCoding},
 		{"an empty frame", zstdFrame(t, nil, 1<<20, true), 10, "", nil},
 		{"a frame that ends early", known[:len(known)-5], len(text), "", errCoding},
