@@ -18,6 +18,7 @@ func (x *exchange) sendProblem(h http.Header) error {
 		x.length, x.lengthField = len(body), strconv.Itoa(len(body))
 	}
 	h["Content-Length"] = x.values.List(x.lengthField)
+	v.Answers()
 	x.w.WriteHeader(v.Status)
 	// An answer that the client no longer reads is no error of ours.
 	_, _ = x.w.Write(body)

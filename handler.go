@@ -77,7 +77,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 				r.Body = l.body
 			}
 			if l.is(r) {
-				return l.serve(w, r, next)
+				return l.serve(w, r, next, around)
 			}
 			l.undecorate(w.Header())
 			anew = true
@@ -224,7 +224,11 @@ func (x *exchange) pass(next caddyhttp.Handler) error {
 		return x.response.end(err)
 	}
 	status := unansweredStatus(err)
-	x.settleUnanswered(status)
+	if errors.Is(err, errRefused) { // by a guard within this one
+		x.verdict.RefusedWithin()
+	} else {
+		x.settleUnanswered(status)
+	}
 	// Caddy's error routes answer, or net/http with an empty 200, on the same
 	// header map.
 	x.decorate(x.w.Header())

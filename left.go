@@ -147,8 +147,8 @@ func (l *left) is(r *http.Request) bool {
 
 // serve lets pass what was passed, and refuses what was refused: with the problem,
 // since an error of an error route would be an empty page. The fields of the refusal
-// are in the header already.
-func (l *left) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+// are in the header already. around is the guard around the error route, nil for none.
+func (l *left) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, around *exchange) error {
 	if x := l.passed; x != nil {
 		l.passed = nil
 		defer x.release()
@@ -161,6 +161,10 @@ func (l *left) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 	h := w.Header()
 	h.Set("Content-Type", policy.MediaTypeProblem)
 	h.Set("Content-Length", strconv.Itoa(len(l.problem)))
+	if around != nil {
+		around.verdict.RefusedWithin()
+		around.verdict.Answers()
+	}
 	w.WriteHeader(l.status)
 	_, _ = w.Write(l.problem) // a client that is gone is no error of ours
 	return nil

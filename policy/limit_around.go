@@ -59,6 +59,17 @@ func (v *Verdict) fail(counts func(*bound) bool) {
 	}
 }
 
+// RefusedWithin settles what counts by upstream's status where a guard within this one has
+// refused the request: what comes of it is no answer of upstream.
+func (v *Verdict) RefusedWithin() { v.settle(CountFailures, noneCounts, false) }
+
+// Answers tells guards around this one, before they see it, that the answer is a refusal.
+func (v *Verdict) Answers() {
+	for o := v.around; o != nil; o = o.around {
+		o.RefusedWithin()
+	}
+}
+
 // wouldExceedAround reports whether limits in monitor would not have admitted the request where
 // a guard around this one asked them.
 func (v *Verdict) wouldExceedAround() bool {
