@@ -63,6 +63,9 @@ func trustsProxies(server *caddyhttp.Server) bool {
 
 // ServeHTTP implements caddyhttp.MiddlewareHandler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if r.RequestURI == "" { // Caddy has made it, as httpInclude of templates does
+		r.RequestURI = r.URL.RequestURI()
+	}
 	around := guardAround(w)
 	if around != nil && lineOf(r) == around.passed {
 		// A directive of the site and one that a snippet brought, say: it is not
