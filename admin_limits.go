@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"time"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
@@ -44,35 +46,41 @@ func (app *App) limits(r *http.Request) (any, error) {
 			list.Items = app.now.Load().policy.Limits()
 			return list, nil
 		}
-		if err := needsKey(query); err != nil {
+		if err := needsLimit(query); err != nil {
 			return nil, err
 		}
 		buckets, err := app.now.Load().policy.Buckets(limit, api, version, query["key"])
 		list.Items = buckets
-		return list, limitError(err, limit, app.now.Load().policy.LimitNames())
+		return list, limitError(err, query, app.now.Load().policy.LimitNames())
 	case http.MethodDelete:
-		if err := needsKey(query); err != nil {
+		if err := needsLimit(query); err != nil {
 			return nil, err
 		}
 		forgotten, err := app.now.Load().policy.Forget(limit, api, version, query["key"])
 		return struct {
 			Forgotten int `json:"forgotten"`
-		}{forgotten}, limitError(err, limit, app.now.Load().policy.LimitNames())
+		}{forgotten}, limitError(err, query, app.now.Load().policy.LimitNames())
 	default:
 		return nil, methodError{"GET, HEAD, DELETE", adminPrefix + "limits takes GET and DELETE only"}
 	}
 }
 
-func needsKey(query map[string][]string) error {
-	if query["limit"] == nil || query["key"] == nil {
+func needsLimit(query url.Values) error {
+	if !query.Has("limit") {
 		return apiError(http.StatusBadRequest, "a bucket has a limit and a key: give limit, and key once for each part that the limit counts by")
 	}
 	return nil
 }
 
-func limitError(err error, limit string, names []string) error {
-	if errors.Is(err, policy.ErrNoLimit) {
-		return apiError(http.StatusNotFound, fmt.Sprintf("there is no limit of that name there%s: look at the list of limits (caddy api-guard limits, or GET without parameters)", nearly(limit, names)))
+func limitError(err error, query url.Values, names []string) error {
+	const look = ": look at the list of limits (caddy api-guard limits, or GET without parameters)"
+	limit := query.Get("limit")
+	switch {
+	case !errors.Is(err, policy.ErrNoLimit):
+		return badRequest(err)
+	case slices.Contains(names, limit):
+		return apiError(http.StatusNotFound, "the limit "+limit+" is none of that API or version"+look)
+	default:
+		return apiError(http.StatusNotFound, "there is no limit of that name there"+nearly(limit, names)+look)
 	}
-	return badRequest(err)
 }

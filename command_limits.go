@@ -16,8 +16,8 @@ import (
 func limitsCommand() *cobra.Command {
 	cmd := command("limits [<limit> <key>… [--forget]]", "Lists the limits, or shows and forgets what a key has used", `
 Without arguments it lists the limits in force. With a limit's name and a key, one
-argument for each part that the limit counts by, it shows what that key has used,
-and with --forget it gives it back:
+argument for each part that the limit counts by (none where all requests share one
+bucket), it shows what that key has used, and with --forget it gives it back:
 
     caddy api-guard limits password_reset 203.0.113.9
     caddy api-guard limits password_reset 203.0.113.9 --forget
@@ -48,8 +48,6 @@ func runLimits(in *invocation, args []string) error {
 		return errors.New("--forget, --api and --version need a limit and a key")
 	case len(args) == 0:
 		return in.listLimits()
-	case len(args) == 1:
-		return fmt.Errorf("limits %s: which key? Give a text for each part that the limit counts by", args[0])
 	}
 	query := url.Values{"limit": {args[0]}, "key": args[1:]}
 	for _, name := range []string{"api", "version"} {
@@ -81,13 +79,19 @@ func runLimits(in *invocation, args []string) error {
 	}
 	var rows [][]string
 	for _, b := range answer.Items {
-		concurrent := ""
+		var used, remaining, quota, concurrent string
+		if b.Used > 0 || b.Remaining > 0 { // else it has no rate
+			used, remaining = strconv.Itoa(b.Used), strconv.Itoa(b.Remaining)
+		}
+		if b.Quota != nil {
+			quota = fmt.Sprintf("%d used, %d left", b.Quota.Used, b.Quota.Remaining)
+		}
 		if b.Concurrent != nil {
 			concurrent = strconv.Itoa(*b.Concurrent)
 		}
-		rows = append(rows, []string{b.Limit, strings.TrimSpace(b.API + " " + b.Version + " " + b.Exception), b.Mode, strconv.Itoa(b.Used), strconv.Itoa(b.Remaining), strconv.Itoa(b.Pending), seconds(b.Reset), seconds(b.Blocked), concurrent})
+		rows = append(rows, []string{b.Limit, strings.TrimSpace(b.API + " " + b.Version + " " + b.Exception), b.Mode, used, remaining, strconv.Itoa(b.Pending), seconds(b.Reset), seconds(b.Blocked), quota, concurrent})
 	}
-	return in.table(columns("LIMIT", "API", "MODE?", "USED", "REMAINING", "PENDING", "RESET", "BLOCKED", "CONCURRENT?"), rows)
+	return in.table(columns("LIMIT", "API", "MODE?", "USED", "REMAINING", "PENDING", "RESET", "BLOCKED", "QUOTA?", "CONCURRENT?"), rows)
 }
 
 func (in *invocation) listLimits() error {

@@ -156,7 +156,7 @@ func TestCommandsShowWhatTheAdminAPIKnows(t *testing.T) {
 			{[]string{"limits", "pasword_reset", "x"}, false, "no limit of that name there (did you mean password_reset?)"},
 			{[]string{"override", "request", "off", "--api", "oders", "--ttl", "1m", "--reason", "x"}, false, "oders\" is not in the catalogue (did you mean orders?)"},
 			{[]string{"hosts", "--strict"}, true, ""},
-			{[]string{"limits", "password_reset"}, false, "which key"},
+			{[]string{"limits", "password_reset"}, false, "counts by {client_ip}: give key once"},
 			{[]string{"limits", "--forget"}, false, "need a limit"},
 		} {
 			text, ok := run(c.args...)

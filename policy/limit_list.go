@@ -199,7 +199,12 @@ func (p *Policy) keyOfTexts(parts []KeyPart, texts []string) (ratelimit.KeyBuild
 			asked = append(asked, part.String())
 		}
 	}
-	if len(asked) != len(texts) {
+	switch {
+	case len(asked) == 0 && len(texts) > 0:
+		return kb, errors.New("the limit counts by nothing of a request: all share one bucket, so give no key")
+	case len(asked) == 1 && len(texts) != 1:
+		return kb, fmt.Errorf("the limit counts by %s: give key once", asked[0])
+	case len(asked) != len(texts):
 		return kb, fmt.Errorf("the limit counts by %s: give key %d times, in that order", strings.Join(asked, " "), len(asked))
 	}
 	for _, part := range parts {
