@@ -3,11 +3,9 @@ package apiguard
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -23,8 +21,8 @@ func replayCommand() *cobra.Command {
 Runs access logs through the policy and the inventory of a configuration, without a
 running Caddy, and says what would be refused, what is shadow and who still calls
 what. Files are Caddy's JSON access logs or logs in the combined format (of nginx
-or Apache), gzip-ed if their name ends in .gz, in the order of their time; "-" is
-standard input.
+or Apache), as they are or compressed with gzip or zstd, as Caddy rolls them, in the
+order of their time; "-" is standard input.
 
     caddy api-guard replay --config Caddyfile /var/log/caddy/access.log
 
@@ -101,7 +99,7 @@ func runReplay(in *invocation, files []string) error {
 	bar.end()
 	p.app.shared.inventory.CatchUp()
 	if report.Requests == 0 {
-		why := "they are empty"
+		why := "there is no line"
 		if len(report.Unreadable) > 0 {
 			why = fmt.Sprintf("%s: %s", report.Unreadable[0].First, report.Unreadable[0].Why)
 		}
@@ -202,7 +200,7 @@ func replayFile(p *player, report *replayReport, name, host string, at time.Time
 		bar.lines(report.Lines)
 	}
 	if err := <-readErr; err != nil {
-		return fmt.Errorf("reading %s: %w", name, err)
+		return logError(name, err)
 	}
 	return nil
 }
@@ -249,32 +247,6 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 			return line, err
 		}
 	}
-}
-
-func openLog(name string, bar *progress) (io.ReadCloser, error) {
-	file := os.Stdin
-	if name != "-" {
-		var err error
-		if file, err = os.Open(name); err != nil {
-			return nil, err
-		}
-	}
-	counted := bar.counting(file)
-	if !strings.HasSuffix(name, ".gz") {
-		return struct {
-			io.Reader
-			io.Closer
-		}{counted, file}, nil
-	}
-	unzipped, err := gzip.NewReader(counted)
-	if err != nil {
-		_ = file.Close()
-		return nil, fmt.Errorf("reading %s: %w", name, err)
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{unzipped, file}, nil
 }
 
 // mostReasons is how many reasons why lines are unreadable are told apart.

@@ -1,8 +1,11 @@
 package caddytest
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 
 	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
 )
@@ -316,6 +321,15 @@ func TestReplayedLogsSayWhatWouldBeRefused(t *testing.T) {
 		golden(t, "replay-"+columns, withoutLog(text))
 	}
 	cfg.Env = []string{"COLUMNS="}
+	var zipped, rolled bytes.Buffer
+	for to, w := range map[*bytes.Buffer]io.WriteCloser{&zipped: gzip.NewWriter(&zipped), &rolled: zstdTo(t, &rolled)} {
+		if _, err := io.WriteString(w, log.String()); err != nil || w.Close() != nil || to.Len() < 200 {
+			t.Fatal(err, to.Len())
+		}
+	}
+	cfg.Files["zipped.log.gz"], cfg.Files["zipped"], cfg.Files["rolled.log.zst"] = zipped.String(), zipped.String(), rolled.String()
+	cfg.Files["twice.gz"], cfg.Files["named.gz"], cfg.Files["empty.gz"] = zipped.String()+zipped.String(), log.String(), ""
+	cfg.Files["cut.gz"], cfg.Files["head.gz"], cfg.Files["cut.zst"] = zipped.String()[:200], zipped.String()[:5], rolled.String()[:200]
 	for _, c := range []struct {
 		args []string
 		ok   bool
@@ -326,6 +340,15 @@ func TestReplayedLogsSayWhatWouldBeRefused(t *testing.T) {
 		{[]string{"access.log", "--at", "tomorrow"}, false, "is no time"},
 		{[]string{"missing.log"}, false, "no such file"},
 		{[]string{"Caddyfile"}, false, "no request in"},
+		{[]string{"zipped.log.gz"}, true, "16 requests in 17 lines"},
+		{[]string{"zipped"}, true, "16 requests in 17 lines"},
+		{[]string{"twice.gz"}, true, "32 requests in 34 lines"},
+		{[]string{"empty.gz", "access.log", "rolled.log.zst"}, true, "32 requests in 34 lines"},
+		{[]string{"named.gz"}, true, "16 requests in 17 lines"},
+		{[]string{"cut.gz"}, false, "cut.gz: it breaks off within what is compressed: copy it again"},
+		{[]string{"cut.zst"}, false, "cut.zst: it breaks off within what is compressed: copy it again"},
+		{[]string{"head.gz"}, false, "head.gz: it breaks off"},
+		{[]string{"empty.gz"}, false, "no request in empty.gz: there is no line"},
 		{[]string{}, false, "takes an access log"},
 	} {
 		args := append([]string{"api-guard", "replay", "--config", "CADDYFILE", "--adapter", "caddyfile"}, c.args...)
@@ -333,6 +356,15 @@ func TestReplayedLogsSayWhatWouldBeRefused(t *testing.T) {
 			t.Errorf("%v: success %v, want %v with %q: %s", c.args, ok, c.ok, c.says, text)
 		}
 	}
+}
+
+func zstdTo(t *testing.T, w io.Writer) io.WriteCloser {
+	t.Helper()
+	out, err := zstd.NewWriter(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
 }
 
 // The configuration that init writes starts, guards and finds a shadow route.
