@@ -249,6 +249,18 @@ func TestGuessesAtOneAccountShareABucketWhoeverGuesses(t *testing.T) {
 	if b := bucketOf(t, caddy, "222222"); b.Used != 5 {
 		t.Errorf("the account's bucket is %+v", b)
 	}
+	// Go and ASP.NET take the latter member for the account: all such share a bucket, and
+	// not that of the former.
+	for n := range 6 {
+		call, _ := as(post("beta.example.com", "/v3/password-reset", fmt.Sprintf(`{"code":"44444%d","Code":"222222"}`, n)))
+		want := 200
+		if n == 5 {
+			want = 429
+		}
+		if got := caddy.Do1(t, call); got.Status != want {
+			t.Errorf("guess %d beside a member in another letter case: %v, want %d", n+1, got, want)
+		}
+	}
 }
 
 func TestAScannerIsShutOutAndNobodyElse(t *testing.T) {

@@ -46,6 +46,7 @@ limit mixed {
 			"two tenants":                          {asked("tenant=a&tenants=1"), asked("tenant=b&x=a"), false},
 			"no parameter":                         {order, asked("tenant="), true},
 			"a field within text":                  {file.With("X-Tenant", "a").With("X-Tenant", "1"), file.With("X-Tenant", "2").With("X-Tenant", "a"), true},
+			"a cookie encoded":                     {list.With("Cookie", "session=real"), list.With("Cookie", "session=r%65al"), true},
 			"two fields within text":               {file.With("X-Tenant", "a"), file.With("X-Tenant", "b"), false},
 		} {
 			first, client := as(row.first)

@@ -129,7 +129,7 @@ func (k KeyPart) add(kb *ratelimit.KeyBuilder, r *Request) {
 			kb.Missing()
 			return
 		}
-		addValue(kb, values[0])
+		addValue(kb, k.plain(values[0]))
 	case keyConstant:
 		kb.String(k.name)
 	case keyHost:
@@ -145,7 +145,7 @@ func (k KeyPart) add(kb *ratelimit.KeyBuilder, r *Request) {
 			kb.Missing()
 			return
 		}
-		addValue(kb, value)
+		addValue(kb, k.plain(value))
 	}
 }
 

@@ -43,3 +43,54 @@ func TestAKeyOfTheFieldHostIsTheHost(t *testing.T) {
 		t.Error("two hosts have one bucket")
 	}
 }
+
+// One credential has many spellings: none of them has a bucket of its own, and the operator
+// finds it by any.
+func TestASpellingOfACredentialBuysNoBucket(t *testing.T) {
+	for _, c := range []struct {
+		name, key, first, second string
+		same                     bool
+	}{
+		{"a scheme in other letters", "{http.request.header.authorization}", "Bearer abc", "bEARER abc", true},
+		{"more blanks", "{http.request.header.Authorization}", "Bearer abc", "Bearer \t abc", true},
+		{"another token", "{http.request.header.Authorization}", "Bearer abc", "Bearer abC", false},
+		{"another scheme", "{http.request.header.Authorization}", "Bearer abc", "DPoP abc", false},
+		{"a token alone", "{http.request.header.Authorization}", "abc", "ABC", false},
+		{"base64 without padding", "{http.request.header.Authorization}", "Basic YTpiYw==", "Basic YTpiYw", true},
+		{"base64 with other spare bits", "{http.request.header.Authorization}", "Basic YTpiYw==", "basic YTpiYx==", true},
+		{"another password", "{http.request.header.Authorization}", "Basic YTpiYw==", "Basic YTpiZA==", false},
+		{"what is no base64", "{http.request.header.Authorization}", "Basic a:b", "Basic a:c", false},
+		{"a key in other letters", "{http.request.header.X-Api-Key}", "abc", "Abc", false},
+		{"a key that is encoded", "{http.request.header.X-Api-Key}", "abc", "%61bc", false},
+		{"a cookie that is encoded", "{http.request.cookie.s}", "abc", "%61b%63", true},
+		{"another cookie", "{http.request.cookie.s}", "abc", "%62bc", false},
+		{"a cookie with a percent sign", "{http.request.cookie.s}", "50%", "51%", false},
+		{"a cookie within text", "s-{http.request.cookie.s}", "abc", "ab%63", true},
+	} {
+		f := newFixture(t, withLimits(Limit{Name: "l", Rate: 1, Window: time.Hour, Key: keyOf(t, c.key)}))
+		text := func(value string) string {
+			if c.key[0] == 's' {
+				return "s-" + value
+			}
+			return value
+		}
+		ask := func(value string) bool {
+			r := request(t, f, call{line: "GET api.example /v2/orders", header: http.Header{"Authorization": {value}, "X-Api-Key": {value}}})
+			r.Expand = func(string) (string, bool) { return text(value), true }
+			v := new(Verdict)
+			f.Decide(r, v)
+			return v.Rule == RuleLimit
+		}
+		if ask(c.first) {
+			t.Fatalf("%s: the first call is refused", c.name)
+		}
+		if ask(c.second) != c.same {
+			t.Errorf("%s: one bucket: %v", c.name, !c.same)
+		}
+		for _, value := range []string{c.first, c.second} {
+			if found, err := f.Buckets("l", "", "", []string{text(value)}); err != nil || len(found) != 1 || found[0].Used != 1 {
+				t.Errorf("%s: the operator finds %v %v by %s", c.name, found, err, value)
+			}
+		}
+	}
+}

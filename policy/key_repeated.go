@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"encoding/base64"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
@@ -55,4 +57,30 @@ func cookies(lines []string, name string) (n int) {
 		}
 	}
 	return n
+}
+
+// plain is a value as all of its spellings have it, so that none buys a fresh bucket. Most
+// frameworks decode cookies, whatever is encoded in them. The scheme of Authorization has
+// no letter case (RFC 9110, section 11.1), blanks around what follows mean nothing, and
+// one name and password can be written in several base64 texts.
+func (k KeyPart) plain(value string) string {
+	switch {
+	case k.kind == keyHeader && k.name == "Authorization":
+		scheme, rest, found := strings.Cut(value, " ")
+		if !found {
+			return value
+		}
+		scheme, rest = strings.ToLower(scheme), strings.Trim(rest, " \t")
+		if scheme == "basic" {
+			if text, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(rest, "=")); err == nil {
+				rest = string(text)
+			}
+		}
+		return scheme + " " + rest
+	case k.kind == keyPlaceholder && strings.Contains(k.name, "{"+cookieVariable) && strings.IndexByte(value, '%') >= 0:
+		if text, err := url.PathUnescape(value); err == nil {
+			return text
+		}
+	}
+	return value
 }

@@ -96,7 +96,7 @@ func (k KeyPart) addText(kb *ratelimit.KeyBuilder, text string) error {
 	case k.kind == keyBody:
 		addFolded(kb, text)
 	case k.kind == keyHeader || k.kind == keyPlaceholder:
-		addValue(kb, text)
+		addValue(kb, k.plain(text))
 	default:
 		kb.String(text)
 	}

@@ -1,13 +1,15 @@
 package conformance
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 )
 
 // Pick is the text of the string, number or boolean that a JSON pointer (RFC 6901)
 // leads to in a body. It reports false when there is none: no such member, null,
-// an array or object, or a body that cannot be read in one way only.
+// an array or object, or a body that cannot be read in one way only: of {"a":1,"A":2} Go
+// and ASP.NET take the latter for a.
 //
 // Numbers that are equal have one text, 1 and 1.0 and the string "1" alike: what
 // is looked up by it is often the same.
@@ -59,11 +61,16 @@ func (t *tape) child(i uint32, name string) (uint32, bool) {
 	self := t.toks[i]
 	switch self.kind {
 	case kindObject:
+		want := []byte(name)
+		found, near := uint32(0), 0
 		for k := i + 1; k < self.next; k = t.toks[k+1].next {
-			if string(t.text(k, nil)) == name {
-				return k + 1, true
+			if text := t.text(k, nil); bytes.Equal(text, want) {
+				found = k + 1
+			} else if bytes.EqualFold(text, want) {
+				near++
 			}
 		}
+		return found, found != 0 && near == 0
 	case kindArray:
 		index, ok := arrayIndex(name)
 		for k := i + 1; ok && k < self.next; k = t.toks[k].next {

@@ -21,9 +21,24 @@ func TestPickFollowsAPointerToAScalar(t *testing.T) {
 			t.Errorf("%s: %q", pointer, got)
 		}
 	}
-	for _, body := range []string{"", "{", `{"a":1,"a":2}`, `{"a":1} x`, "\xef\xbb\xbf{\"a\":1}", `{"a":1e9999}`} {
+	for _, body := range []string{"", "{", `{"a":1,"a":2}`, `{"a":1} x`, "\xef\xbb\xbf{\"a\":1}", `{"a":1e9999}`, `{"a":1,"A":2}`, `{"\u0041":2,"a":1}`, `{"A":1}`} {
 		if got, ok := Pick([]byte(body), nil, 1<<20, "/a"); ok {
 			t.Errorf("%q: %q", body, got)
+		}
+	}
+}
+
+func TestPickTakesNoMemberBesideOneInAnotherLetterCase(t *testing.T) {
+	for body, ok := range map[string]bool{
+		`{"mask":{"key":"x"},"b":1}`:                 true,
+		`{"mask":{"key":"x","keys":"y"},"MASKS":{}}`: true,
+		`{"mask":{"key":"x","KEY":"y"}}`:             false,
+		`{"mask":{"key":"x"},"Mask":{"key":"y"}}`:    false,
+		`{"mask":{"key":"x","\u212aey":"y"}}`:        false, // the Kelvin sign
+		`{"ma\u017fk":{},"mask":{"key":"x"}}`:        false, // a long s
+	} {
+		if got, is := Pick([]byte(body), nil, 1<<20, "/mask/key"); is != ok || ok && got != "x" {
+			t.Errorf("%s: %q %v", body, got, is)
 		}
 	}
 }
