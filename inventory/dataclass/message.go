@@ -20,20 +20,19 @@ const (
 // Body finds what a body of a media type (lower case, without parameters) carries.
 // It may be cut off. What is neither JSON nor a form nor text is not looked at.
 func Body(mediaType string, body []byte) []Found {
-	_, sub, _ := strings.Cut(mediaType, "/")
-	switch {
-	case sub == "json" || strings.HasSuffix(sub, "+json"):
+	body = plain(body)
+	switch kindOf(mediaType, body) {
+	case kindJSON:
 		return JSON(body)
-	case mediaType == "application/x-www-form-urlencoded":
+	case kindForm:
 		return Query(string(body))
-	case strings.HasPrefix(mediaType, "text/") && sub != "event-stream":
+	case kindText:
 		return Text(string(body))
 	default:
 		return nil
 	}
 }
 
-// finder collects what is found.
 type finder struct {
 	found []Found
 	path  []string
@@ -74,12 +73,15 @@ func pointer(path []string) string {
 	return b.String()
 }
 
-// JSON finds what JSON text carries, as far as it can be read.
+// JSON finds what JSON text carries, as far as it can be read: one value, or one after
+// another as in lines and in sequences (RFC 7464).
 func JSON(body []byte) []Found {
-	d := json.NewDecoder(bytes.NewReader(body))
+	d := json.NewDecoder(bytes.NewReader(bytes.ReplaceAll(body, []byte{0x1e}, []byte{' '})))
 	d.UseNumber()
 	f := finder{left: maxValues}
-	f.value(d, "", "")
+	for ok := true; ok; {
+		_, ok = f.value(d, "", "")
+	}
 	return f.found
 }
 

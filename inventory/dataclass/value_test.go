@@ -1,8 +1,11 @@
 package dataclass
 
 import (
+	"encoding/binary"
+	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf16"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
@@ -163,4 +166,62 @@ func underEveryName(text string) (found []Found) {
 		}
 	}
 	return found
+}
+
+// An upstream chooses how it writes what it tells: what clients read is looked at.
+func TestABodyIsReadAsClientsReadIt(t *testing.T) {
+	const (
+		data = `{"name":"☃ 😀","email":"ada@example.com"}`
+		none = `{"name":"☃ 😀","email":"none"}`
+	)
+	wide := func(order binary.AppendByteOrder, mark bool) func(string) []byte {
+		return func(text string) (out []byte) {
+			if mark {
+				text = "\ufeff" + text
+			}
+			for _, c := range utf16.Encode([]rune(text)) {
+				out = order.AppendUint16(out, c)
+			}
+			return out
+		}
+	}
+	as := func(format string) func(string) []byte {
+		return func(text string) []byte { return fmt.Appendf(nil, format, text) }
+	}
+	for _, row := range []struct {
+		mediaType string
+		written   func(string) []byte
+		at        string
+	}{
+		{"application/json", as("%s"), "/email"},
+		{"application/json", as("\ufeff%s"), "/email"},
+		{"application/json", wide(binary.LittleEndian, true), "/email"},
+		{"application/problem+json", wide(binary.BigEndian, true), "/email"},
+		{"application/json", wide(binary.LittleEndian, false), "/email"},
+		{"application/json", wide(binary.BigEndian, false), "/email"},
+		{"application/x-ndjson", as("{\"a\":1}\n%s\n"), "/email"},
+		{"application/jsonl", as("[]\n[1]\n%s"), "/email"},
+		{"application/json-seq", as("\x1e{}\n\x1e%s\n"), "/email"},
+		{"application/geo+json-seq", as("\x1e%s\n"), "/email"},
+		{"", as(" %s"), "/email"},
+		{"", as("mail %s"), ""},
+		{"text/plain", as("%s"), ""},
+		{"text/csv", wide(binary.LittleEndian, true), ""},
+		{"application/xml", as("<a>%s</a>"), ""},
+		{"application/atom+xml", as("\ufeff<a>%s</a>"), ""},
+		{"application/yaml", as("a: %s"), ""},
+		{"application/javascript", as("f(%s)"), ""},
+	} {
+		if got := Body(row.mediaType, row.written(data)); len(got) != 1 || got[0] != (Found{Class: Email, Pointer: row.at}) {
+			t.Errorf("%s, %.40q: %v, want an address at %q", row.mediaType, row.written(data), got, row.at)
+		}
+		if got := Body(row.mediaType, row.written(none)); len(got) != 0 {
+			t.Errorf("%s, %.40q: %v, want nothing", row.mediaType, row.written(none), got)
+		}
+	}
+	for _, mediaType := range []string{"image/png", "application/octet-stream", "text/event-stream", ""} {
+		if got := Body(mediaType, []byte("\x89PNG\x00\xff ada@example.com")); len(got) != 0 {
+			t.Errorf("%q that is no text: %v", mediaType, got)
+		}
+	}
 }
