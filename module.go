@@ -13,6 +13,7 @@ package apiguard
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -223,7 +224,7 @@ func (app *App) locate(err error) error {
 		}
 	}
 	if app.Policy != nil {
-		if at, source, ok := limitNamed(app.Policy.Limit, about.Limit); ok {
+		if at, source, ok := limitAbout(app.Policy.Limit, about); ok {
 			return wrong("policy"+at, source, "%w", err)
 		}
 	}
@@ -232,7 +233,7 @@ func (app *App) locate(err error) error {
 			continue
 		}
 		at := fmt.Sprintf("api[%d]", i)
-		if limit, source, ok := limitNamed(api.Limit, about.Limit); ok {
+		if limit, source, ok := limitAbout(api.Limit, about); ok {
 			return wrong(at+limit, source, "%w", err)
 		}
 		for j, v := range api.Version {
@@ -240,7 +241,7 @@ func (app *App) locate(err error) error {
 			if v.Name == about.Version {
 				return wrong(within, v.Source, "%w", err)
 			}
-			if limit, source, ok := limitNamed(v.Limit, about.Limit); ok {
+			if limit, source, ok := limitAbout(v.Limit, about); ok {
 				return wrong(within+limit, source, "%w", err)
 			}
 		}
@@ -249,11 +250,17 @@ func (app *App) locate(err error) error {
 	return fmt.Errorf("compiling the policy: %w", err)
 }
 
-func limitNamed(limits []*Limit, name string) (at, source string, found bool) {
+// limitAbout finds the limit, or the one of its operations, that an error is about.
+func limitAbout(limits []*Limit, about *catalogue.Error) (at, source string, found bool) {
 	for i, l := range limits {
-		if l.Name == name {
-			return fmt.Sprintf(".limit[%d]", i), l.Source, true
+		if l.Name != about.Limit {
+			continue
 		}
+		at := fmt.Sprintf(".limit[%d]", i)
+		if k := slices.Index(l.Operations, about.Operation); k >= 0 {
+			at += fmt.Sprintf(".operations[%d]", k)
+		}
+		return at, l.Source, true
 	}
 	return "", "", false
 }

@@ -139,11 +139,14 @@ func TestConfigurationErrorsNameTheField(t *testing.T) {
 		{"a limit without rate", func(a *App) { a.API[0].Limit = []*Limit{{Name: "l"}} }, "api[0].limit[0].rate"},
 		{"a bad rate", func(a *App) { a.API[0].Limit = []*Limit{{Name: "l", Rate: "many"}} }, "api[0].limit[0].rate"},
 		{"an operation that nobody has", func(a *App) {
-			a.API[0].Limit = []*Limit{{Name: "l", Rate: "1/m", Operations: []string{"getThings"}}}
-		}, "getThings"},
+			a.API[0].Limit = []*Limit{{Name: "l", Rate: "1/m", Operations: []string{"getThing", "getThings"}}}
+		}, `api[0].limit[0].operations[1]: limit "l" of API "things": no document of API "things" has the operation "getThings"`},
+		{"an operation of a version's limit that nobody has", func(a *App) {
+			a.API[0].Version[0].Limit = []*Limit{{Name: "l", Rate: "1/m", Operations: []string{"GET /things/{id"}}}
+		}, "api[0].version[0].limit[0].operations[0]: "},
 		{"an operation of the policy that is nearly one", func(a *App) {
 			a.Policy = &Policy{Rules: Rules{Limit: []*Limit{{Name: "l", Rate: "1/m", Operations: []string{"getThng"}}}}}
-		}, `policy.limit[0]: limit "l": operation "getThng" is in no document of any API; did you mean getThing?`},
+		}, `policy.limit[0].operations[0]: limit "l": operation "getThng" is in no document of any API; did you mean getThing?`},
 		{"an operation of the policy that is like none", func(a *App) {
 			a.Policy = &Policy{Rules: Rules{Limit: []*Limit{{Name: "l", Rate: "1/m", Operations: []string{"somethingElseEntirely"}}}}}
 		}, `is in no document of any API: write an operationId or "METHOD /template"`},

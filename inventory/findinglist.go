@@ -167,7 +167,7 @@ func (f *finding) evidence() string {
 	case findNonProduction:
 		return fmt.Sprintf("Its environment is %s. %d of its routes were reached from public networks, the latest at %s.", p.detail, p.routes, when)
 	case findDrift:
-		return fmt.Sprintf("Its document does not have: %s. It was seen in %d samples, the latest at %s.", p.detail, p.count, when)
+		return fmt.Sprintf("Its document does not have: %s. It was seen %s, the latest at %s.", p.detail, times(p.count), when)
 	case findUnchecked:
 		return fmt.Sprintf("Not checked of it: %s. It was called %s.", p.detail, times(p.count))
 	case findDeprecated, findRetiredAnswers:

@@ -19,7 +19,7 @@ func TestAnUndeclaredStatusIsSeenInEveryAnswer(t *testing.T) {
 		s.rec.Hit(m, o)
 	}
 	found := s.openFindings("document-drift")
-	if len(found) != 1 || !strings.Contains(found[0].Evidence, "status 503") {
+	if len(found) != 1 || !strings.Contains(found[0].Evidence, "status 503. It was seen once, the latest at ") {
 		t.Fatalf("%+v", found)
 	}
 	o.Status = 507

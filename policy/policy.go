@@ -416,7 +416,7 @@ func (bs *bindings) unresolved(limits []Limit, apis []API) error {
 					documents = append(documents, v.Documents...)
 				}
 			}
-			return &catalogue.Error{Limit: limits[i].Name, Err: fmt.Errorf("operation %q is in no document of any API%s", ref,
+			return &catalogue.Error{Limit: limits[i].Name, Operation: ref, Err: fmt.Errorf("operation %q is in no document of any API%s", ref,
 				catalogue.Suggest(ref, documents, `: write an operationId or "METHOD /template" as a document has it`))}
 		}
 	}

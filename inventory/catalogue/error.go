@@ -8,6 +8,8 @@ type Error struct {
 	API     string // the API's name
 	Version string // the version's name
 	Limit   string // the limit's name, of one with operations
+	// Operation is the one of the limit's that it is about, as it is written.
+	Operation string
 	// Passthrough is the name of one.
 	Passthrough string
 	Err         error // what is wrong; Unwrap gives it

@@ -20,11 +20,11 @@ type boundOperation struct {
 func (b *builder) bind(bindings []Binding) error {
 	bound := make(map[*API][]boundOperation)
 	for _, binding := range bindings {
-		if err := b.bindOne(binding, bound); err != nil {
-			about := &Error{Limit: binding.Name, Err: err}
-			if binding.API != nil {
-				about.API = binding.API.Name
-			}
+		about := &Error{Limit: binding.Name}
+		if binding.API != nil {
+			about.API = binding.API.Name
+		}
+		if about.Operation, about.Err = b.bindOne(binding, bound); about.Err != nil {
 			return about
 		}
 	}
@@ -39,17 +39,18 @@ func (b *builder) bind(bindings []Binding) error {
 	return nil
 }
 
-func (b *builder) bindOne(binding Binding, bound map[*API][]boundOperation) error {
+// bindOne binds the operations of a binding. An error may be about one of them.
+func (b *builder) bindOne(binding Binding, bound map[*API][]boundOperation) (about string, err error) {
 	if binding.Bit > 63 {
-		return fmt.Errorf("its bit is %d; there are 64", binding.Bit)
+		return "", fmt.Errorf("its bit is %d; there are 64", binding.Bit)
 	}
 	if len(binding.Operations) == 0 {
-		return errors.New("it names no operation")
+		return "", errors.New("it names no operation")
 	}
 	apis := b.catalogue.APIs
 	if binding.API != nil {
 		if b.guards[binding.API] == nil {
-			return fmt.Errorf("API %q is not in the catalogue", binding.API.Name)
+			return "", fmt.Errorf("API %q is not in the catalogue", binding.API.Name)
 		}
 		apis = []*API{binding.API}
 	}
@@ -59,7 +60,7 @@ func (b *builder) bindOne(binding Binding, bound map[*API][]boundOperation) erro
 		for _, api := range apis {
 			ops, err := b.resolve(api, ref)
 			if err != nil {
-				return fmt.Errorf("operation %q: %w", ref, err)
+				return ref, fmt.Errorf("operation %q: %w", ref, err)
 			}
 			for _, op := range ops {
 				op.bits = 1 << binding.Bit
@@ -69,10 +70,10 @@ func (b *builder) bindOne(binding Binding, bound map[*API][]boundOperation) erro
 			}
 		}
 		if !found {
-			return b.unresolved(apis, ref)
+			return ref, b.unresolved(apis, ref)
 		}
 	}
-	return nil
+	return "", nil
 }
 
 // resolve finds a reference in every document of an API. An API without any
