@@ -256,3 +256,23 @@ func TestManyValuesAtManyPlacesBecomeFew(t *testing.T) {
 		t.Errorf("%d folds", s.templates.count)
 	}
 }
+
+// What was accepted is one path: a template over it would accept what nobody has seen.
+func TestARouteWithAReviewKeepsItsPathUnderAPin(t *testing.T) {
+	s := newScene(t, Options{}, orders())
+	s.call(1, "v2", "/v2/shops/nearby", 200)
+	id := s.one("/v2/shops/nearby").ID
+	if _, err := s.Review(id, Review{Review: ReviewAccepted}); err != nil {
+		t.Fatal(err)
+	}
+	pin := Pin{Template: "/v2/shops/{shop}", Pinned: true}
+	if e, err := s.Pin(id, pin); err != nil || e.Path != "/v2/shops/nearby" {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if _, err := s.Review(id, Review{Review: ReviewOpen}); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := s.Pin(id, pin); err != nil || e.Path != "/v2/shops/{shop}" || e.Count != 1 {
+		t.Errorf("without the review: %+v, %v", e, err)
+	}
+}
