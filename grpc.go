@@ -8,8 +8,13 @@ import (
 	"strings"
 )
 
-func isGRPC(h http.Header) bool {
-	return strings.HasPrefix(h.Get("Content-Type"), "application/grpc")
+func isGRPC(h http.Header) bool { return isOf(h, "application/grpc") }
+
+// isOf reports whether the media type begins so: in whatever letters (RFC 9110, section
+// 8.3.1), since clients take it so.
+func isOf(h http.Header, kind string) bool {
+	value := h.Get("Content-Type")
+	return len(value) >= len(kind) && strings.EqualFold(value[:len(kind)], kind)
 }
 
 // call is an answer of gRPC or gRPC-Web. Its HTTP status is 200 whatever came of the
@@ -197,7 +202,7 @@ func (w *response) beginCall(h http.Header) (status int) {
 	w.call.meant = true
 	if !known {
 		w.call.open = true
-		w.call.text = strings.HasPrefix(h.Get("Content-Type"), "application/grpc-web-text")
+		w.call.text = isOf(h, "application/grpc-web-text")
 	}
 	return status
 }

@@ -277,6 +277,8 @@ func TestACallOfGRPCWebFailedIfItsLastFrameSaysSo(t *testing.T) {
 		"in text, and well":                {"application/grpc-web-text", "", text(good), 0},
 		"in text with padding of each":     {"application/grpc-web-text", "", text(late[:7], late[7:20], late[20:]), 1},
 		"in text, a message":               {"application/grpc-web-text+proto", "", text(message, bad), 0},
+		"in other letters":                 {"Application/gRPC-Web", "", []string{bad}, 1},
+		"in other letters, and well":       {"APPLICATION/GRPC-WEB-TEXT", "", text(good), 0},
 		"a compressed frame of trailers":   {"application/grpc-web", "", []string{"\x81\x00\x00\x00\x02zz"}, 1},
 		"coded on the way":                 {"application/grpc-web", "Content-Encoding: gzip\r\n", []string{"\x1f\x8bxxxxxxxxxxxxxx"}, 1},
 		"a status that is none":            {"application/grpc-web", "Grpc-Status: no\r\n", nil, 0},

@@ -141,11 +141,11 @@ func (k KeyPart) add(kb *ratelimit.KeyBuilder, r *Request) {
 		if r.Expand != nil {
 			value, ok = r.Expand(k.name)
 		}
-		if !ok || value == "" || repeated(k.name, r) {
+		if value = k.plain(value); !ok || value == "" || repeated(k.name, r) {
 			kb.Missing()
 			return
 		}
-		addValue(kb, k.plain(value))
+		addValue(kb, value)
 	}
 }
 

@@ -44,7 +44,7 @@ func TestAKeyOfTheFieldHostIsTheHost(t *testing.T) {
 	}
 }
 
-// One credential has many spellings: none of them has a bucket of its own, and the operator
+// One credential or account has many spellings: none of them has a bucket of its own, and the operator
 // finds it by any.
 func TestASpellingOfACredentialBuysNoBucket(t *testing.T) {
 	for _, c := range []struct {
@@ -65,6 +65,11 @@ func TestASpellingOfACredentialBuysNoBucket(t *testing.T) {
 		{"a cookie that is encoded", "{http.request.cookie.s}", "abc", "%61b%63", true},
 		{"another cookie", "{http.request.cookie.s}", "abc", "%62bc", false},
 		{"a cookie with a percent sign", "{http.request.cookie.s}", "50%", "51%", false},
+		{"a parameter in other letters", "{http.request.uri.query.user}", "ada@x", " Ada@X ", true},
+		{"another parameter", "{http.request.uri.query.user}", "ada@x", "ada@y", false},
+		{"a segment in other letters", "{http.request.uri.path.1}", "ada", "ADA", true},
+		{"a whole path in other letters", "{http.request.uri.path}", "/ada", "/ADA", false},
+		{"a cookie in other letters", "{http.request.cookie.s}", "abc", "ABC", false},
 		{"a cookie within text", "s-{http.request.cookie.s}", "abc", "ab%63", true},
 	} {
 		f := newFixture(t, withLimits(Limit{Name: "l", Rate: 1, Window: time.Hour, Key: keyOf(t, c.key)}))

@@ -13,6 +13,7 @@ const (
 	headerVariable = "http.request.header."
 	cookieVariable = "http.request.cookie."
 	queryVariable  = "http.request.uri.query."
+	pathVariable   = "http.request.uri.path." // a segment
 )
 
 // repeated reports whether a placeholder of the text stands for a header field, cookie
@@ -62,7 +63,8 @@ func cookies(lines []string, name string) (n int) {
 // plain is a value as all of its spellings have it, so that none buys a fresh bucket. Most
 // frameworks decode cookies, whatever is encoded in them. The scheme of Authorization has
 // no letter case (RFC 9110, section 11.1), blanks around what follows mean nothing, and
-// one name and password can be written in several base64 texts.
+// one name and password can be written in several base64 texts. Query parameters and
+// segments of the path name accounts as often as bodies do, see addFolded.
 func (k KeyPart) plain(value string) string {
 	switch {
 	case k.kind == keyHeader && k.name == "Authorization":
@@ -77,6 +79,8 @@ func (k KeyPart) plain(value string) string {
 			}
 		}
 		return scheme + " " + rest
+	case k.kind == keyPlaceholder && (strings.Contains(k.name, "{"+queryVariable) || strings.Contains(k.name, "{"+pathVariable)):
+		return strings.ToLower(strings.TrimSpace(value))
 	case k.kind == keyPlaceholder && strings.Contains(k.name, "{"+cookieVariable) && strings.IndexByte(value, '%') >= 0:
 		if text, err := url.PathUnescape(value); err == nil {
 			return text
