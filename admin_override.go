@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -86,8 +87,12 @@ func (app *App) knowsTarget(o *Override) error {
 			}
 			return fmt.Errorf("api %q is not in the catalogue%s", o.API, nearly(o.API, names))
 		}
-		if o.Version != "" && !slices.ContainsFunc(app.API[i].Version, func(v *Version) bool { return v.Name == o.Version }) {
-			return fmt.Errorf("api %q has no version %q", o.API, o.Version)
+		var versions []string
+		for _, v := range app.API[i].Version {
+			versions = append(versions, v.Name)
+		}
+		if o.Version != "" && !slices.Contains(versions, o.Version) {
+			return fmt.Errorf("api %q has no version %q%s: there are %s", o.API, o.Version, nearly(o.Version, versions), strings.Join(versions, ", "))
 		}
 	}
 	if o.Limit != "" && !slices.Contains(now.LimitNames(), o.Limit) {

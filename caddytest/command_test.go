@@ -160,6 +160,8 @@ func TestCommandsShowWhatTheAdminAPIKnows(t *testing.T) {
 			{[]string{"limits", "nothing", "x"}, false, "no limit of that name there: look"},
 			{[]string{"limits", "pasword_reset", "x"}, false, "no limit of that name there (did you mean password_reset?)"},
 			{[]string{"override", "request", "off", "--api", "oders", "--ttl", "1m", "--reason", "x"}, false, "oders\" is not in the catalogue (did you mean orders?)"},
+			{[]string{"override", "requst", "off", "--ttl", "1m", "--reason", "x"}, false, "unrecognized rule \"requst\" (did you mean request?): write one of target, "},
+			{[]string{"override", "request", "off", "--api", "orders", "--version", "betta", "--ttl", "1m", "--reason", "x"}, false, "has no version \"betta\" (did you mean beta?): there are "},
 			{[]string{"hosts", "--strict"}, true, ""},
 			{[]string{"limits", "password_reset"}, false, "counts by {client_ip}: give key once"},
 			{[]string{"limits", "--forget"}, false, "need a limit"},

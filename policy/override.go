@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 )
 
 // Override gives a rule another mode for a while, looser or stricter, whatever the
@@ -25,7 +27,11 @@ func ParseRule(s string) (Rule, error) {
 	if i := slices.Index(ruleNames[:], s); i > 0 {
 		return Rule(i), nil
 	}
-	return RuleNone, fmt.Errorf("unrecognized rule %q: write one of %s", s, strings.Join(ruleNames[1:], ", "))
+	meant := ""
+	if near := catalogue.Misspelt(s, ruleNames[1:]); near != "" {
+		meant = " (did you mean " + near + "?)"
+	}
+	return RuleNone, fmt.Errorf("unrecognized rule %q%s: write one of %s", s, meant, strings.Join(ruleNames[1:], ", "))
 }
 
 // holds reports whether the override is about a rule of what the request reached.

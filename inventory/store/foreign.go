@@ -28,7 +28,7 @@ func Foreign(file string) (what string) {
 	case info.IsDir():
 		return "a folder"
 	case !info.Mode().IsRegular():
-		return "no regular file"
+		return "a device, pipe or socket"
 	}
 	f, err := os.Open(file)
 	if err != nil {

@@ -77,6 +77,14 @@ func TestAnotherFileIsToldFromADamagedOne(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "a folder"},
+		{"a device", func(t *testing.T, name string) {
+			if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(os.DevNull, name); err != nil {
+				t.Fatal(err)
+			}
+		}, "a device, pipe or socket"},
 
 		{"none", func(*testing.T, string) {}, ""},
 		{"empty", is(""), ""},
@@ -123,7 +131,7 @@ func TestAnotherFileIsToldFromADamagedOne(t *testing.T) {
 			_, found, err := reopen(t, name)
 			aside, _ := filepath.Glob(name + ".*")
 			switch after, _ := os.ReadFile(name); {
-			case tt.what == "a folder":
+			case tt.what == "a folder", tt.name == "a device":
 				if err == nil {
 					t.Error("it was opened")
 				}
