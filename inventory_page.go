@@ -99,8 +99,9 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Han
 		return caddyhttp.Error(http.StatusForbidden, errors.New("api_inventory is for local clients and authenticated users: "+
 			"add an authentication handler before it, or say access anyone"))
 	}
-	// Links are relative, so the page's own path needs its slash.
-	if original := originalPath(r); r.URL.Path == strings.TrimSuffix(p.Path, "/") && !strings.HasSuffix(original, "/") {
+	// Links are relative, so the page's own path needs its slash; handle_path gives one
+	// to what it has stripped to nothing.
+	if original := originalPath(r); strings.TrimSuffix(r.URL.Path, "/") == strings.TrimSuffix(p.Path, "/") && !strings.HasSuffix(original, "/") {
 		w.Header().Set("Location", "./"+original[strings.LastIndexByte(original, '/')+1:]+"/")
 		w.WriteHeader(http.StatusPermanentRedirect)
 		return nil

@@ -41,6 +41,9 @@ http://below.localhost:<http> {
 	handle_path /stripped/* {
 		api_inventory
 	}
+	handle_path /whole* {
+		api_inventory
+	}
 	api_inventory /kept* {
 		path /kept
 	}
@@ -109,7 +112,7 @@ func TestThePageWorksWhereverItIsPut(t *testing.T) {
 	t.Parallel()
 	caddy := startPages(t, true)
 	link := regexp.MustCompile(`href="([^"]+)"`)
-	for _, base := range []string{"/stripped/", "/kept/"} {
+	for _, base := range []string{"/stripped/", "/whole/", "/kept/"} {
 		for _, name := range []string{"", "routes", "findings"} {
 			call := harness.Call{Host: "below.localhost", Target: base + name}
 			got := caddy.Do1(t, call)
@@ -134,7 +137,7 @@ func TestThePageWorksWhereverItIsPut(t *testing.T) {
 			}
 		}
 	}
-	for target, want := range map[string]string{"/kept": "./kept/"} {
+	for target, want := range map[string]string{"/kept": "./kept/", "/whole": "./whole/"} {
 		got := caddy.Do1(t, harness.Call{Host: "below.localhost", Target: target})
 		if got.Status != 308 || got.Header.Get("Location") != want {
 			t.Errorf("%s: status %d to %q, want 308 to %q", target, got.Status, got.Header.Get("Location"), want)
