@@ -26,9 +26,12 @@ type behaviour struct {
 	again bool
 	// asks for requestUUID when the guard has refused a request
 	identifies bool
+	// has routes that go on with a request whose answer is intercepted
+	intercepts bool
 }
 
-// everything is what handlers may do of which nothing is known.
+// everything is what handlers may do of which nothing is known. To intercept answers is
+// Caddy's own handler's.
 var everything = behaviour{traces: true, names: true, rewrites: true, again: true, identifies: true}
 
 // look finds out what the handlers of the guard's server may do.
@@ -87,6 +90,7 @@ func (b *behaviours) add(routes caddyhttp.RouteList, failed bool) {
 				continue
 			case *intercept.Intercept:
 				b.all.identifies = true
+				b.all.intercepts = b.all.intercepts || slices.ContainsFunc(h.HandleResponse, func(r caddyhttp.ResponseHandler) bool { return len(r.Routes) > 0 })
 				b.addResponses(h.HandleResponse, failed)
 				continue
 			case *headers.Handler:

@@ -148,7 +148,7 @@ func (x *exchange) refuse() error {
 	if x.failed.again {
 		x.amend()
 	} else {
-		if x.app.Refusals == refusalsHandleErrors {
+		if x.app.Refusals == refusalsHandleErrors || x.before.intercepts {
 			x.disarm()
 		}
 		x.publish()
@@ -174,9 +174,9 @@ func (x *exchange) answerRefusal() error {
 	return x.sendProblem(h)
 }
 
-// disarm makes a refused request harmless for error routes, which may proxy it: it
-// has the canonical target and no header field that was to be removed. A target
-// that has no canonical form becomes "/".
+// disarm makes a refused request harmless for error routes, and for routes on an
+// intercepted answer, which may proxy it: it has the canonical target and no header field
+// that was to be removed. A target that has no canonical form becomes "/".
 func (x *exchange) disarm() {
 	if x.verdict.Reason == policy.ReasonMalformedTarget {
 		x.request.Target = target.Target{Host: x.request.Target.Host, Authority: x.request.Target.Authority, Path: "/"}

@@ -206,6 +206,47 @@ func TestARefusalThatAnErrorRouteProxiesIsHarmless(t *testing.T) {
 	}
 }
 
+// An intercept around the guard sees its refusals as it sees any answer.
+func TestARefusalThatAnInterceptProxiesIsHarmless(t *testing.T) {
+	t.Parallel()
+	up := harness.NewUpstream(t)
+	cfg := fleetConfig(up)
+	cfg.Untrusted = true
+	cfg.Sites = `
+http://api.example.com:<http>, https://api.example.com:<https> {
+	tls internal
+	route {
+		intercept {
+			@refused status 4xx
+			handle_response @refused {
+				header -Content-Length
+				reverse_proxy 127.0.0.1:<upstream>
+			}
+		}
+		api_guard
+		reverse_proxy 127.0.0.1:<upstream>
+	}
+}
+`
+	caddy := harness.Start(t, cfg)
+	for name, do := range protocols(caddy) {
+		for spelling, want := range map[string]string{
+			"/v2/x/../orders":    "/",
+			"//orders":           "/",
+			"/v2/%6frders?limit": "/v2/orders?limit",
+			"/v2/%61dmin?a=%41":  "/v2/admin?a=%41",
+			"/v2/%6Frders/%37":   "/v2/orders/7", // which is not refused
+		} {
+			call, trace := as(get("api.example.com", spelling).With("X-Original-URL", "/x"))
+			do(t, call)
+			seen := up.Requests("X-Trace", trace)
+			if len(seen) != 1 || seen[0].Target() != want || len(seen[0].Values("X-Original-URL")) > 0 {
+				t.Errorf("%s, %s: the upstream got %q, want %s and no listed field", name, spelling, seen, want)
+			}
+		}
+	}
+}
+
 func TestAListenerWithoutAGuardedCatchAllIsNamedAtTheStart(t *testing.T) {
 	t.Parallel()
 	const warning = "add a catch-all site with api_guard"
