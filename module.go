@@ -61,7 +61,7 @@ type App struct {
 	// clients can then choose their address. Default: that is a configuration error.
 	LaxProxies bool `json:"lax_proxies,omitempty"`
 
-	// How many buckets the table of the limits holds, at 72 bytes each; 67108864 at
+	// How many buckets the table of the limits holds at least, at 70 bytes each; 67108864 at
 	// most, and 8388608 on systems of 32 bits. It is made once per process: a change
 	// takes effect at the next start. Default: 262144.
 	TableSlots int `json:"table_slots,omitempty"`

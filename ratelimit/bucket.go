@@ -65,15 +65,21 @@ func (i instant) after(o instant) bool {
 	return i.ns > o.ns || i.ns == o.ns && i.frac > o.frac
 }
 
-// A bucket's cell: epoch is the rate, data[0] the theoretical arrival time in ns, total
-// the fraction of it, data[1] W in ns. The rest is kept so that it is divided once, not
-// at each decision: data[2] and data[3] are how long one token and the whole capacity
-// take, data[4] the fractions of both, data[5] the capacity that they were computed for.
+// A bucket's cell: epoch is the rate, word 0 the theoretical arrival time in ns, the upper
+// half of word 5 the fraction of it, word 1 W in ns. The rest is kept so that it is divided
+// once, not at each decision: words 2 and 3 are how long one token and the whole capacity
+// take, word 4 the fractions of both, the lower half of word 5 the capacity that they were
+// computed for.
+
+// keeps tells whether what a cell keeps was computed for a limit.
+func (c *large) keeps(rate, window, capacity uint64) bool {
+	return c != nil && uint64(c.epoch) == rate && c.words()[1] == window && uint64(uint32(c.words()[5])) == capacity
+}
 
 // terms is how long one token and the whole of a limit's capacity take.
-func (c *slot) terms(rate, window, capacity uint64) (token, full instant) {
-	if c != nil && uint64(c.epoch) == rate && c.data[1] == window && c.data[5] == capacity {
-		return instant{int64(c.data[2]), uint64(uint32(c.data[4]))}, instant{int64(c.data[3]), c.data[4] >> 32}
+func (c *large) terms(rate, window, capacity uint64) (token, full instant) {
+	if c.keeps(rate, window, capacity) {
+		return instant{int64(c.words()[2]), uint64(uint32(c.words()[4]))}, instant{int64(c.words()[3]), c.words()[4] >> 32}
 	}
 	token.ns, token.frac = span(1, window, rate)
 	full.ns, full.frac = span(capacity, window, rate)
@@ -82,12 +88,12 @@ func (c *slot) terms(rate, window, capacity uint64) (token, full instant) {
 
 // arrival is the bucket's theoretical arrival time, not before now: now is a
 // full bucket. A fraction of another rate is rounded up.
-func (c *slot) arrival(rate uint64, now int64) instant {
+func (c *large) arrival(rate uint64, now int64) instant {
 	i := instant{ns: now}
 	if c == nil {
 		return i
 	}
-	tat := instant{int64(c.data[0]), uint64(c.total)}
+	tat := instant{int64(c.words()[0]), c.words()[5] >> 32}
 	if tat.frac != 0 && uint64(c.epoch) != rate {
 		tat = instant{ns: tat.ns + 1}
 	}
@@ -99,7 +105,7 @@ func (c *slot) arrival(rate uint64, now int64) instant {
 
 // checkBucket judges a cost, read only, as window.check does. Of a charge that is
 // admitted it returns the arrival time that it leads to.
-func checkBucket(d *Decision, c *slot, l *Limit, capacity, pending, cost uint64, now int64) (then instant) {
+func checkBucket(d *Decision, c *large, l *Limit, capacity, pending, cost uint64, now int64) (then instant) {
 	rate, window := uint64(l.Rate), uint64(l.Window)
 	if pending > capacity {
 		*d = Decision{RetryAfter: Never}
@@ -152,26 +158,27 @@ func remaining(tat, empty instant, capacity, window, rate uint64, now int64) (in
 }
 
 // chargeBucket adds a cost that was admitted.
-func (c *slot) chargeBucket(l *Limit, cost uint64, now int64) {
+func (c *large) chargeBucket(l *Limit, cost uint64, now int64) {
 	rate, window := uint64(l.Rate), uint64(l.Window)
 	c.arrive(l, c.arrival(rate, now).tokens(cost, window, rate))
 }
 
 // arrive writes an arrival time, and what is kept beside it.
-func (c *slot) arrive(l *Limit, then instant) {
+func (c *large) arrive(l *Limit, then instant) {
 	rate, window, capacity := uint64(l.Rate), uint64(l.Window), l.capacity()
-	c.data[0], c.total = uint64(then.ns), uint32(then.frac)
-	if uint64(c.epoch) == rate && c.data[1] == window && c.data[5] == capacity {
-		return
+	c.words()[0] = uint64(then.ns)
+	if !c.keeps(rate, window, capacity) {
+		token, full := (*large)(nil).terms(rate, window, capacity)
+		c.epoch = uint32(rate)
+		w := c.words()
+		w[1], w[2], w[3], w[4] = window, uint64(token.ns), uint64(full.ns), token.frac|full.frac<<32
 	}
-	token, full := (*slot)(nil).terms(rate, window, capacity)
-	c.epoch, c.data[1], c.data[5] = uint32(rate), window, capacity
-	c.data[2], c.data[3], c.data[4] = uint64(token.ns), uint64(full.ns), token.frac|full.frac<<32
+	c.words()[5] = capacity | then.frac<<32
 }
 
 // bucketDebt is what is owed, in tokens rounded up.
-func (c *slot) bucketDebt(now int64) uint32 {
-	rate, window := uint64(c.epoch), c.data[1]
+func (c *large) bucketDebt(now int64) uint32 {
+	rate, window := uint64(c.epoch), c.words()[1]
 	tat := c.arrival(rate, now)
 	ns := uint64(tat.ns - now)
 	if tat.frac != 0 {

@@ -34,12 +34,15 @@
 // # How it is kept
 //
 // The table is set-associative: a keyed hash of the client picks one set of eight
-// ways, each set has one mutex and 576 bytes, nine cache lines. Three bits of the
-// hash name the way where the client most likely is, its home, so that a decision
-// asks for both lines that it needs, tags and cell, of all its limits at once and
-// waits for memory about once. A window is
-// sixteen counters over sub-windows of W/15: the running one and fifteen whole
-// ones, so that everything younger than W is counted, and an event is forgotten
-// at most W/15 late. A bucket is a theoretical arrival time (GCRA) kept exactly, as
-// nanoseconds and a fraction.
+// slots, which are cache lines. Three bits of the hash name the one where the client
+// most likely is, its home, so that a decision asks for one line of each of its limits,
+// of all at once, and waits for memory about once. Mutexes are shared by sets, few enough
+// to stay in the processor's cache.
+//
+// A window is sixteen counters over sub-windows of W/15: the running one and fifteen whole
+// ones, so that everything younger than W is counted, and an event is forgotten at most
+// W/15 late. As long as they add up to at most 255 they have 8 bits each, and two such
+// cells share a slot; whoever uses more has a slot to himself, with 24 bits. A bucket
+// is a theoretical arrival time (GCRA) kept exactly, as nanoseconds and a fraction, and
+// has a slot to itself, as a quota.
 package ratelimit

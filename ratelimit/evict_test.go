@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"flag"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -45,23 +46,42 @@ func TestAFullSetForgetsWhoeverOwesLeast(t *testing.T) {
 		cost uint32
 		at   time.Duration
 	}
-	full := func(first ...client) []client {
-		for i := len(first); i < ways; i++ {
-			first = append(first, client{fmt.Sprint("other ", i), 8, 0})
+	full := func(first ...client) func(int) []client {
+		return func(room int) []client {
+			all := first
+			for i := len(all); i < room; i++ {
+				all = append(all[:i:i], client{fmt.Sprint("other ", i), 8, 0})
+			}
+			return all
 		}
-		return first
+	}
+	// all but one
+	same := func(cost uint32, at time.Duration, other client) func(int) []client {
+		return func(room int) []client {
+			all := make([]client, room)
+			for i := range all {
+				all[i] = client{fmt.Sprint(i), cost, at}
+			}
+			all[4] = other
+			return all
+		}
 	}
 	for name, tc := range map[string]struct {
-		clients []client
+		clients func(room int) []client
 		victim  string
 		debt    uint64
 	}{
-		"the smallest debt":                     {full(client{"small", 2, 0}, client{"smaller", 1, 0}), "smaller", 1},
-		"of equals whoever is free soonest":     {full(client{"late", 3, time.Minute * 50}, client{"early", 3, 0}), "early", 3},
-		"not the one at the limit":              {full(client{"at the limit", 10, 0}, client{"nearly", 9, 0}, client{"b", 9, 1}, client{"c", 9, 1}, client{"d", 9, 1}, client{"e", 9, 1}, client{"f", 9, 1}), "other 7", 8},
-		"one below the limit among seven at it": {[]client{{"a", 10, 0}, {"b", 10, 0}, {"c", 10, 0}, {"d", 10, 0}, {"below", 9, 30 * time.Minute}, {"f", 10, 0}, {"g", 10, 0}, {"h", 10, 0}}, "below", 9},
-		"when all are at it the one who is free soonest": {[]client{{"a", 10, 40 * time.Minute}, {"b", 10, 40 * time.Minute}, {"c", 10, 40 * time.Minute}, {"d", 10, 40 * time.Minute},
-			{"soonest", 10, 0}, {"f", 10, 40 * time.Minute}, {"g", 10, 40 * time.Minute}, {"h", 10, 40 * time.Minute}}, "soonest", 10},
+		"the smallest debt":                 {full(client{"small", 2, 0}, client{"smaller", 1, 0}), "smaller", 1},
+		"of equals whoever is free soonest": {full(client{"late", 3, time.Minute * 50}, client{"early", 3, 0}), "early", 3},
+		"not the one at the limit": {func(room int) []client {
+			all := full(client{"at the limit", 10, 0})(room)
+			for i := 1; i < room-1; i++ {
+				all[i] = client{fmt.Sprint(i), 9, 1}
+			}
+			return all[:room]
+		}, "other ", 8},
+		"one below the limit among others at it":         {same(10, 0, client{"below", 9, 30 * time.Minute}), "below", 9},
+		"when all are at it the one who is free soonest": {same(10, 40*time.Minute, client{"soonest", 10, 0}), "soonest", 10},
 	} {
 		for _, alg := range []Algorithm{Window, Bucket} {
 			t.Run(alg.String()+"/"+name, func(t *testing.T) {
@@ -72,8 +92,9 @@ func TestAFullSetForgetsWhoeverOwesLeast(t *testing.T) {
 					// A bucket leaks while the others come: keep the order of debts.
 					l = valid(t, Limit{Rate: 10, Window: 400 * time.Hour, Algorithm: alg})
 				}
+				clients := tc.clients(room(l))
 				for _, early := range []bool{true, false} {
-					for _, c := range tc.clients {
+					for _, c := range clients {
 						if (c.at == 0) != early {
 							continue
 						}
@@ -87,12 +108,12 @@ func TestAFullSetForgetsWhoeverOwesLeast(t *testing.T) {
 				if d := ask(table, l, "newcomer", 1); !d.Admitted || d.Remaining != 9 {
 					t.Fatalf("the newcomer: %+v", d)
 				}
-				for _, c := range tc.clients {
-					if found := table.Peek(l, keyOf(table, l, c.name)).Found; found == (c.name == tc.victim) {
+				for _, c := range clients {
+					if found := table.Peek(l, keyOf(table, l, c.name)).Found; found == strings.HasPrefix(c.name, tc.victim) {
 						t.Errorf("%s is there: %v", c.name, found)
 					}
 				}
-				if st := table.Stats(); st.Evicted != 1 || st.EvictedDebt != tc.debt || st.Occupied != ways {
+				if st := table.Stats(); st.Evicted != 1 || st.EvictedDebt != tc.debt || st.Occupied != room(l) {
 					t.Errorf("%+v, want a debt of %d", st, tc.debt)
 				}
 			})
@@ -127,11 +148,11 @@ func TestOfEqualDebtsTheOneThatIsFreeSoonestGoes(t *testing.T) {
 		ask(table, l, "late", 1) // first in the set, and last to be free
 		for i := range ways - 1 {
 			ask(table, l, fmt.Sprint(i), cost)
-			m.sleep(time.Minute * 5)
+			m.sleep(time.Minute * 4)
 		}
 		ask(table, l, "late", cost-1)
 		ask(table, l, "newcomer", 1)
-		for client, want := range map[string]bool{"late": true, "0": false, "1": true, "6": true, "newcomer": true} {
+		for client, want := range map[string]bool{"late": true, "0": false, "1": true, "14": true, "newcomer": true} {
 			if got := table.Peek(l, keyOf(table, l, client)).Found; got != want {
 				t.Errorf("debts of %d: %s is there: %v, want %v", cost, client, got, want)
 			}
@@ -147,7 +168,7 @@ func TestDebtsOfDifferentLimitsCompareByThePartThatIsUsed(t *testing.T) {
 		table := tiny(m)
 		small := valid(t, Limit{Name: "small", Rate: 3, Window: time.Hour, Algorithm: alg})
 		large := valid(t, Limit{Name: "large", Rate: 1000, Window: time.Hour, Algorithm: alg})
-		for i := range ways - 1 {
+		for i := range room(small) - 1 {
 			ask(table, small, fmt.Sprint(i), 2)
 		}
 		ask(table, large, "client", 50)
@@ -161,19 +182,19 @@ func TestDebtsOfDifferentLimitsCompareByThePartThatIsUsed(t *testing.T) {
 	}
 }
 
-// The tag 0 marks an empty way. A key may have no other bits there.
-func TestAKeyWithoutTagBitsIsKeptLikeAnyOther(t *testing.T) {
+// A key of which a cell keeps no bit that is set is not taken for a free way.
+func TestAKeyWithoutBitsIsKeptLikeAnyOther(t *testing.T) {
 	m := &manual{}
 	table := tiny(m)
 	l := valid(t, Limit{Rate: 2, Window: time.Hour})
 	out := make([]Decision, 1)
 	for range 4 {
-		table.Take([]Charge{{Limit: l, Key: 0xabc << 32}}, out)
+		table.Take([]Charge{{Limit: l, Key: 0xabc << keyBits}}, out)
 	}
 	for i := range 50 {
 		ask(table, l, fmt.Sprint(i), 1)
 	}
-	if table.Take([]Charge{{Limit: l, Key: 0xabc << 32}}, out) {
+	if table.Take([]Charge{{Limit: l, Key: 0xabc << keyBits}}, out) {
 		t.Fatal("it was taken for an empty way, and forgotten")
 	}
 }
@@ -205,38 +226,52 @@ func TestWhatIsAdmittedBeyondTheLimitsIsExported(t *testing.T) {
 			t.Errorf("a protected limit forgot: %d over, %+v", over, st)
 		}
 		if !protect && over == 0 {
-			t.Errorf("20 clients at their limit fit in 8 ways")
+			t.Errorf("20 clients at their limit fit in %d ways", ways)
 		}
 	}
 }
 
 // All of one call's cells meet in one set that has too few ways for them.
 func TestACallDoesNotEvictItself(t *testing.T) {
-	for _, protect := range []bool{false, true} {
+	for name, l := range map[string]Limit{
+		"small": {Rate: 100}, "large": {Rate: 1000}, "bucket": {Rate: 100, Algorithm: Bucket}, "protected": {Rate: 100, Protect: true},
+	} {
 		m := &manual{}
 		table := tiny(m)
-		var limits []*Limit
 		var charges []Charge
+		l.Window = time.Hour
+		cost, fit := uint32(3), room(&l)
+		if name == "large" {
+			cost, fit = 300, lines
+		}
 		for i := range MaxCharges {
-			l := valid(t, Limit{Name: fmt.Sprint(i), Rate: 100, Window: time.Hour, Protect: protect})
-			limits = append(limits, l)
-			charges = append(charges, Charge{Limit: l, Key: keyOf(table, l, "client"), Cost: 3})
+			l.Name = fmt.Sprint(i)
+			limit := valid(t, l)
+			charges = append(charges, Charge{Limit: limit, Key: keyOf(table, limit, "client"), Cost: cost})
 		}
 		out := make([]Decision, MaxCharges)
-		if !table.Take(charges[:ways], out[:ways]) {
-			t.Fatal("eight cells do not fit in eight ways")
+		if !table.Take(charges[:fit], out[:fit]) {
+			t.Fatalf("%s: %d cells do not fit", name, fit)
 		}
 		if !table.Take(charges, out) {
-			t.Fatal("refused")
+			t.Fatalf("%s: refused", name)
 		}
-		for i, l := range limits[:ways] {
-			if st := table.Peek(l, charges[i].Key); st.Used != 6 {
-				t.Errorf("protect %v: limit %d was charged twice and holds %+v", protect, i, st)
+		whole(t, &table.sets[0])
+		whole(t, &table.sets[1])
+		for i, c := range charges[:fit] {
+			if st := table.Peek(c.Limit, c.Key); st.Used != 2*int(cost) {
+				t.Errorf("%s: limit %d was charged twice and holds %+v", name, i, st)
 			}
 		}
-		st := table.Stats()
-		if !protect && (st.Evicted != 8 || st.EvictedDebt != 24) || protect && (st.Evicted != 0 || st.Shared != 8) {
-			t.Errorf("protect %v: %+v", protect, st)
+		rest := uint64(MaxCharges - fit)
+		st, want := table.Stats(), Stats{Slots: 2 * lines, Occupied: fit}
+		if l.Protect {
+			want.Shared = rest
+		} else {
+			want.Evicted, want.EvictedDebt = rest, rest*uint64(cost)
+		}
+		if st != want {
+			t.Errorf("%s: %+v, want %+v", name, st, want)
 		}
 	}
 }
@@ -260,7 +295,7 @@ func TestMemoryStaysWhatItWas(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("%v allocations a client", n)
 	}
-	if st := table.Stats(); table.Bytes() != before || st.Occupied != 1<<14 || st.Evicted < uint64(clients)/2 {
+	if st := table.Stats(); table.Bytes() != before || st.Occupied != 1<<15 || st.Evicted < uint64(clients)/2 {
 		t.Errorf("%d bytes, then %d; %+v", before, table.Bytes(), st)
 	}
 }

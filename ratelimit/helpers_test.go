@@ -15,7 +15,16 @@ func (m *manual) sleep(d time.Duration) { m.ns += int64(d) }
 
 // tiny is a table of one set in each part, where everything meets.
 func tiny(m *manual) *Table {
-	return NewTable(TableConfig{Slots: ways, ProtectedSlots: ways, Now: m.now})
+	return NewTable(TableConfig{Slots: lines, ProtectedSlots: lines, Now: m.now})
+}
+
+// room is how many clients of a limit have cells of their own in one set, as long as they
+// use little of it.
+func room(l *Limit) int {
+	if l.Algorithm == Window && !l.Protect {
+		return ways
+	}
+	return lines
 }
 
 func valid(tb testing.TB, l Limit) *Limit {
@@ -54,20 +63,19 @@ func image(tb testing.TB, t *Table) []byte {
 			tb.Fatal(err)
 		}
 	}
-	cell := func(c *slot) {
-		write([]uint32{c.meta, c.window, c.epoch, c.total})
+	cell := func(c *small) {
+		write([]uint64{c.meta, uint64(c.window), uint64(c.epoch)})
 		write(c.data)
 	}
 	for i := range t.sets {
-		s := &t.sets[i]
-		write(s.tag)
-		write(s.fit)
-		for w := range s.way {
-			cell(&s.way[w])
+		write(t.fits[i])
+		for w := range t.sets[i] {
+			cell(&t.sets[i][w])
 		}
 	}
 	for i := range t.shared {
-		cell(&t.shared[i])
+		cell(&t.shared[i].small)
+		write(t.shared[i].more)
 	}
 	write([]uint64{t.evicts.cells.Load(), t.evicts.debt.Load(), t.evicts.shadows.Load(), t.evicts.shared.Load()})
 	return b.Bytes()

@@ -106,14 +106,15 @@ func (t *Table) Settle(c *Charge, counts bool) {
 	var out [1]Decision
 	var plan [1]step
 	s, l := &plan[0], c.Limit
-	s.index, s.tag, s.mark = t.place(l, c.Key, c.Shadow)
+	s.index, s.identity = t.place(l, c.Key, c.Shadow)
 	s.set, s.capacity = &t.sets[s.index], uint32(l.capacity())
 	if l.Algorithm == Window {
 		s.ms = l.milliseconds()
 		s.sub = subWindow(s.ms)
 	}
-	s.set.mu.Lock()
-	defer s.set.mu.Unlock()
+	mu := t.lockOf(s.index)
+	mu.Lock()
+	defer mu.Unlock()
 	if c.holds() {
 		t.held.remove(c)
 	}
@@ -121,8 +122,8 @@ func (t *Table) Settle(c *Charge, counts bool) {
 		return
 	}
 	now := t.clock()
-	if s.way = s.set.find(s.tag, s.mark); s.way >= 0 {
-		s.cell = &s.set.way[s.way]
+	if s.way = s.set.find(s.identity); s.way >= 0 {
+		s.cell = s.set.at(s.way)
 	}
 	t.checkCell(charges[:], out[:], plan[:], 0, 0, now) // finds where it goes
 	t.charge(&charges[0], plan[:], 0, now)

@@ -107,17 +107,17 @@ func TestTablesOfOneSecretUnderstandEachOthersKeys(t *testing.T) {
 	}
 }
 
-func TestKeysSpreadOverSetsAndTags(t *testing.T) {
+func TestKeysSpreadOverSetsAndIdentities(t *testing.T) {
 	table := NewTable(TableConfig{Slots: 8 * 1000, Secret: []byte("the same in each run")})
 	l := valid(t, Limit{Rate: 1, Window: MinWindow})
 	var sets [1000]int
-	cells := map[[3]uint32]bool{}
+	cells := map[[2]uint64]bool{}
 	for i := range 100_000 {
 		k := table.Key(l.Space)
 		k.Addr(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
-		index, tag, mark := table.place(l, k.Sum(), false)
+		index, id := table.place(l, k.Sum(), false)
 		sets[index]++
-		cells[[3]uint32{index, tag, mark}] = true
+		cells[[2]uint64{uint64(index), uint64(id)}] = true
 	}
 	for i, n := range sets {
 		if n < 60 || n > 150 { // 100 expected, deviation 10

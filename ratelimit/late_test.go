@@ -71,7 +71,7 @@ func TestWhoComesLateToACellThatWasForgottenFindsNothing(t *testing.T) {
 		if d := take(500*time.Millisecond-1, "client"); d.Admitted {
 			t.Fatalf("%s: %+v", alg, d)
 		}
-		for i := range ways {
+		for i := range room(l) {
 			if d := take(3*time.Second, string(rune('a'+i))); !d.Admitted {
 				t.Fatalf("%s: newcomer %d: %+v", alg, i, d)
 			}
@@ -99,7 +99,7 @@ func TestTakeAtGoesByTheReadingItIsGiven(t *testing.T) {
 		{"one that is not of the table's clock", func() int64 { return 0 }, soon, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			table := NewTable(TableConfig{Slots: ways, Now: tc.now})
+			table := NewTable(TableConfig{Slots: lines, Now: tc.now})
 			l := valid(t, Limit{Rate: 2, Window: time.Minute, Algorithm: Bucket})
 			charges := []Charge{{Limit: l, Key: keyOf(table, l, "client")}}
 			var out [1]Decision

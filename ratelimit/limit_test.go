@@ -78,10 +78,10 @@ func TestATableIsAsLargeAsItSays(t *testing.T) {
 		slots int
 		bytes int64
 	}{
-		{TableConfig{}, 262_144 + 65_536, 262_144*72 + 65_536*80},
-		{TableConfig{Slots: 1}, 16, 8*72 + 8*80},
-		{TableConfig{Slots: 9, ProtectedSlots: 17}, 16 + 24, 16*72 + 24*80},
-		{TableConfig{Slots: -4, ProtectedSlots: -4}, 262_144 + 65_536, 262_144*72 + 65_536*80},
+		{TableConfig{}, 262_144 + 65_536, 262_144*70 + 65_536*78 + 8192*8},
+		{TableConfig{Slots: 1}, 16, 8*70 + 8*78 + 2*8},
+		{TableConfig{Slots: 9, ProtectedSlots: 17}, 16 + 24, 16*70 + 24*78 + 8*8},
+		{TableConfig{Slots: -4, ProtectedSlots: -4}, 262_144 + 65_536, 262_144*70 + 65_536*78 + 8192*8},
 	} {
 		table := NewTable(tc.cfg)
 		if got := table.Stats(); got.Slots != tc.slots || table.Bytes() != tc.bytes {

@@ -28,12 +28,13 @@ func (t *Table) peek(l *Limit, k Key, shadow bool) State {
 	if !l.Usable() {
 		return State{}
 	}
-	index, tag, mark := t.place(l, k, shadow)
+	index, d := t.place(l, k, shadow)
 	s, capacity := &t.sets[index], l.capacity()
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	mu := t.lockOf(index)
+	mu.Lock()
+	defer mu.Unlock()
 	now := t.clock()
-	st := t.look(s, l, tag, mark, now)
+	st := t.look(s, l, d, now)
 	held := t.held.of(&Charge{Limit: l, Key: k, Shadow: shadow})
 	st.Held = int(held)
 	st.Remaining = max(0, st.Remaining-int(min(held, capacity)))
@@ -41,7 +42,7 @@ func (t *Table) peek(l *Limit, k Key, shadow bool) State {
 		st.Used, st.Found = st.Held, held > 0
 	}
 	if l.Penalty != 0 {
-		if st.Blocked = s.blocked(tag, mark, now); st.Blocked > 0 {
+		if st.Blocked = s.blocked(d, now); st.Blocked > 0 {
 			st.Found, st.Remaining = true, 0
 			st.Reset = max(st.Reset, st.Blocked)
 		}
@@ -50,13 +51,18 @@ func (t *Table) peek(l *Limit, k Key, shadow bool) State {
 }
 
 // look reads a cell alone.
-func (t *Table) look(s *set, l *Limit, tag, mark uint32, now int64) State {
+func (t *Table) look(s *set, l *Limit, id identity, now int64) State {
 	capacity := l.capacity()
-	w := s.find(tag, mark)
+	w := s.find(id)
 	if w < 0 || l.Algorithm == Concurrency {
 		return State{Remaining: int(capacity)}
 	}
-	c := s.way[w]
+	var c large
+	if at := s.at(w); at.large() {
+		c = *at.all()
+	} else {
+		c = at.grown()
+	}
 	if l.Algorithm == Window && c.window != l.milliseconds() {
 		c = c.inWindow(l.milliseconds(), now)
 	}
@@ -74,7 +80,7 @@ func (t *Table) look(s *set, l *Limit, tag, mark uint32, now int64) State {
 		checkBucket(&d, &c, l, capacity, 0, capacity+1, now)
 	} else {
 		sub := subWindow(c.window)
-		c.windowAt(now, sub).check(&d, &c, sub, capacity, 0, capacity+1, now)
+		c.windowAt(now, sub).check(&d, &c.small, sub, capacity, 0, capacity+1, now)
 	}
 	return State{Found: true, Used: int(debt), Remaining: d.Remaining, Reset: d.Reset}
 }
@@ -87,21 +93,22 @@ func (t *Table) Forget(l *Limit, k Key) bool {
 	if !l.Usable() {
 		return false
 	}
-	enforced := t.forget(l, k, false)
-	return t.forget(l, k, true) || enforced
+	enforced := t.pardon(l, k, false)
+	return t.pardon(l, k, true) || enforced
 }
 
-func (t *Table) forget(l *Limit, k Key, shadow bool) bool {
-	index, tag, mark := t.place(l, k, shadow)
+func (t *Table) pardon(l *Limit, k Key, shadow bool) bool {
+	index, d := t.place(l, k, shadow)
 	s := &t.sets[index]
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	mu := t.lockOf(index)
+	mu.Lock()
+	defer mu.Unlock()
 	now := t.clock()
 	owed := false
-	for _, mark := range [...]uint32{mark, blockMark(mark)} {
-		if w := s.find(tag, mark); w >= 0 {
-			owed = owed || s.way[w].debt(now) != 0
-			s.claim(w, 0, 0)
+	for _, d := range [...]identity{d, d.block()} {
+		if w := s.find(d); w >= 0 {
+			owed = owed || s.at(w).debt(now) != 0
+			s.clear(w)
 			t.touched(index)
 		}
 	}
@@ -110,7 +117,7 @@ func (t *Table) forget(l *Limit, k Key, shadow bool) bool {
 
 // Stats is what a table has been through. Counts only grow.
 type Stats struct {
-	Slots    int // of both parts
+	Slots    int // of both parts; a slot may have two cells
 	Occupied int // cells that owe something, shadows included
 	// Held is what charges hold that are not settled. It is 0 when no request is
 	// on its way.
@@ -134,7 +141,7 @@ func (t *Table) EvictedDebt() uint64 { return t.evicts.debt.Load() }
 // default table. It is meant for metrics and people, not for requests.
 func (t *Table) Stats() Stats {
 	st := Stats{
-		Slots:          len(t.sets) * ways,
+		Slots:          len(t.sets) * lines,
 		Evicted:        t.evicts.cells.Load(),
 		EvictedDebt:    t.evicts.debt.Load(),
 		EvictedShadows: t.evicts.shadows.Load(),
@@ -142,17 +149,18 @@ func (t *Table) Stats() Stats {
 		Held:           int(t.held.total()),
 	}
 	for i := range t.sets {
-		st.Occupied += t.occupied(&t.sets[i])
+		st.Occupied += t.occupied(uint32(i))
 	}
 	return st
 }
 
-func (t *Table) occupied(s *set) (n int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := t.clock()
-	for w := range s.way {
-		if s.tag[w] != 0 && s.way[w].debt(now) != 0 {
+func (t *Table) occupied(index uint32) (n int) {
+	mu := t.lockOf(index)
+	mu.Lock()
+	defer mu.Unlock()
+	s, now := &t.sets[index], t.clock()
+	for w := int8(0); w < ways; w += s.span(w) {
+		if c := s.at(w); !c.free() && c.debt(now) != 0 {
 			n++
 		}
 	}

@@ -7,22 +7,19 @@ import "time"
 // not prolonged by those that it refuses itself: who retries all the time is let
 // in again as soon as who waits.
 
-// blockMark is the mark of the penalty beside a cell, a shadow's beside a shadow.
-func blockMark(mark uint32) uint32 { return mark&^uint32(kindMask&^kindShadow) | uint32(kindBlock) }
-
 // blocked is how long a client's penalty lasts yet, 0 when there is none.
-func (s *set) blocked(tag, mark uint32, now int64) time.Duration {
-	w := s.find(tag, blockMark(mark))
+func (s *set) blocked(d identity, now int64) time.Duration {
+	w := s.find(d.block())
 	if w < 0 {
 		return 0
 	}
-	return time.Duration(max(0, int64(s.way[w].data[0])-now))
+	return time.Duration(max(0, s[w].ends()-now))
 }
 
 // holdBack refuses a charge that its limit may have room for, as long as the
 // penalty lasts.
 func (s *step) holdBack(d *Decision, now int64) {
-	left := s.set.blocked(s.tag, s.mark, now)
+	left := s.set.blocked(s.identity, now)
 	if left == 0 {
 		return
 	}
@@ -42,16 +39,20 @@ func (t *Table) punish(c *Charge, d *Decision, plan []step, i int, now int64) {
 	if s.set == nil || s.blocked || l.Penalty == 0 || l.Algorithm == Concurrency || c.cost() > uint64(s.capacity) {
 		return
 	}
-	mark := blockMark(s.mark)
-	w := s.set.find(s.tag, mark)
+	block := s.identity.block()
+	w := s.set.find(block)
 	if w < 0 {
 		if w = t.cellFor(plan, i, now); w < 0 {
 			return
 		}
-		s.set.claim(w, s.tag, mark)
+		if t.sharedOf(s.index) != nil {
+			s.set.claimAll(w, block)
+		} else {
+			s.set.claim(w, block)
+		}
+		t.fits[s.index].setCapacity(w, 1) // of which a penalty owes all
 	}
-	s.set.way[w].data[0] = uint64(now + int64(l.Penalty))
-	s.set.setCapacity(w, 1) // of which a penalty owes all
+	s.set[w].setEnds(now + int64(l.Penalty))
 	if d.RetryAfter != Never {
 		d.RetryAfter = max(d.RetryAfter, l.Penalty)
 	}
@@ -64,11 +65,9 @@ func (t *Table) cellFor(plan []step, i int, now int64) int8 {
 	if t.sharedOf(s.index) != nil {
 		return s.free(plan, now)
 	}
-	w := s.set.victim(plan, i, now)
-	if w >= 0 && s.set.tag[w] != 0 {
-		if debt := s.set.way[w].debt(now); debt != 0 {
-			t.forgot(s.set.way[w].meta>>16, debt)
-		}
+	w := t.victim(plan, i, now)
+	if w >= 0 {
+		t.forget(s.set, w, now)
 	}
 	return w
 }

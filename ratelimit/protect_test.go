@@ -10,7 +10,7 @@ func TestNewcomersToAFullProtectedSetShareOneCell(t *testing.T) {
 	m := &manual{}
 	table := tiny(m)
 	l := valid(t, Limit{Rate: 5, Window: time.Hour, Protect: true})
-	for i := range ways {
+	for i := range lines {
 		ask(table, l, fmt.Sprint(i), 1)
 	}
 	for i := range 5 {
@@ -45,7 +45,7 @@ func TestWhoLeavesASharedCellTakesItsDebtAlong(t *testing.T) {
 		m := &manual{}
 		table := tiny(m)
 		l := valid(t, Limit{Rate: 5, Window: time.Hour, Algorithm: alg, Protect: true})
-		for i := range ways {
+		for i := range lines {
 			ask(table, l, fmt.Sprint(i), 1)
 		}
 		ask(table, l, "newcomer", 3)
@@ -66,7 +66,7 @@ func TestNewcomersOfOneCallAreCountedTogetherInASharedCell(t *testing.T) {
 	m := &manual{}
 	table := tiny(m)
 	l := valid(t, Limit{Rate: 5, Window: time.Hour, Protect: true})
-	for i := range ways {
+	for i := range lines {
 		ask(table, l, fmt.Sprint(i), 1)
 	}
 	out := make([]Decision, 2)
@@ -85,7 +85,7 @@ func TestABucketInASharedCellIsNoFasterThanItsOwn(t *testing.T) {
 	m := &manual{}
 	table := tiny(m)
 	filler := valid(t, Limit{Name: "filler", Rate: 1, Window: MaxWindow, Protect: true})
-	for i := range ways {
+	for i := range lines {
 		ask(table, filler, fmt.Sprint(i), 1)
 	}
 	l := valid(t, Limit{Rate: 60, Window: time.Minute, Burst: 10, Algorithm: Bucket, Protect: true})
@@ -109,7 +109,7 @@ func TestASharedCellHoldsForEveryLimitThatUsesIt(t *testing.T) {
 	m := &manual{}
 	table := tiny(m)
 	filler := valid(t, Limit{Name: "filler", Rate: 1, Window: MaxWindow, Protect: true})
-	for i := range ways - 1 {
+	for i := range lines - 1 {
 		ask(table, filler, fmt.Sprint(i), 1)
 	}
 	limits := []*Limit{

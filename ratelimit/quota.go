@@ -41,30 +41,30 @@ func (p Period) at(wall time.Time) (number uint32, left time.Duration) {
 	return uint32(year*12 + int(month) - 1), time.Date(year, month+1, 1, 0, 0, 0, 0, time.UTC).Sub(wall)
 }
 
-// A quota's cell: window is the period, epoch its number, total what is used;
-// data[1] is when the period ends on the table's own clock, which is what the
-// search for a victim goes by, and data[2] the whole key, for a store. A new period
-// begins by the calendar alone, unless the calendar was wrong.
+// A quota's cell: window is the period, epoch its number, the total what is used. Word 1
+// is when the period ends on the table's own clock, which is what the search for a victim
+// goes by, and word 2 the whole key, for a store. A new period begins by the calendar
+// alone, unless the calendar was wrong.
 
 // quotaUsed is what is used of a period. A wall clock that steps back stays in the
 // cell's period: nothing comes back by it, until that period would have ended by the
 // table's own clock. Else a wall clock that showed another year for a minute would shut
 // a client out for that year. A cell of another kind of period, after a
 // reload, keeps its count as long as its own period lasts.
-func (c *slot) quotaUsed(p Period, number uint32, now int64) uint32 {
+func (c *large) quotaUsed(p Period, number uint32, now int64) uint32 {
 	switch {
-	case c == nil || c.total == 0:
+	case c == nil || c.total() == 0:
 		return 0
 	case Period(c.window) == p && c.epoch == number:
-		return c.total
-	case (Period(c.window) != p || c.epoch > number) && int64(c.data[1]) > now:
-		return c.total
+		return c.total()
+	case (Period(c.window) != p || c.epoch > number) && c.ends() > now:
+		return c.total()
 	}
 	return 0
 }
 
 // checkQuota judges a cost, read only, as window.check does.
-func checkQuota(d *Decision, c *slot, l *Limit, owed, cost uint64, wall time.Time, now int64) {
+func checkQuota(d *Decision, c *large, l *Limit, owed, cost uint64, wall time.Time, now int64) {
 	number, left := l.Period.at(wall)
 	used, capacity := uint64(c.quotaUsed(l.Period, number, now))+owed, l.capacity()
 	if used+cost <= capacity {
@@ -84,7 +84,7 @@ func checkQuota(d *Decision, c *slot, l *Limit, owed, cost uint64, wall time.Tim
 }
 
 // chargeQuota adds a cost that was admitted.
-func (c *slot) chargeQuota(l *Limit, k Key, cost uint64, wall time.Time, now int64) {
+func (c *large) chargeQuota(l *Limit, k Key, cost uint64, wall time.Time, now int64) {
 	number, left := l.Period.at(wall)
 	used := c.quotaUsed(l.Period, number, now)
 	if Period(c.window) == l.Period && used != 0 {
@@ -92,15 +92,16 @@ func (c *slot) chargeQuota(l *Limit, k Key, cost uint64, wall time.Time, now int
 	}
 	n := *c
 	n.window, n.epoch = uint32(l.Period), number
-	n.total = uint32(min(uint64(used)+cost, maxCount))
-	n.data[1], n.data[2] = uint64(now+int64(left)), uint64(k)
-	c.become(n)
+	n.setTotal(uint32(min(uint64(used)+cost, maxCount)))
+	n.setEnds(now + int64(left))
+	n.words()[2] = uint64(k)
+	c.become(&n)
 }
 
 // quotaDebt is what is used until the period ends.
-func (c *slot) quotaDebt(now int64) uint32 {
-	if int64(c.data[1]) > now {
-		return c.total
+func (c *large) quotaDebt(now int64) uint32 {
+	if c.ends() > now {
+		return c.total()
 	}
 	return 0
 }

@@ -17,7 +17,7 @@ type calendar struct {
 func (c *calendar) sleep(d time.Duration) { c.manual.sleep(d); c.wall = c.wall.Add(d) }
 
 func (c *calendar) table(slots int, secret string) *Table {
-	return NewTable(TableConfig{Slots: slots, ProtectedSlots: ways, Now: c.now, Wall: func() time.Time { return c.wall }, Secret: []byte(secret)})
+	return NewTable(TableConfig{Slots: slots, ProtectedSlots: lines, Now: c.now, Wall: func() time.Time { return c.wall }, Secret: []byte(secret)})
 }
 
 func on(t *testing.T, date string) *calendar {
@@ -27,6 +27,13 @@ func on(t *testing.T, date string) *calendar {
 		t.Fatal(err)
 	}
 	return &calendar{wall: wall}
+}
+
+// A table of the largest size in both parts has a bit for each group of sets.
+func TestEverySetHasAGroup(t *testing.T) {
+	if sets := 2 * setsFor(MaxSlots); maxGroups*groupSets < sets {
+		t.Errorf("%d groups of %d for %d sets", maxGroups, groupSets, sets)
+	}
 }
 
 func TestAQuotaEndsWithItsPeriodInUTC(t *testing.T) {
@@ -46,7 +53,7 @@ func TestAQuotaEndsWithItsPeriodInUTC(t *testing.T) {
 	} {
 		t.Run(c.at+" "+c.period.String(), func(t *testing.T) {
 			clock := on(t, c.at)
-			table := clock.table(ways, "")
+			table := clock.table(lines, "")
 			l := valid(t, Limit{Rate: 3, Algorithm: Quota, Period: c.period})
 			for i := range 3 {
 				if d := ask(table, l, "a", 1); !d.Admitted || d.Remaining != 2-i || d.Reset != c.left {
@@ -73,7 +80,7 @@ func TestAQuotaEndsWithItsPeriodInUTC(t *testing.T) {
 
 func TestAWallClockThatStepsBackGivesNothingBack(t *testing.T) {
 	clock := on(t, "2026-11-25T00:10:00Z")
-	table := clock.table(ways, "")
+	table := clock.table(lines, "")
 	l := valid(t, Limit{Rate: 2, Algorithm: Quota, Period: Day})
 	ask(table, l, "a", 2)
 	clock.wall = clock.wall.Add(-time.Hour)
@@ -89,7 +96,7 @@ func TestAWallClockThatWasAheadForAMinuteShutsNobodyOut(t *testing.T) {
 		for _, period := range []Period{Day, Month} {
 			t.Run(name+" of a "+period.String(), func(t *testing.T) {
 				clock := on(t, "2026-11-25T12:00:00Z")
-				table := clock.table(ways, "")
+				table := clock.table(lines, "")
 				l := valid(t, Limit{Rate: 2, Algorithm: Quota, Period: period})
 				clock.wall = clock.wall.Add(ahead)
 				ask(table, l, "a", 2)
@@ -111,7 +118,7 @@ func TestAWallClockThatWasAheadForAMinuteShutsNobodyOut(t *testing.T) {
 
 func TestAChangedQuotaKeepsWhatIsUsed(t *testing.T) {
 	clock := on(t, "2026-11-25T12:00:00Z")
-	table := clock.table(ways, "")
+	table := clock.table(lines, "")
 	day := valid(t, Limit{Rate: 10, Algorithm: Quota, Period: Day})
 	month, more := *day, *day
 	month.Period, more.Rate = Month, 12
@@ -177,7 +184,7 @@ func TestQuotasOutliveTheirTable(t *testing.T) {
 
 func TestSavedQuotasOfAnotherPeriodOrSecretAreDroppedAndCleared(t *testing.T) {
 	clock := on(t, "2026-11-25T12:00:00Z")
-	table := clock.table(ways, "one")
+	table := clock.table(lines, "one")
 	l := valid(t, Limit{Rate: 10, Algorithm: Quota, Period: Day})
 	ask(table, l, "a", 7)
 	var cells []byte
@@ -189,7 +196,7 @@ func TestSavedQuotasOfAnotherPeriodOrSecretAreDroppedAndCleared(t *testing.T) {
 	}{"the same day": {"one", 0, 7}, "the next day": {"one", 12 * time.Hour, 0}, "another secret": {"two", 0, 0}} {
 		t.Run(name, func(t *testing.T) {
 			clock := &calendar{wall: clock.wall.Add(c.sleep)}
-			next := clock.table(ways, c.secret)
+			next := clock.table(lines, c.secret)
 			if err := next.RestoreQuotas(0, cells); err != nil {
 				t.Fatal(err)
 			}
@@ -211,7 +218,7 @@ func TestSavedQuotasOfAnotherPeriodOrSecretAreDroppedAndCleared(t *testing.T) {
 
 func TestForgettingAQuotaIsSavedToo(t *testing.T) {
 	clock := on(t, "2026-11-25T12:00:00Z")
-	table := clock.table(ways, "one")
+	table := clock.table(lines, "one")
 	l := valid(t, Limit{Rate: 10, Algorithm: Quota, Period: Day})
 	ask(table, l, "a", 7)
 	table.SaveQuotas(false, func(uint32, []byte) {})
@@ -228,12 +235,12 @@ func TestForgettingAQuotaIsSavedToo(t *testing.T) {
 
 func FuzzRestoreQuotas(f *testing.F) {
 	clock := &calendar{wall: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)}
-	table := clock.table(ways, "one")
+	table := clock.table(lines, "one")
 	l := &Limit{Name: "l", Rate: 10, Algorithm: Quota, Period: Day}
 	ask(table, l, "a", 7)
 	table.SaveQuotas(false, func(group uint32, cells []byte) { f.Add(group, cells) })
 	f.Fuzz(func(t *testing.T, group uint32, cells []byte) {
-		table := clock.table(ways, "one")
+		table := clock.table(lines, "one")
 		if table.RestoreQuotas(group, cells) != nil {
 			return
 		}

@@ -14,7 +14,7 @@ import (
 const (
 	// maxGroups are those of the largest table, so that a table can tell which of
 	// a larger one are to be removed.
-	maxGroups   = 2 * MaxSlots / ways / groupSets
+	maxGroups   = 2 * MaxSlots / lines / groupSets
 	groupSets   = 16
 	groupHeader = 8 // the fingerprint of the secret that keys are made with
 	groupCell   = 8 + 1 + 4 + 3 + 3
@@ -61,12 +61,12 @@ func (t *Table) SaveQuotas(all bool, put func(group uint32, cells []byte)) {
 
 func (t *Table) saveGroup(first int) (cells []byte) {
 	for index := first; index < min(first+groupSets, len(t.sets)); index++ {
-		s := &t.sets[index]
-		s.mu.Lock()
+		s, mu := &t.sets[index], t.lockOf(uint32(index))
+		mu.Lock()
 		now := t.clock()
-		for w := range int8(ways) {
-			c := &s.way[w]
-			if s.tag[w] == 0 || c.kind()&^kindShadow != kindQuota || c.quotaDebt(now) == 0 {
+		for w := int8(0); w < ways; w += s.span(w) {
+			c := s.at(w)
+			if c.kind()&^kindShadow != kindQuota || c.all().quotaDebt(now) == 0 {
 				continue
 			}
 			if cells == nil {
@@ -79,11 +79,11 @@ func (t *Table) saveGroup(first int) (cells []byte) {
 			if uint32(index) >= t.ordinary {
 				flags |= keptProtect
 			}
-			cells = append(binary.BigEndian.AppendUint64(cells, c.data[2]), flags)
+			cells = append(binary.BigEndian.AppendUint64(cells, c.all().words()[2]), flags)
 			cells = binary.BigEndian.AppendUint32(cells, c.epoch)
-			cells = append24(append24(cells, c.total), s.capacity(w))
+			cells = append24(append24(cells, c.total()), t.fits[index].capacity(w))
 		}
-		s.mu.Unlock()
+		mu.Unlock()
 	}
 	return cells
 }
@@ -98,7 +98,7 @@ func read24(b []byte) uint32 { return uint32(b[0])<<16 | uint32(b[1])<<8 | uint3
 // for each group. An error says that cells are not what SaveQuotas put; nothing of
 // them is charged.
 func (t *Table) RestoreQuotas(group uint32, cells []byte) error {
-	if len(cells) < groupHeader || (len(cells)-groupHeader)%groupCell != 0 || len(cells) > groupHeader+groupSets*ways*groupCell {
+	if len(cells) < groupHeader || (len(cells)-groupHeader)%groupCell != 0 || len(cells) > groupHeader+groupSets*lines*groupCell {
 		return fmt.Errorf("reading quotas: a group of %d bytes", len(cells))
 	}
 	if group >= maxGroups {

@@ -27,7 +27,7 @@ func TestShadowsDisplaceOnlyShadows(t *testing.T) {
 	if st.Evicted != 0 || st.EvictedShadows != 50 {
 		t.Fatalf("%+v", st)
 	}
-	ask(table, l, "the eighth", 1)
+	ask(table, l, "the last", 1)
 	shadow("late")
 	for i := range ways - 1 {
 		if !table.Peek(l, keyOf(table, l, fmt.Sprint(i))).Found {
@@ -44,13 +44,13 @@ func TestShadowsOfProtectedLimitsFillNoProtectedSet(t *testing.T) {
 	table := tiny(m)
 	l := valid(t, Limit{Rate: 10, Window: time.Hour, Protect: true})
 	out := make([]Decision, 1)
-	for i := range 2 * ways {
+	for i := range ways {
 		table.Take([]Charge{{Limit: l, Key: keyOf(table, l, fmt.Sprint(i)), Shadow: true}}, out)
 	}
-	for i := range ways {
+	for i := range lines {
 		ask(table, l, fmt.Sprint(i), 1)
 	}
-	if st := table.Stats(); st.Shared != 0 || st.Occupied != 2*ways {
+	if st := table.Stats(); st.Shared != 0 || st.Occupied != ways+lines {
 		t.Fatalf("%+v", st)
 	}
 }

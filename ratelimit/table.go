@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math/bits"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -15,21 +16,22 @@ import (
 const (
 	// DefaultSlots is TableConfig.Slots when that is 0.
 	DefaultSlots = 262_144
-	// MaxSlots is the most that either part of a table has: 4.5 GiB, and 576 MiB where a
+	// MaxSlots is the most that either part of a table has: 4.4 GiB, and 560 MiB where a
 	// process has an address space of 32 bits.
 	MaxSlots = 1 << (20 + 6*bits.UintSize/64)
 )
 
 // TableConfig is how a table is made. The zero value is a working default of
-// 24 MiB, which the operating system hands out as clients come, in large pages where
+// 22 MiB, which the operating system hands out as clients come, in large pages where
 // it can.
 type TableConfig struct {
 	// Slots is how many debts the table keeps, rounded up to sets of 8 and at
-	// most MaxSlots; DefaultSlots when 0 or less. A slot is 72 bytes.
+	// most MaxSlots; DefaultSlots when 0 or less. A slot is 70 bytes. Two windows of
+	// which not more than 255 are used share one, and so do two penalties.
 	Slots int
 
 	// ProtectedSlots is the same for the limits that say Protect; a quarter of
-	// Slots when 0 or less. Such a slot is 80 bytes.
+	// Slots when 0 or less. Such a slot is 78 bytes, and has one debt.
 	ProtectedSlots int
 
 	// Now is a clock in nanoseconds from any beginning; nil is the process's
@@ -50,9 +52,11 @@ type TableConfig struct {
 // many goroutines at once and outlive configurations: it holds no limits.
 type Table struct {
 	sets     []set
-	ordinary uint32 // sets before this index are for limits without Protect
+	fits     []fit        // one for each set
+	locks    []sync.Mutex // a power of two: several sets share one
+	ordinary uint32       // sets before this index are for limits without Protect
 	held     holds
-	shared   []slot // one for each protected set: where newcomers go when it is full
+	shared   []large // one for each protected set: where newcomers go when it is full
 	seed     [2]uint64
 	salt     uint64
 	base     time.Time
@@ -91,8 +95,10 @@ func NewTable(cfg TableConfig) *Table {
 	askHugePages(sets)
 	return &Table{
 		sets:     sets,
+		fits:     make([]fit, len(sets)),
+		locks:    make([]sync.Mutex, min(maxLocks, 1<<bits.Len(uint(len(sets)-1)))),
 		ordinary: uint32(ordinary),
-		shared:   make([]slot, guarded),
+		shared:   make([]large, guarded),
 		seed:     [2]uint64{word(0), word(1)},
 		salt:     word(2),
 		base:     time.Now(),
@@ -103,12 +109,13 @@ func NewTable(cfg TableConfig) *Table {
 	}
 }
 
-func setsFor(slots int) int { return max(1, (min(slots, MaxSlots)+ways-1)/ways) }
+func setsFor(slots int) int { return max(1, (min(slots, MaxSlots)+lines-1)/lines) }
 
 // Bytes is how much memory the table holds. It is the same before the first
 // client and after the last.
 func (t *Table) Bytes() int64 {
-	return int64(len(t.sets))*int64(unsafe.Sizeof(set{})) + int64(len(t.shared))*int64(unsafe.Sizeof(slot{}))
+	return int64(len(t.sets))*int64(unsafe.Sizeof(set{})+unsafe.Sizeof(fit{})) +
+		int64(len(t.shared))*int64(unsafe.Sizeof(large{})) + int64(len(t.locks))*int64(unsafe.Sizeof(sync.Mutex{}))
 }
 
 // clock reads the time once for a call, before that locks: a call that was held up in
@@ -138,9 +145,9 @@ func (t *Table) clock() int64 {
 }
 
 // place is where a key's cell is if it is anywhere. A set's index comes from the
-// key's top bits, the tag from the lowest 32 and meta's from the 12 above: in a
-// default table two keys share a cell when 59 bits agree.
-func (t *Table) place(l *Limit, k Key, shadow bool) (index, tag, mark uint32) {
+// key's top bits, the identity from the lowest: in a default table two keys share a
+// cell when 58 bits agree.
+func (t *Table) place(l *Limit, k Key, shadow bool) (index uint32, d identity) {
 	first, sets := uint64(0), uint64(t.ordinary)
 	if l.Protect && !shadow {
 		// Shadows of protected limits have nothing to protect, and must not fill
@@ -148,14 +155,23 @@ func (t *Table) place(l *Limit, k Key, shadow bool) (index, tag, mark uint32) {
 		first, sets = sets, uint64(len(t.shared))
 	}
 	at, _ := bits.Mul64(uint64(k), sets)
-	index = uint32(first + at)
-	tag = max(uint32(k), 1) // 0 is an empty way
 	holds := kinds[l.Algorithm%algorithms]
 	if shadow {
 		holds |= kindShadow
 	}
-	return index, tag, uint32(k>>32)&0xfff<<4 | uint32(holds)
+	return uint32(first + at), identity(k)<<(64-keyBits)>>(64-keyBits-4) | identity(holds)
 }
+
+// maxLocks is how many locks a table has at most: so few that they stay in the
+// processor's cache while the sets come from memory, and many more than there are
+// processors.
+const maxLocks = 8192
+
+// lockOf is the lock of a set.
+func (t *Table) lockOf(index uint32) *sync.Mutex { return &t.locks[t.stripe(index)] }
+
+// stripe is the index of a set's lock.
+func (t *Table) stripe(index uint32) uint32 { return index & uint32(len(t.locks)-1) }
 
 // fingerprint tells tables of one secret from others, and nothing of the secret.
 func (t *Table) fingerprint() uint64 {
@@ -163,7 +179,7 @@ func (t *Table) fingerprint() uint64 {
 }
 
 // sharedOf is the shared cell of a set, nil for a set without protection.
-func (t *Table) sharedOf(index uint32) *slot {
+func (t *Table) sharedOf(index uint32) *large {
 	if index < t.ordinary {
 		return nil
 	}

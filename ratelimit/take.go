@@ -1,8 +1,10 @@
 package ratelimit
 
 import (
-	"sync/atomic"
+	"math"
+	"math/bits"
 	"time"
+	"unsafe"
 )
 
 // inShared is the way of a charge that goes to its set's shared cell.
@@ -11,23 +13,23 @@ const inShared int8 = ways
 // step is one charge's way through Take. Clearing four of them is a tenth of
 // what a decision costs, so they are packed.
 type step struct {
-	set       *set  // nil for a limit that cannot be computed
-	cell      *slot // nil: not there
-	sub       int64 // of a window, 0 for a bucket
-	pending   uint64
-	seen      window // or of a bucket the arrival time that the charge leads to
-	index     uint32 // of set
-	tag, mark uint32
-	ms        uint32
-	capacity  uint32
-	way       int8 // of cell in set, -1: not there
-	blocked   bool // by a penalty
-	read      bool // seen is what the cell says, and nothing of this call changes it before the charge
+	set      *set   // nil for a limit that cannot be computed
+	cell     *small // nil: not there
+	sub      int64  // of a window, 0 for a bucket
+	pending  uint64
+	seen     window // or of a bucket the arrival time that the charge leads to
+	identity identity
+	index    uint32 // of set
+	ms       uint32
+	capacity uint32
+	way      int8 // of cell in set, -1: not there
+	blocked  bool // by a penalty
+	read     bool // seen is what the cell says, and nothing of this call changes it before the charge
 }
 
 // same tells whether two steps charge one cell.
 func (s *step) same(o *step) bool {
-	return s.index == o.index && (s.tag == o.tag && s.mark == o.mark || s.way == inShared && o.way == inShared)
+	return s.index == o.index && (s.identity == o.identity || s.way == inShared && o.way == inShared)
 }
 
 // Take asks all limits and charges all of them or none: it reports whether
@@ -41,7 +43,7 @@ func (s *step) same(o *step) bool {
 // length, are a mistake of the caller's and are refused, as is a charge to a
 // limit that [Limit.Validate] would reject. Take allocates nothing.
 func (t *Table) Take(charges []Charge, out []Decision) (admitted bool) {
-	return t.takeAt(t.clock(), charges, out)
+	return t.takeAt(unread, charges, out)
 }
 
 // TakeAt is Take for a caller who knows what time it is: at is what time.Now has told him
@@ -55,7 +57,10 @@ func (t *Table) TakeAt(at time.Time, charges []Charge, out []Decision) (admitted
 	return t.takeAt(max(0, int64(at.Sub(t.base))), charges, out)
 }
 
-// takeAt is Take by a reading of the clock that has been made.
+// unread is the time of a caller who has not read the clock.
+const unread = math.MinInt64
+
+// takeAt is Take by a reading of the clock.
 func (t *Table) takeAt(now int64, charges []Charge, out []Decision) bool {
 	if len(charges) > MaxCharges || len(out) != len(charges) {
 		for i := range out {
@@ -74,57 +79,49 @@ func (t *Table) takeAt(now int64, charges []Charge, out []Decision) bool {
 func (t *Table) take(now int64, charges []Charge, out []Decision, plan []step) bool {
 	charges, out = charges[:len(plan)], out[:len(plan)] // no bounds to check below
 	var locks [MaxCharges]uint32
-	var warm uint32
 	n := 0
 	for i := range plan {
 		c, s := &charges[i], &plan[i]
 		if !c.Limit.Usable() {
 			continue
 		}
-		s.index, s.tag, s.mark = t.place(c.Limit, c.Key, c.Shadow)
+		s.index, s.identity = t.place(c.Limit, c.Key, c.Shadow)
 		s.set, s.capacity = &t.sets[s.index], uint32(c.Limit.capacity())
 		if c.Limit.Algorithm == Window {
 			s.ms = c.Limit.milliseconds()
 			s.sub = subWindow(s.ms)
 		}
-		// A lock waits for its cache line and lets nothing pass. Loads overlap, so
-		// touching all lines first costs one miss instead of one for each line: those
-		// of the tags, and those where most cells are, before the tags have said so.
-		warm += atomic.LoadUint32(&s.set.tag[0])
-		warm += atomic.LoadUint32(&s.set.way[home(s.tag)].window)
-		n = insert(&locks, n, s.index)
+		// The lines of most cells come from memory together, while the clock is read
+		// and the locks are taken, which lets no load pass.
+		prefetch(unsafe.Pointer(s.set.at(2 * s.identity.home())))
+		n = insert(&locks, n, t.stripe(s.index))
 	}
-	for i := range plan {
-		if s := &plan[i]; s.set != nil {
-			if s.way = s.set.glance(s.tag); s.way != home(s.tag) {
-				warm += atomic.LoadUint32(&s.set.way[s.way].window)
-			}
-		}
+	if now == unread {
+		now = t.clock()
 	}
-	_ = warm
 
 	// In the order of their indexes, each once: calls that want the same sets
 	// wait for each other and never in a circle.
 	for _, i := range locks[:n] {
-		t.sets[i].mu.Lock()
+		t.locks[i].Lock()
 	}
 	for i := range plan {
-		s := &plan[i]
-		if s.set == nil {
-			continue
+		if s := &plan[i]; s.set != nil {
+			s.glance()
 		}
-		if !s.set.holds(s.way, s.tag, s.mark) {
-			s.way = s.set.find(s.tag, s.mark)
-		}
-		if s.way >= 0 {
-			s.cell = &s.set.way[s.way]
+	}
+	for i := range plan {
+		if s := &plan[i]; s.set != nil && s.cell == nil {
+			if s.way = s.set.find(s.identity); s.way >= 0 {
+				s.cell = s.set.at(s.way)
+			}
 		}
 	}
 	admitted := true
 	for i := range plan {
 		s, c, d := &plan[i], &charges[i], &out[i]
 		if s.plain(c) {
-			if n < len(plan) { // two are in one set, if not in one cell
+			if n < len(plan) { // two have one lock, if not one cell
 				s.pending = pending(charges, out, plan, i)
 			}
 			s.check(d, c.Limit, c.cost(), now)
@@ -146,7 +143,7 @@ func (t *Table) take(now int64, charges []Charge, out []Decision, plan []step) b
 		}
 	}
 	for _, i := range locks[:n] {
-		t.sets[i].mu.Unlock()
+		t.locks[i].Unlock()
 	}
 	if !admitted {
 		untake(charges, out, plan)
@@ -166,14 +163,22 @@ func (s *step) plain(c *Charge) bool {
 func (s *step) check(d *Decision, l *Limit, cost uint64, now int64) {
 	s.read = s.pending == 0
 	if s.sub == 0 {
-		then := checkBucket(d, s.cell, l, uint64(s.capacity), s.pending, cost, now)
+		then := checkBucket(d, s.cell.all(), l, uint64(s.capacity), s.pending, cost, now)
 		s.seen.epoch, s.seen.total = then.ns, uint32(then.frac)
 		return
 	}
-	if s.cell.running(now, s.sub) { // windowAt without the call
-		s.seen = s.cell.latest()
-	} else {
+	if !s.cell.running(now, s.sub) {
 		s.seen = s.cell.laterAt(now, s.sub)
+	} else if s.seen = s.cell.latest(); s.cell.alone() {
+		// What most come to, check without the calls: all that counts was charged in this
+		// very sub-window.
+		if used := uint64(s.seen.total) + s.pending + cost; used <= uint64(s.capacity) {
+			*d = Decision{
+				Admitted: true, Remaining: int(uint64(s.capacity) - used),
+				Reset: time.Duration((s.seen.epoch+counters)*s.sub - now),
+			}
+			return
+		}
 	}
 	s.seen.check(d, s.cell, s.sub, uint64(s.capacity), s.pending, cost, now)
 }
@@ -210,33 +215,33 @@ func (t *Table) checkRare(charges []Charge, out []Decision, plan []step, i int, 
 // the client holds.
 func (t *Table) checkCell(charges []Charge, out []Decision, plan []step, i int, held uint64, now int64) {
 	s, d, l, cost := &plan[i], &out[i], charges[i].Limit, charges[i].cost()
-	var view slot // of a shared cell, or one kept for another window, as this limit sees it
+	var view large // of a shared cell, or one kept for another window, as this limit sees it
 	cell, ms := s.cell, s.ms
 	if shared := t.sharedOf(s.index); cell == nil && shared != nil {
 		s.way = t.settle(plan, i, now)
-		cell = &view
+		cell = &view.small
 		if s.way == inShared {
 			ms = l.sharedWindow()
 			view = shared.inWindow(ms, now)
 		} else {
-			view = t.inherited(shared, l, s.mark, now)
+			view = t.inherited(shared, l, s.identity, now)
 		}
 	}
 	s.pending = pending(charges, out, plan, i)
 	owed := s.pending + held
 	if s.way != inShared && l.Algorithm == Bucket {
-		checkBucket(d, cell, l, uint64(s.capacity), owed, cost, now)
+		checkBucket(d, cell.all(), l, uint64(s.capacity), owed, cost, now)
 		return
 	}
 	if s.way != inShared && l.Algorithm == Quota {
-		checkQuota(d, cell, l, owed, cost, t.wall(), now)
+		checkQuota(d, cell.all(), l, owed, cost, t.wall(), now)
 		return
 	}
 	if cell == nil {
-		cell = &view
+		cell = &view.small
 	} else if cell.window != ms {
 		view = cell.inWindow(ms, now)
-		cell = &view
+		cell = &view.small
 	}
 	sub := subWindow(ms)
 	cell.windowAt(now, sub).check(d, cell, sub, uint64(s.capacity), owed, cost, now)
@@ -268,28 +273,39 @@ func (t *Table) charge(c *Charge, plan []step, i int, now int64) {
 	}
 	cell := s.cell
 	if cell == nil {
-		if cell = t.open(l, plan, i, now); cell == nil {
-			t.forgot(s.mark, uint32(min(cost, maxCount)))
+		if cell = t.open(c, plan, i, now); cell == nil {
+			t.forgot(s.identity.kind(), uint32(min(cost, maxCount)))
 			return
 		}
 	}
 	switch {
 	case l.Algorithm == Bucket && s.read:
-		cell.arrive(l, instant{s.seen.epoch, uint64(s.seen.total)})
+		cell.all().arrive(l, instant{s.seen.epoch, uint64(s.seen.total)})
 	case l.Algorithm == Bucket:
-		cell.chargeBucket(l, cost, now)
+		cell.all().chargeBucket(l, cost, now)
 	case l.Algorithm == Quota:
-		cell.chargeQuota(l, c.Key, cost, t.wall(), now)
+		cell.all().chargeQuota(l, c.Key, cost, t.wall(), now)
 		t.touched(s.index)
-	case s.read:
-		if cell.add(s.seen, cost) {
-			return // not the first of its sub-window, which has noted the capacity
-		}
 	default:
-		cell.chargeWindow(s.ms, cost, now)
+		v := s.seen
+		if !s.read {
+			if cell.window != s.ms {
+				moved := cell.inWindow(s.ms, now)
+				cell.become(&moved)
+			}
+			v = cell.windowAt(now, s.sub)
+		}
+		if !cell.holds(uint64(v.total) + cost) {
+			if cell = t.grow(plan, i, now); cell == nil {
+				t.forgot(s.identity.kind(), uint32(min(cost, maxCount)))
+				return
+			}
+		}
+		cell.add(v, cost)
 	}
-	if s.set.capacity(s.way) != s.capacity {
-		s.set.setCapacity(s.way, s.capacity)
+	if m := markOf(s.capacity); cell.mark() != m {
+		cell.setMark(m)
+		t.fits[s.index].setCapacity(s.way, s.capacity)
 	}
 }
 
@@ -325,19 +341,12 @@ func insert(sorted *[MaxCharges]uint32, n int, index uint32) int {
 	return n + 1
 }
 
-// glance guesses the way of a tag without the lock; its home when it is not there.
-func (s *set) glance(tag uint32) int8 {
-	if atomic.LoadUint32(&s.tag[home(tag)]) != tag {
-		for w := range s.tag {
-			if atomic.LoadUint32(&s.tag[w]) == tag {
-				return int8(w)
-			}
-		}
+// glance takes a cell that is at home, and has the line of another come from memory.
+func (s *step) glance() {
+	home := s.identity.home()
+	if w := s.set.in(home, s.identity); w >= 0 {
+		s.way, s.cell = w, s.set.at(w)
+	} else if away := s.set.away(home); away != 0 {
+		prefetch(unsafe.Pointer(s.set.at(2 * int8(bits.TrailingZeros8(away)))))
 	}
-	return home(tag)
-}
-
-// holds confirms a glance.
-func (s *set) holds(w int8, tag, mark uint32) bool {
-	return s.tag[w] == tag && s.way[w].meta>>16 == mark
 }

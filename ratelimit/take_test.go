@@ -266,7 +266,7 @@ func TestAClockThatStepsBackAdmitsNoMore(t *testing.T) {
 // Cells by themselves, too, without the table's clock that never steps back.
 func TestACellReadBehindItsTimeForgetsNothing(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		var c slot
+		c := large{small: small{meta: isLarge}}
 		sub := subWindow(60_000)
 		at := rapid.Int64Range(0, 40*sub).Draw(rt, "at")
 		c.chargeWindow(60_000, 7, at)

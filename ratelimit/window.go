@@ -1,8 +1,10 @@
 package ratelimit
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"time"
+	"unsafe"
 )
 
 // subWindow is the length in nanoseconds of one of the 15 parts of a window of
@@ -16,18 +18,13 @@ func (l *Limit) milliseconds() uint32 {
 	return uint32(uint64(l.Window+time.Millisecond-1) / uint64(time.Millisecond))
 }
 
-// ring is the mask of n counters from the one of an epoch on.
-func ring(epoch uint32, n uint32) uint16 {
-	return bits.RotateLeft16(1<<n-1, int(epoch&(counters-1)))
-}
-
 // window is what a window cell says at a time: the number of the running
-// sub-window, the sum of what has not been forgotten, and the counters that it
-// is in.
+// sub-window, the sum of what has not been forgotten, and by how many sub-windows
+// the cell was last charged before that, counters when that no longer matters.
 type window struct {
 	epoch int64
 	total uint32
-	live  uint16
+	age   uint32
 }
 
 // windowAt reads a cell. An event of sub-window e is forgotten at (e+16)*sub: at
@@ -36,7 +33,7 @@ type window struct {
 // A clock behind the cell reads as the cell's latest sub-window: nothing is
 // forgotten twice. Epochs compare modulo 2^32, which wraps after nine years at
 // the shortest window.
-func (c *slot) windowAt(now, sub int64) window {
+func (c *small) windowAt(now, sub int64) window {
 	if c.running(now, sub) {
 		return c.latest()
 	}
@@ -45,102 +42,199 @@ func (c *slot) windowAt(now, sub int64) window {
 
 // running tells whether the sub-window of the last charge is still the running
 // one. Most charges come to such a cell, and save a division.
-func (c *slot) running(now, sub int64) bool {
+func (c *small) running(now, sub int64) bool {
 	return uint64(now-int64(c.epoch)*sub) < uint64(sub)
 }
 
-func (c *slot) latest() window {
-	return window{int64(c.epoch), c.total, c.used()}
-}
+func (c *small) latest() window { return window{epoch: int64(c.epoch), total: c.total()} }
 
-func (c *slot) laterAt(now, sub int64) window {
+func (c *small) laterAt(now, sub int64) window {
 	epoch := now / sub
-	age := uint32(epoch) - c.epoch
+	age, total := uint32(epoch)-c.epoch, c.total()
 	switch {
-	case c.used() == 0:
-		return window{epoch: epoch} // never charged: the cell's epoch means nothing
-	case age == 0:
-		return window{epoch, c.total, c.used()}
+	case total == 0:
+		return window{epoch: epoch, age: counters} // the cell's epoch may mean nothing
 	case int32(age) < 0:
-		return window{epoch + int64(-age), c.total, c.used()}
+		return window{epoch: epoch + int64(-age), total: total}
 	case age >= counters:
-		return window{epoch: epoch}
+		return window{epoch: epoch, age: counters}
 	}
-	gone := ring(c.epoch+1, age) & c.used()
-	return window{epoch, c.total - c.sum(gone), c.used() &^ gone}
+	return window{epoch, total - c.before(counters-int(age)), age}
 }
 
-// leaves is the time at which the oldest of the live counters is forgotten, and
-// its index. Some counter is live.
-func (v window) leaves(sub int64) (at int64, index int) {
-	// Bit 0 of the rotated mask is sub-window epoch-15, the oldest that counts.
-	young := bits.TrailingZeros16(bits.RotateLeft16(v.live, -int((v.epoch+1)&(counters-1))))
-	oldest := v.epoch - (counters - 1) + int64(young)
-	return (oldest + counters) * sub, int(oldest & (counters - 1))
+// total is the sum of a window's numbers, or what is used of a quota.
+func (c *small) total() uint32 {
+	if c.large() {
+		return c.all().number(0)
+	}
+	return uint32(c.data[0] & maxSmall)
 }
 
-// check judges a cost, read only. c is the cell that v was read from, nil when
-// there is none; pending is what earlier charges of the same call will add.
-func (v window) check(d *Decision, c *slot, sub int64, capacity, pending, cost uint64, now int64) {
+func (c *small) setTotal(n uint32) {
+	if c.large() {
+		c.all().setNumber(0, n)
+		return
+	}
+	c.data[0] = c.data[0]&^maxSmall | uint64(n)
+}
+
+// count is what was charged k sub-windows before the cell's own, which is the latest.
+func (c *small) count(k int) uint32 {
+	switch {
+	case k == 0:
+		return c.total() - c.before(1)
+	case c.large():
+		return c.all().number(k)
+	}
+	return uint32(c.data[k/8] >> (k % 8 * 8) & maxSmall)
+}
+
+// before is what was charged k sub-windows before the cell's own, and earlier; k is not 0.
+func (c *small) before(k int) (n uint32) {
+	if c.large() {
+		for ; k < counters; k++ {
+			n += c.all().number(k)
+		}
+		return n
+	}
+	// The numbers add up to less than 256, so the highest byte of the product is their sum.
+	const ones = 0x0101010101010101
+	low, high := c.data[0], c.data[1]
+	if k < 8 {
+		low = low >> (8 * k) << (8 * k)
+	} else {
+		low, high = 0, high>>(8*(k-8))
+	}
+	return uint32(low*ones>>56 + high*ones>>56)
+}
+
+// oldest is how many sub-windows before the cell's own that is of which the first charge
+// is remembered, so many sub-windows later. Something is.
+func (c *small) oldest(age uint32) int {
+	if c.large() {
+		return c.all().oldest(age)
+	}
+	low, high := c.data[0]&^maxSmall, c.data[1]
+	if age < 8 {
+		high = high << (8 * age) >> (8 * age)
+	} else {
+		low, high = low<<(8*(age-8))>>(8*(age-8)), 0
+	}
+	switch {
+	case high != 0:
+		return 8 + (bits.Len64(high)-1)/8
+	case low != 0:
+		return (bits.Len64(low) - 1) / 8
+	}
+	return 0
+}
+
+// leaves is the time at which is forgotten what was charged k sub-windows before the
+// cell's own.
+func (v window) leaves(k int, sub int64) int64 {
+	return (v.epoch - int64(v.age) - int64(k) + counters) * sub
+}
+
+// resets is the time at which something is first forgotten, of a charge that is now made
+// if there is nothing else.
+func (v window) resets(c *small, sub int64) int64 {
+	if v.total == 0 || v.age == 0 && c.alone() {
+		return (v.epoch + counters) * sub
+	}
+	return v.leaves(c.oldest(v.age), sub)
+}
+
+// alone tells whether nothing was charged before the cell's sub-window.
+func (c *small) alone() bool {
+	if !c.large() {
+		return c.data[0]>>8|c.data[1] == 0
+	}
+	w := c.all().words()
+	return w[1]|w[2]|w[3]|w[4]|w[5] == 0 && binary.LittleEndian.Uint64(c.all().bytes()[:])>>24 == 0
+}
+
+// check judges a cost, read only. c is the cell that v was read from; pending is what
+// earlier charges of the same call will add.
+func (v window) check(d *Decision, c *small, sub int64, capacity, pending, cost uint64, now int64) {
 	used := uint64(v.total) + pending
 	if used+cost > capacity {
 		v.refuse(d, c, sub, capacity, pending, cost, now)
 		return
 	}
-	if v.live == 0 {
-		v.live = 1 << (v.epoch & (counters - 1)) // where this charge goes
-	}
-	at, _ := v.leaves(sub)
-	*d = Decision{Admitted: true, Remaining: int(capacity - used - cost), Reset: time.Duration(at - now)}
+	*d = Decision{Admitted: true, Remaining: int(capacity - used - cost), Reset: time.Duration(v.resets(c, sub) - now)}
 }
 
-func (v window) refuse(d *Decision, c *slot, sub int64, capacity, pending, cost uint64, now int64) {
+func (v window) refuse(d *Decision, c *small, sub int64, capacity, pending, cost uint64, now int64) {
 	used := uint64(v.total) + pending
 	*d = Decision{RetryAfter: Never}
 	if used < capacity {
 		d.Remaining = int(capacity - used)
 	}
-	if v.live != 0 {
-		at, _ := v.leaves(sub)
-		d.Reset = time.Duration(at - now)
+	if v.total != 0 {
+		d.Reset = time.Duration(v.resets(c, sub) - now)
 	}
 	if pending+cost > capacity {
 		return // not even with an empty window
 	}
-	for missing := used + cost - capacity; v.live != 0; {
-		at, i := v.leaves(sub)
-		n := uint64(c.count(i))
+	k := c.oldest(v.age)
+	for missing := used + cost - capacity; k > 0; k-- { // no more than there is
+		n := uint64(c.count(k))
 		if n >= missing {
-			d.RetryAfter = time.Duration(at - now)
-			return
+			break
 		}
 		missing -= n
-		v.live &^= 1 << i
 	}
+	d.RetryAfter = time.Duration(v.leaves(k, sub) - now)
 }
 
-// chargeWindow adds a cost that was admitted.
-func (c *slot) chargeWindow(ms uint32, cost uint64, now int64) {
+// holds tells whether a cell has room for a number.
+func (c *small) holds(n uint64) bool { return n <= maxSmall || c.large() }
+
+// chargeWindow adds a cost that was admitted to a large cell.
+func (c *large) chargeWindow(ms uint32, cost uint64, now int64) {
 	if c.window != ms {
-		c.become(c.inWindow(ms, now))
+		moved := c.inWindow(ms, now)
+		c.become(&moved)
 	}
 	c.add(c.windowAt(now, subWindow(ms)), cost)
 }
 
-// add adds a cost to a cell that has been read as v, and tells whether it was
-// charged in this sub-window before. The counter saturates, which refuses
-// everything as long as it counts.
-func (c *slot) add(v window, cost uint64) (again bool) {
-	i := int(v.epoch & (counters - 1))
-	var before uint32
-	if again = v.live>>i&1 == 1; again {
-		before = c.count(i)
+// add adds a cost, which the cell holds, to one that has been read as v. A total that is
+// full refuses everything as long as any of it counts, so of what does not fit the
+// youngest is kept.
+func (c *small) add(v window, cost uint64) {
+	if v.age != 0 {
+		c.advance(v)
 	}
-	after := uint32(min(uint64(before)+cost, maxCount))
-	c.setCount(i, after)
-	c.setUsed(v.live | 1<<i)
-	c.epoch, c.total = uint32(v.epoch), v.total+after-before
-	return again
+	if v.total == 0 {
+		c.setMark(0) // whoever starts afresh has his capacity noted again
+	}
+	total := uint64(v.total) + cost
+	if total > maxCount {
+		c.all().drop(total - maxCount)
+		total = maxCount
+	}
+	c.setTotal(uint32(total))
+}
+
+// advance moves a cell on to the sub-window of v.
+func (c *small) advance(v window) {
+	switch {
+	case c.large():
+		c.all().advance(v)
+	case v.age == counters:
+		c.data = [2]uint64{}
+	default:
+		last, by := uint64(c.count(0)), 8*v.age
+		low, high := c.data[0]&^maxSmall, c.data[1]
+		if v.age < 8 {
+			c.data[0], c.data[1] = low<<by|last<<by, high<<by|low>>(64-by)
+		} else {
+			c.data[0], c.data[1] = 0, low<<(by-64)|last<<(by-64)
+		}
+	}
+	c.epoch = uint32(v.epoch)
+	c.setTotal(v.total)
 }
 
 // inWindow is the cell as it stands in sub-windows of another length: after a
@@ -148,32 +242,106 @@ func (c *slot) add(v window, cost uint64) (again bool) {
 // with others. Each count moves to the sub-window of the last moment at which it
 // can have happened, so nothing is forgotten early. What the old window had
 // already forgotten stays forgotten.
-func (c *slot) inWindow(ms uint32, now int64) slot {
-	n := slot{meta: c.meta &^ 0xffff, window: ms}
+func (c *small) inWindow(ms uint32, now int64) (n large) {
+	n.meta, n.window = c.meta|isLarge, ms
 	old, sub := subWindow(c.window), subWindow(ms)
-	if c.used() == 0 {
+	if c.total() == 0 {
 		return n
 	}
 	v := c.windowAt(now, old)
 	now = max(now, v.epoch*old)
 	running := now / sub
 	n.epoch = uint32(running)
-	for v.live != 0 {
-		at, i := v.leaves(old)
-		v.live &^= 1 << i
-		latest := min(at-(counters-1)*old-1, now) / sub
-		if running-latest >= counters {
+	if v.total == 0 {
+		return n
+	}
+	var total uint32
+	for k := c.oldest(v.age); k >= 0; k-- {
+		latest := min(v.leaves(k, old)-(counters-1)*old-1, now) / sub
+		ago := int(running - latest)
+		if ago >= counters {
 			continue
 		}
-		j := int(latest & (counters - 1))
-		var before uint32
-		if n.used()>>j&1 == 1 {
-			before = n.count(j)
+		count := c.count(k)
+		if ago > 0 {
+			n.setNumber(ago, n.number(ago)+count)
 		}
-		after := min(before+c.count(i), maxCount)
-		n.setCount(j, after)
-		n.setUsed(n.used() | 1<<j)
-		n.total += after - before
+		total += count // of the old total, so it fits
+	}
+	n.setTotal(total)
+	return n
+}
+
+// grown is a small window as a large one.
+func (c *small) grown() (n large) {
+	n.meta, n.window, n.epoch = c.meta|isLarge, c.window, c.epoch
+	n.setTotal(c.total())
+	for k := 1; k < counters; k++ {
+		n.setNumber(k, c.count(k))
 	}
 	return n
+}
+
+// squeezed is a large window as a small one, which must hold it.
+func (c *large) squeezed() (n small) {
+	n.meta, n.window, n.epoch = c.meta&^isLarge, c.window, c.epoch
+	for k := range counters {
+		n.data[k/8] |= uint64(c.number(k)) << (k % 8 * 8)
+	}
+	return n
+}
+
+// words is the data of a large cell, and bytes the same where numbers have 24 bits.
+func (c *large) words() *[6]uint64 { return (*[6]uint64)(unsafe.Pointer(&c.data)) }
+func (c *large) bytes() *[48]byte  { return (*[48]byte)(unsafe.Pointer(&c.data)) }
+
+// number reads the k-th of the 16 numbers; see small.data.
+func (c *large) number(k int) uint32 {
+	b := c.bytes()[3*(k&(counters-1)):]
+	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
+}
+
+func (c *large) setNumber(k int, n uint32) {
+	b := c.bytes()[3*(k&(counters-1)):]
+	b[0], b[1], b[2] = byte(n), byte(n>>8), byte(n>>16)
+}
+
+func (c *large) oldest(age uint32) int {
+	keep := 24 * (counters - int(age)) // bits, of those that are not forgotten
+	for w := 5; w >= 0; w-- {
+		n := binary.LittleEndian.Uint64(c.bytes()[8*w:])
+		if w == 0 {
+			n &^= maxCount // the total
+		}
+		if over := 64*(w+1) - keep; over > 0 {
+			n = n << over >> over
+		}
+		if n != 0 {
+			return (64*w + bits.Len64(n) - 1) / 24
+		}
+	}
+	return 0
+}
+
+// advance moves the numbers of a large cell.
+func (c *large) advance(v window) {
+	b := c.bytes()
+	age := int(v.age)
+	if age == counters {
+		clear(b[3:])
+		return
+	}
+	last := c.count(0)
+	copy(b[3*(age+1):], b[3:])
+	clear(b[3 : 3*age])
+	c.setNumber(age, last)
+}
+
+// drop takes off the oldest numbers.
+func (c *large) drop(n uint64) {
+	for k := counters - 1; k > 0 && n > 0; k-- {
+		less := min(n, uint64(c.number(k)))
+		c.setNumber(k, c.number(k)-uint32(less))
+		n -= less
+	}
 }

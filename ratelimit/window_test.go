@@ -153,32 +153,68 @@ func TestCountersSaturateTowardsRefusing(t *testing.T) {
 		t.Fatalf("the largest cost fits, or will: %+v", d)
 	}
 
-	var c slot
-	c.chargeWindow(1000, maxCount, 0)
-	c.chargeWindow(1000, 1<<32-1, 0)
-	if v := c.windowAt(0, subWindow(1000)); v.total != maxCount || c.count(0) != maxCount {
-		t.Fatalf("a counter that is full went to %d, the total to %d", c.count(0), v.total)
+	// What does not fit any more is what would be forgotten first.
+	c := large{small: small{meta: isLarge}}
+	sub := subWindow(1000)
+	c.chargeWindow(1000, 5, 0)
+	c.chargeWindow(1000, maxCount-3, sub)
+	if v := c.windowAt(sub, sub); v.total != maxCount || c.count(0) != maxCount-3 || c.count(1) != 3 {
+		t.Fatalf("a total that is full went to %d, of which %d and %d", v.total, c.count(0), c.count(1))
 	}
-	c.chargeWindow(1000, maxCount, subWindow(1000))
-	if v := c.windowAt(15*subWindow(1000), subWindow(1000)); v.total != 2*maxCount {
-		t.Fatalf("two full counters are %d", v.total)
+	c.chargeWindow(1000, 1<<32-1, 2*sub)
+	if v := c.windowAt(17*sub, sub); v.total != maxCount {
+		t.Fatalf("a full counter is %d", v.total)
 	}
-	if v := c.windowAt(16*subWindow(1000), subWindow(1000)); v.total != maxCount {
-		t.Fatalf("one full counter is %d", v.total)
+	if v := c.windowAt(18*sub, sub); v.total != 0 {
+		t.Fatalf("%d are never forgotten", v.total)
+	}
+}
+
+// However a cell is charged, Reset is when the oldest of what counts is forgotten.
+func TestResetIsWhenTheOldestChargeIsForgotten(t *testing.T) {
+	sub := time.Duration(subWindow(60_000))
+	for _, cost := range []uint32{1, 300} {
+		m := &manual{}
+		table := tiny(m)
+		l := valid(t, Limit{Rate: 10_000, Window: time.Minute})
+		for i, want := range []time.Duration{16 * sub, 15 * sub, 14 * sub, sub, sub} {
+			m.ns = int64([]time.Duration{0, 1, 2, 15, 16}[i] * sub)
+			for range 2 {
+				if d := ask(table, l, "client", cost); !d.Admitted || d.Reset != want {
+					t.Errorf("costs of %d, at %s: %+v, want a reset in %s", cost, time.Duration(m.ns), d, want)
+				}
+			}
+		}
 	}
 }
 
 func TestCountersDoNotTouchEachOther(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		var c slot
-		var want [counters]uint32
+		c := large{small: small{meta: isLarge}}
+		var want [counters]uint32 // the first is the total
 		for range 60 {
 			i, n := rapid.IntRange(0, counters-1).Draw(rt, "counter"), rapid.Uint32Range(0, maxCount).Draw(rt, "count")
-			c.setCount(i, n)
 			want[i] = n
-			for j := range want {
+			if i == 0 {
+				c.setTotal(n)
+			} else {
+				c.setNumber(i, n)
+			}
+			if got := c.total(); got != want[0] {
+				rt.Fatalf("the total is %d, want %d", got, want[0])
+			}
+			for j := 1; j < counters; j++ {
 				if got := c.count(j); got != want[j] {
 					rt.Fatalf("counter %d is %d, want %d", j, got, want[j])
+				}
+			}
+			for age := range uint32(counters) {
+				k := counters - 1 - int(age)
+				for k > 0 && want[k] == 0 {
+					k--
+				}
+				if got := c.oldest(age); got != k {
+					rt.Fatalf("%d later the oldest of %v is %d, want %d", age, want, got, k)
 				}
 			}
 		}
