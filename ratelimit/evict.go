@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"math"
 	"time"
+	"unsafe"
 )
 
 // open makes a way for a cell that is not there: the one that settle or an
@@ -146,6 +147,7 @@ func (t *Table) victim(plan []step, i int, now int64) int8 {
 	s := plan[i].set
 	best, least := int8(-1), mostLost
 	shadow := plan[i].identity.kind()&kindShadow != 0
+	t.fetch(plan[i].index)
 	for n := range int8(lines) {
 		line := plan[i].identity.home() ^ n
 		for w := 2 * line; w < 2*line+2; w += s.span(w) {
@@ -164,6 +166,14 @@ func (t *Table) victim(plan []step, i int, now int64) int8 {
 	return best
 }
 
+// fetch has all lines of a set come from memory together, for who looks through it.
+func (t *Table) fetch(index uint32) {
+	prefetch(unsafe.Pointer(&t.fits[index]))
+	for line := range int8(lines) {
+		prefetch(unsafe.Pointer(t.sets[index].at(2 * line)))
+	}
+}
+
 // line is the first way of the line that is best forgotten for a large cell, or -1: a free
 // one, also if somebody can be moved out of it, else the one in which the least is lost.
 // grows is the way of the small cell that will be the large one, -1 for a new one.
@@ -171,6 +181,7 @@ func (t *Table) line(plan []step, i int, grows int8, now int64) int8 {
 	s, index, home := plan[i].set, plan[i].index, plan[i].identity.home()
 	shadow := plan[i].identity.kind()&kindShadow != 0
 	alone, best, least := int8(-1), int8(-1), mostLost
+	t.fetch(index)
 	for n := range int8(lines) {
 		first := 2 * (home ^ n)
 		r, debtors, last := t.rankOfLine(plan, index, first, grows, now)
