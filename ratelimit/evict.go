@@ -98,6 +98,7 @@ func (t *Table) move(index uint32, from, to int8) {
 // share charges a shared cell. It keeps the longest window of those that are in
 // it: nobody's debt may be forgotten by another's window.
 func (t *Table) share(c *large, l *Limit, cost uint64, now int64) {
+	c.meta |= isLarge // it was made without
 	ms := l.sharedWindow()
 	if c.total() != 0 && c.debt(now) != 0 {
 		ms = max(ms, c.window)

@@ -40,6 +40,33 @@ func TestNewcomersToAFullProtectedSetShareOneCell(t *testing.T) {
 	}
 }
 
+// What newcomers share is counted in 24 bits, as in a cell of their own.
+func TestASharedCellCountsAsFarAsALimitMayGo(t *testing.T) {
+	for name, cost := range map[string]uint32{"one by one": 1, "some at once": 250, "many at once": 300} {
+		for _, l := range []Limit{
+			{Rate: 3000, Window: time.Hour},
+			{Rate: 3000, Window: MaxWindow, Algorithm: Bucket},
+			{Rate: 3000, Period: Month, Algorithm: Quota},
+		} {
+			table := tiny(&manual{})
+			filler := valid(t, Limit{Name: "filler", Rate: 1, Window: MaxWindow, Protect: true})
+			for i := range lines {
+				ask(table, filler, fmt.Sprint(i), 1)
+			}
+			l.Protect = true
+			shared, admitted := valid(t, l), uint32(0)
+			for i := range 2 * uint32(l.Rate) / cost {
+				if ask(table, shared, fmt.Sprint("newcomer ", i), cost).Admitted {
+					admitted += cost
+				}
+			}
+			if admitted != uint32(l.Rate) {
+				t.Errorf("%s, %s: %d admitted of %d", l.Algorithm, name, admitted, l.Rate)
+			}
+		}
+	}
+}
+
 func TestWhoLeavesASharedCellTakesItsDebtAlong(t *testing.T) {
 	for _, alg := range []Algorithm{Window, Bucket} {
 		m := &manual{}
