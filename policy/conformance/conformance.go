@@ -69,7 +69,9 @@ type Result struct {
 
 // Defect is a panic while judging: a fault of this program, for its log.
 type Defect struct {
+	// Panic is what was panicked with, never nil.
 	Panic any
+	// Stack is the goroutine's, as text of runtime/debug.Stack.
 	Stack []byte
 }
 
