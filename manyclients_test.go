@@ -60,7 +60,7 @@ func TestSoManyClientsNeedNoMoreMemoryPausesOrSeries(t *testing.T) {
 	longest := pauses().longestSince(paused)
 	after, more := liveHeap(), len(gathered(t, app))-series
 	st := app.shared.table.Stats()
-	t.Logf("%d clients: heap %+.1f MiB, table %.1f MiB, %d series more, longest pause of the collector %s (%s with one client), %.2f µs a request; %d of %d slots in use, %d evicted that owed %d, %d shared",
+	t.Logf("%d clients: heap %+.1f MiB, table %.1f MiB, %d series more, longest pause of the collector %s (%s with one client), %.2f µs a request; %d cells in %d slots, %d evicted that owed %d, %d shared",
 		*distinctClients, (float64(after)-float64(before))/(1<<20), float64(app.shared.table.Bytes())/(1<<20), more, longest, alone,
 		float64(took.Microseconds())/float64(*distinctClients), st.Occupied, st.Slots, st.Evicted, st.EvictedDebt, st.Shared)
 	if after > before+32<<20 {
