@@ -30,13 +30,13 @@ func (s *step) holdBack(d *Decision, now int64) {
 	*d = Decision{RetryAfter: max(d.RetryAfter, left), Reset: max(d.Reset, left)}
 }
 
-// punish begins the penalty of a charge that its limit has just refused. A
+// punish begins the penalty of a charge that its limit, which has one, has just refused. A
 // charge that no waiting could make fit is a mistake of the configuration's and
 // has none; neither has a newcomer to a full protected set, whose limit he
 // shares with others.
 func (t *Table) punish(c *Charge, d *Decision, plan []step, i int, now int64) {
 	s, l := &plan[i], c.Limit
-	if s.set == nil || s.blocked || l.Penalty == 0 || l.Algorithm == Concurrency || c.cost() > uint64(s.capacity) {
+	if s.blocked || l.Algorithm == Concurrency || c.cost() > uint64(s.capacity) {
 		return
 	}
 	block := s.identity.block()

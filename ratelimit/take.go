@@ -138,7 +138,7 @@ func (t *Table) take(now int64, charges []Charge, out []Decision, plan []step) b
 		}
 	}
 	for i := range plan {
-		if !out[i].Admitted {
+		if !out[i].Admitted && plan[i].set != nil && charges[i].Limit.Penalty != 0 {
 			t.punish(&charges[i], &out[i], plan, i, now)
 		}
 	}
@@ -172,11 +172,14 @@ func (s *step) check(d *Decision, l *Limit, cost uint64, now int64) {
 	} else if s.seen = s.cell.latest(); s.cell.alone() {
 		// What most come to, check without the calls: all that counts was charged in this
 		// very sub-window.
-		if used := uint64(s.seen.total) + s.pending + cost; used <= uint64(s.capacity) {
-			*d = Decision{
-				Admitted: true, Remaining: int(uint64(s.capacity) - used),
-				Reset: time.Duration((s.seen.epoch+counters)*s.sub - now),
-			}
+		used, capacity := uint64(s.seen.total)+s.pending, uint64(s.capacity)
+		free := time.Duration((s.seen.epoch+counters)*s.sub - now)
+		if used+cost <= capacity {
+			*d = Decision{Admitted: true, Remaining: int(capacity - used - cost), Reset: free}
+			return
+		}
+		if s.pending+cost <= capacity {
+			*d = Decision{Remaining: int(capacity - min(used, capacity)), RetryAfter: free, Reset: free}
 			return
 		}
 	}
