@@ -1,6 +1,7 @@
 package caddytest
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/apiguard/caddy-api-guard/caddytest/internal/harness"
@@ -29,6 +30,7 @@ limit mixed {
 }`)
 	list, order, file := get("api.example.com", "/v2/orders"), get("api.example.com", "/v2/orders/7"), get("api.example.com", "/v2/files/a")
 	asked := func(query string) harness.Call { return get("api.example.com", "/v2/orders/7?"+query) }
+	blanks := strings.Repeat("+", 200) // PHP drops them from names
 	for name, do := range protocols(caddy) {
 		for what, row := range map[string]struct {
 			first, second harness.Call
@@ -43,6 +45,10 @@ limit mixed {
 			"a parameter encoded":                  {asked("tenant=1&%74enant=a"), asked("tenant=2&%74enant=a"), true},
 			"a parameter in two letter cases":      {asked("tenant=1&Tenant=a"), asked("tenant=2&Tenant=a"), true},
 			"a parameter and an element of a list": {asked("tenant=1&tenant[]=a"), asked("tenant=2&tenant[]=a"), true},
+			"a parameter after many blanks":        {asked("tenant=1&" + blanks + "tenant=a"), asked("tenant=2&" + blanks + "tenant=a"), true},
+			"a parameter before a NUL and more":    {asked("tenant=1&tenant%00" + blanks + "=a"), asked("tenant=2&tenant%00" + blanks + "=a"), true},
+			"a parameter and one with more of it":  {asked("tenant=c&" + blanks + "tenants=a"), asked("tenant=d&" + blanks + "tenants=a"), false},
+			"a cookie whose name is encoded":       {list.With("Cookie", "session=1; sess%69on=real"), list.With("Cookie", "session=2; sess%69on=real"), true},
 			"two tenants":                          {asked("tenant=a&tenants=1"), asked("tenant=b&x=a"), false},
 			"no parameter":                         {order, asked("tenant="), true},
 			"a field within text":                  {file.With("X-Tenant", "a").With("X-Tenant", "1"), file.With("X-Tenant", "2").With("X-Tenant", "a"), true},

@@ -44,8 +44,8 @@ func TestAKeyOfTheFieldHostIsTheHost(t *testing.T) {
 	}
 }
 
-// One credential or account has many spellings: none of them has a bucket of its own, and the operator
-// finds it by any.
+// One credential or account has many spellings: none of them has a bucket of its own, and
+// the operator finds it by any.
 func TestASpellingOfACredentialBuysNoBucket(t *testing.T) {
 	for _, c := range []struct {
 		name, key, first, second string
@@ -53,12 +53,20 @@ func TestASpellingOfACredentialBuysNoBucket(t *testing.T) {
 	}{
 		{"a scheme in other letters", "{http.request.header.authorization}", "Bearer abc", "bEARER abc", true},
 		{"more blanks", "{http.request.header.Authorization}", "Bearer abc", "Bearer \t abc", true},
+		{"a tab", "{http.request.header.Authorization}", "Bearer abc", "Bearer\t\tabc", true},
+		{"another token behind a tab", "{http.request.header.Authorization}", "Bearer\tabc", "Bearer\tabd", false},
 		{"another token", "{http.request.header.Authorization}", "Bearer abc", "Bearer abC", false},
 		{"another scheme", "{http.request.header.Authorization}", "Bearer abc", "DPoP abc", false},
 		{"a token alone", "{http.request.header.Authorization}", "abc", "ABC", false},
 		{"base64 without padding", "{http.request.header.Authorization}", "Basic YTpiYw==", "Basic YTpiYw", true},
 		{"base64 with other spare bits", "{http.request.header.Authorization}", "Basic YTpiYw==", "basic YTpiYx==", true},
 		{"another password", "{http.request.header.Authorization}", "Basic YTpiYw==", "Basic YTpiZA==", false},
+		{"base64 with what readers skip", "{http.request.header.Authorization}", "Basic YTpiYw==", "Basic Y!T:p iYw==", true},
+		{"base64 with a part of a byte more", "{http.request.header.Authorization}", "Basic YTpi", "Basic YTpiY", true},
+		{"base64 of URLs", "{http.request.header.Authorization}", "Basic YTo/Pj8+", "Basic YTo_Pj8-", true},
+		{"base64 that goes on after its padding", "{http.request.header.Authorization}", "Basic YTpiYw==A", "Basic YTpiYw==B", true},
+		{"that beside what does not", "{http.request.header.Authorization}", "Basic YTpiYw==A", "Basic YTpiYw==", false},
+		{"a key where base64 is asked for", "{http.request.header.Authorization}", "Basic os_v2_app-1", "Basic os_v2_app-2", false},
 		{"what is no base64", "{http.request.header.Authorization}", "Basic a:b", "Basic a:c", false},
 		{"a key in other letters", "{http.request.header.X-Api-Key}", "abc", "Abc", false},
 		{"a key that is encoded", "{http.request.header.X-Api-Key}", "abc", "%61bc", false},
@@ -68,6 +76,7 @@ func TestASpellingOfACredentialBuysNoBucket(t *testing.T) {
 		{"a parameter in other letters", "{http.request.uri.query.user}", "ada@x", " Ada@X ", true},
 		{"another parameter", "{http.request.uri.query.user}", "ada@x", "ada@y", false},
 		{"a segment in other letters", "{http.request.uri.path.1}", "ada", "ADA", true},
+		{"a segment of the path as it was", "{http.request.orig_uri.path.1}", "ada", "ADA", true},
 		{"a whole path in other letters", "{http.request.uri.path}", "/ada", "/ADA", false},
 		{"a cookie in other letters", "{http.request.cookie.s}", "abc", "ABC", false},
 		{"a cookie within text", "s-{http.request.cookie.s}", "abc", "ab%63", true},

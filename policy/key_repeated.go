@@ -1,9 +1,11 @@
 package policy
 
 import (
+	"bytes"
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
@@ -14,6 +16,7 @@ const (
 	cookieVariable = "http.request.cookie."
 	queryVariable  = "http.request.uri.query."
 	pathVariable   = "http.request.uri.path." // a segment
+	origVariable   = "http.request.orig_uri.path."
 )
 
 // repeated reports whether a placeholder of the text stands for a header field, cookie
@@ -47,7 +50,8 @@ func several(variable string, r *Request) bool {
 }
 
 // cookies is how many cookies of a request some reader takes for the one of that name:
-// Caddy compares without regard to letter case, most frameworks with it.
+// Caddy compares without regard to letter case, most frameworks with it, and some decode
+// names.
 func cookies(lines []string, name string) (n int) {
 	for _, line := range lines {
 		for pair := range strings.SplitSeq(line, ";") {
@@ -61,30 +65,68 @@ func cookies(lines []string, name string) (n int) {
 }
 
 // plain is a value as all of its spellings have it, so that none buys a fresh bucket. Most
-// frameworks decode cookies, whatever is encoded in them. The scheme of Authorization has
-// no letter case (RFC 9110, section 11.1), blanks around what follows mean nothing, and
-// one name and password can be written in several base64 texts. Query parameters and
-// segments of the path name accounts as often as bodies do, see addFolded.
+// frameworks decode cookies, whatever is encoded in them. Query parameters and segments
+// of the path name accounts as often as bodies do, see addFolded.
 func (k KeyPart) plain(value string) string {
 	switch {
 	case k.kind == keyHeader && k.name == "Authorization":
-		scheme, rest, found := strings.Cut(value, " ")
-		if !found {
-			return value
-		}
-		scheme, rest = strings.ToLower(scheme), strings.Trim(rest, " \t")
-		if scheme == "basic" {
-			if text, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(rest, "=")); err == nil {
-				rest = string(text)
-			}
-		}
-		return scheme + " " + rest
-	case k.kind == keyPlaceholder && (strings.Contains(k.name, "{"+queryVariable) || strings.Contains(k.name, "{"+pathVariable)):
+		return plainCredential(value)
+	case k.kind == keyPlaceholder && k.stands(queryVariable, pathVariable, origVariable):
 		return strings.ToLower(strings.TrimSpace(value))
-	case k.kind == keyPlaceholder && strings.Contains(k.name, "{"+cookieVariable) && strings.IndexByte(value, '%') >= 0:
+	case k.kind == keyPlaceholder && k.stands(cookieVariable) && strings.IndexByte(value, '%') >= 0:
 		if text, err := url.PathUnescape(value); err == nil {
 			return text
 		}
 	}
 	return value
+}
+
+// stands reports whether a placeholder that begins so is in the text.
+func (k KeyPart) stands(variables ...string) bool {
+	return slices.ContainsFunc(variables, func(v string) bool { return strings.Contains(k.name, "{"+v) })
+}
+
+// plainCredential is the value of Authorization. The scheme has no letter case (RFC 9110,
+// section 11.1), blanks around what follows mean nothing, and one name and password can
+// be written in several base64 texts.
+func plainCredential(value string) string {
+	i := strings.IndexAny(value, " \t")
+	if i < 0 {
+		return value
+	}
+	scheme, rest := strings.ToLower(value[:i]), strings.Trim(value[i:], " \t")
+	if scheme == "basic" {
+		rest = plainBasic(rest)
+	}
+	return scheme + " " + rest
+}
+
+// plainBasic is the name and password of base64 text as lenient readers have it: many
+// skip what is not of the alphabet, and Node.js takes that of URLs too. Some end at its
+// padding and others go on: what goes on is one text, whatever it is. Text that has no
+// name and password is itself, as far as it is of the alphabet.
+func plainBasic(text string) string {
+	text = strings.TrimRight(text, "=")
+	if strings.IndexByte(text, '=') >= 0 {
+		return ""
+	}
+	coded := strings.Map(func(r rune) rune {
+		switch {
+		case r == '-':
+			return '+'
+		case r == '_':
+			return '/'
+		case 'A' <= r && r <= 'Z', 'a' <= r && r <= 'z', '0' <= r && r <= '9', r == '+', r == '/':
+			return r
+		}
+		return -1
+	}, text)
+	whole := coded
+	if len(coded)%4 == 1 { // six bits of a byte
+		whole = coded[:len(coded)-1]
+	}
+	if plain, err := base64.RawStdEncoding.DecodeString(whole); err == nil && bytes.IndexByte(plain, ':') >= 0 {
+		return string(plain)
+	}
+	return coded
 }

@@ -41,8 +41,7 @@ func (t *selectorTable) nearlyAsked(query string) bool {
 		var pair string
 		pair, query, _ = strings.Cut(query, "&")
 		key, text, _ := strings.Cut(pair, "=")
-		name, ok := decodeQuery(buf[:0], key)
-		if !ok || string(name) == t.name || !NearName(name, t.name) {
+		if name, ok := decodeQuery(buf[:0], key); ok && string(name) == t.name || !NearName(key, t.name) {
 			continue
 		}
 		if value, ok := decodeQuery(buf[:0], text); !ok || t.nearly(string(value)) {
@@ -55,35 +54,47 @@ func (t *selectorTable) nearlyAsked(query string) bool {
 // CountNear is how many parameters of a query some reader takes for the one of that
 // name.
 func CountNear(query, name string) (n int) {
-	var buf [maxSelectorValue]byte
 	for query != "" {
 		var pair string
 		pair, query, _ = strings.Cut(query, "&")
-		key, _, _ := strings.Cut(pair, "=")
-		if own, ok := decodeQuery(buf[:0], key); ok && NearName(own, name) {
+		if key, _, _ := strings.Cut(pair, "="); NearName(key, name) {
 			n++
 		}
 	}
 	return n
 }
 
-// NearName reports whether some reader takes a name for the one that is wanted: in
-// other letter case (ASP.NET), as an element of an array, up to a NUL, or as PHP mends
-// names.
-func NearName[T string | []byte](name T, want string) bool {
-	for len(name) > 0 && name[0] == ' ' {
-		name = name[1:]
-	}
-	if len(name) < len(want) {
-		return false
+// NearName reports whether some reader takes a name, encoded as in a query, for the one
+// that is wanted: in other letter case (ASP.NET), as an element of an array, up to a NUL,
+// or as PHP mends names. What follows or precedes may be as long as it likes.
+func NearName(key, want string) bool {
+	c, rest, ok := cutByte(key)
+	for ok && c == ' ' {
+		c, rest, ok = cutByte(rest)
 	}
 	for i := range len(want) {
-		if mended(name[i]) != mended(want[i]) {
+		if !ok || mended(c) != mended(want[i]) {
 			return false
 		}
+		c, rest, ok = cutByte(rest)
 	}
-	rest := name[len(want):]
-	return len(rest) == 0 || rest[0] == '[' || rest[0] == 0 || rest[0] == ' '
+	return !ok || c == '[' || c == 0 || c == ' '
+}
+
+// cutByte cuts off the first byte of what is encoded as in a query. A "%" that encodes
+// nothing is one, as PHP takes it.
+func cutByte(key string) (c byte, rest string, ok bool) {
+	switch {
+	case key == "":
+		return 0, "", false
+	case key[0] == '+':
+		return ' ', key[1:], true
+	case key[0] == '%' && len(key) > 2:
+		if high, low := hexDigit(key[1]), hexDigit(key[2]); high <= 15 && low <= 15 {
+			return high<<4 | low, key[3:], true
+		}
+	}
+	return key[0], key[1:], true
 }
 
 // mended is a character of a name as ASP.NET and PHP compare it.

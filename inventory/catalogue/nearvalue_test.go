@@ -36,6 +36,11 @@ func TestWhatOnlySomeReadersTakeForAVersionIsAmbiguous(t *testing.T) {
 		{"+api_version=v1", "", ambiguous},
 		{"api_version[]=v1", "", ambiguous},
 		{"api_version[x][y]=V2", "", ambiguous},
+		{"api_version[" + strings.Repeat("x", 200) + "]=v1", "", ambiguous},
+		{strings.Repeat("+", 200) + "api_version=v1", "", ambiguous},
+		{"api_version%00" + strings.Repeat("x", 200) + "=v1", "", ambiguous},
+		{"api_version%00%=v1", "", ambiguous},
+		{strings.Repeat("+", 200) + "api_versions=v1", "", "found new /x"},
 		{"api_version%00x=v1", "", ambiguous},
 		{"api_version+=v1", "", ambiguous},
 		{"API_VERSION=" + strings.Repeat("v", 200), "", ambiguous}, // too long to be read
