@@ -157,10 +157,13 @@ func remaining(tat, empty instant, capacity, window, rate uint64, now int64) (in
 	return int(n), time.Duration((window - part + rate - 1) / rate)
 }
 
-// chargeBucket adds a cost that was admitted.
+// chargeBucket adds a cost, whether or not it fits. More than the clock will ever show
+// refuses as long, and is kept as that.
 func (c *large) chargeBucket(l *Limit, cost uint64, now int64) {
 	rate, window := uint64(l.Rate), uint64(l.Window)
-	c.arrive(l, c.arrival(rate, now).tokens(cost, window, rate))
+	then := c.arrival(rate, now).tokens(cost, window, rate)
+	then.ns = min(then.ns, 1<<62-1)
+	c.arrive(l, then)
 }
 
 // arrive writes an arrival time, and what is kept beside it.

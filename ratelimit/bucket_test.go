@@ -196,3 +196,16 @@ func TestWhatABucketKeepsIsWhatItWouldCompute(t *testing.T) {
 		}
 	})
 }
+
+// What was only looked at is charged although it does not fit, as often as it happened.
+func TestABucketThatOwesForCenturiesRefuses(t *testing.T) {
+	table := tiny(&manual{})
+	l := valid(t, Limit{Rate: 1, Window: MaxWindow, Algorithm: Bucket})
+	charges, out := []Charge{{Limit: l, Key: 1, When: Look}}, make([]Decision, 1)
+	for i := range 8000 {
+		table.Settle(&charges[0], true)
+		if table.Take(charges, out) {
+			t.Fatalf("after %d charges to a bucket of one: %+v", i+1, out[0])
+		}
+	}
+}
