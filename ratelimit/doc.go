@@ -27,7 +27,9 @@
 //     debt has run out is free, and says so itself.
 //   - What a full table forgets is counted ([Stats.EvictedDebt]), and it is the
 //     client with the least to forget, never one that is at its limit while any
-//     other could go. Limits that say Protect are never forgotten.
+//     other could go. A debt that takes a whole slot looks for the slot of which the
+//     larger debt is the least, and so spares whoever is at its limit as long as there
+//     is a slot without such a client. Limits that say Protect are never forgotten.
 //   - Whatever cannot be represented errs towards refusing: merged hashes, clocks
 //     that step back, limits that were never validated.
 //

@@ -189,7 +189,9 @@ func (t *Table) line(plan []step, i int, grows int8, now int64) int8 {
 		if debtors == 0 {
 			return first
 		}
-		if debtors == 1 && !s.at(last).large() {
+		// Beside the cell that grows there is nobody to move another one to, so its
+		// neighbour moves if he can.
+		if debtors == 1 && !s.at(last).large() && (alone < 0 || alone^1 != grows) {
 			alone = last
 		}
 		if debtors < needed && r.less(least) && !(shadow && r.enforced) {
