@@ -120,7 +120,9 @@ func (b *behaviours) addResponses(list []caddyhttp.ResponseHandler, failed bool)
 func (b *behaviour) add(id string, failed bool) {
 	switch {
 	case !coverage.Known(id):
+		intercepts := b.intercepts
 		*b = everything
+		b.intercepts = intercepts
 	case id == "http.handlers.tracing":
 		b.traces, b.identifies = true, true
 	case id == "http.handlers.authentication":

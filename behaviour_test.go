@@ -38,38 +38,41 @@ func TestSpansAndUsersAreLookedForWhereSomethingMayMakeThem(t *testing.T) {
 	invoked := server(guard)
 	invoked.Errors = &caddyhttp.HTTPErrorConfig{Routes: server(new(caddyhttp.Invoke)).Routes}
 	intercepting := &intercept.Intercept{HandleResponse: []caddyhttp.ResponseHandler{{Routes: server(new(reverseproxy.Handler)).Routes}}}
+	both := everything
+	both.intercepts = true
 	whole := &reverseproxy.Handler{HandleResponse: []caddyhttp.ResponseHandler{{Routes: spans}}}
 	for name, c := range map[string]struct {
 		server      *caddyhttp.Server
 		all, before behaviour
 	}{
-		"nothing but a proxy":              {server: server(guard, new(reverseproxy.Handler), new(headers.Handler))},
-		"a subroute without":               {server: server(&caddyhttp.Subroute{Routes: caddyhttp.RouteList{{Handlers: []caddyhttp.MiddlewareHandler{guard}}}})},
-		"tracing":                          {server(new(tracing.Tracing), guard), traced, traced},
-		"tracing behind it":                {server(guard, new(tracing.Tracing)), traced, behaviour{}},
-		"tracing in a subroute":            {nested, traced, traced},
-		"tracing in a named route":         {named, traced, traced},
-		"tracing in error routes":          {failing, traced, behaviour{}},
-		"tracing on a proxy's answers":     {server(guard, whole), traced, behaviour{}},
-		"authentication":                   {server(new(caddyauth.Authentication), guard), behaviour{names: true}, behaviour{names: true}},
-		"authentication behind it":         {server(guard, new(caddyauth.Authentication)), behaviour{names: true}, behaviour{}},
-		"a map":                            {server(new(caddymap.Handler), guard), behaviour{names: true, identifies: true}, behaviour{names: true, identifies: true}},
-		"both":                             {server(new(caddyauth.Authentication), new(tracing.Tracing), guard), behaviour{traces: true, names: true, identifies: true}, behaviour{traces: true, names: true, identifies: true}},
-		"an intercept with routes":         {server(intercepting, guard), behaviour{identifies: true, intercepts: true}, behaviour{identifies: true, intercepts: true}},
-		"one behind it that has some":      {server(guard, intercepting), behaviour{identifies: true, intercepts: true}, behaviour{}},
-		"one that only changes the status": {server(new(intercept.Intercept), guard), behaviour{identifies: true}, behaviour{identifies: true}},
-		"a rewrite":                        {server(new(caddyrewrite.Rewrite), guard), behaviour{rewrites: true}, behaviour{rewrites: true}},
-		"a guard in error routes":          {again, behaviour{again: true}, behaviour{}},
-		"one in those of a subroute":       {within, behaviour{again: true}, behaviour{}},
-		"one that is invoked there":        {invoked, behaviour{again: true}, behaviour{}},
-		"a handler that is not known":      {server(caddyhttp.MiddlewareHandler(stranger{}), guard), everything, everything},
-		"one behind it":                    {server(guard, caddyhttp.MiddlewareHandler(stranger{})), everything, behaviour{}},
-		"one that holds it":                {server(caddyhttp.MiddlewareHandler(stranger{})), everything, everything},
-		"it is in a named route":           {holding, everything, everything},
-		"a field with the UUID":            {server(field("Set-Cookie", "id={http.request.uuid}"), guard), behaviour{identifies: true}, behaviour{identifies: true}},
-		"one behind it with it":            {server(guard, field("X-Id", "{http.request.uuid}")), behaviour{identifies: true}, behaviour{}},
-		"a field without":                  {server(field("X-Id", "{http.request.host}"), guard), behaviour{}, behaviour{}},
-		"a page that is a template":        {server(new(templates.Templates), guard), behaviour{identifies: true}, behaviour{identifies: true}},
+		"nothing but a proxy":                 {server: server(guard, new(reverseproxy.Handler), new(headers.Handler))},
+		"a subroute without":                  {server: server(&caddyhttp.Subroute{Routes: caddyhttp.RouteList{{Handlers: []caddyhttp.MiddlewareHandler{guard}}}})},
+		"tracing":                             {server(new(tracing.Tracing), guard), traced, traced},
+		"tracing behind it":                   {server(guard, new(tracing.Tracing)), traced, behaviour{}},
+		"tracing in a subroute":               {nested, traced, traced},
+		"tracing in a named route":            {named, traced, traced},
+		"tracing in error routes":             {failing, traced, behaviour{}},
+		"tracing on a proxy's answers":        {server(guard, whole), traced, behaviour{}},
+		"authentication":                      {server(new(caddyauth.Authentication), guard), behaviour{names: true}, behaviour{names: true}},
+		"authentication behind it":            {server(guard, new(caddyauth.Authentication)), behaviour{names: true}, behaviour{}},
+		"a map":                               {server(new(caddymap.Handler), guard), behaviour{names: true, identifies: true}, behaviour{names: true, identifies: true}},
+		"both":                                {server(new(caddyauth.Authentication), new(tracing.Tracing), guard), behaviour{traces: true, names: true, identifies: true}, behaviour{traces: true, names: true, identifies: true}},
+		"an intercept with routes":            {server(intercepting, guard), behaviour{identifies: true, intercepts: true}, behaviour{identifies: true, intercepts: true}},
+		"one behind it that has some":         {server(guard, intercepting), behaviour{identifies: true, intercepts: true}, behaviour{}},
+		"one and a handler that is not known": {server(intercepting, caddyhttp.MiddlewareHandler(stranger{}), guard), both, both},
+		"one that only changes the status":    {server(new(intercept.Intercept), guard), behaviour{identifies: true}, behaviour{identifies: true}},
+		"a rewrite":                           {server(new(caddyrewrite.Rewrite), guard), behaviour{rewrites: true}, behaviour{rewrites: true}},
+		"a guard in error routes":             {again, behaviour{again: true}, behaviour{}},
+		"one in those of a subroute":          {within, behaviour{again: true}, behaviour{}},
+		"one that is invoked there":           {invoked, behaviour{again: true}, behaviour{}},
+		"a handler that is not known":         {server(caddyhttp.MiddlewareHandler(stranger{}), guard), everything, everything},
+		"one behind it":                       {server(guard, caddyhttp.MiddlewareHandler(stranger{})), everything, behaviour{}},
+		"one that holds it":                   {server(caddyhttp.MiddlewareHandler(stranger{})), everything, everything},
+		"it is in a named route":              {holding, everything, everything},
+		"a field with the UUID":               {server(field("Set-Cookie", "id={http.request.uuid}"), guard), behaviour{identifies: true}, behaviour{identifies: true}},
+		"one behind it with it":               {server(guard, field("X-Id", "{http.request.uuid}")), behaviour{identifies: true}, behaviour{}},
+		"a field without":                     {server(field("X-Id", "{http.request.host}"), guard), behaviour{}, behaviour{}},
+		"a page that is a template":           {server(new(templates.Templates), guard), behaviour{identifies: true}, behaviour{identifies: true}},
 	} {
 		if all, before := behavioursOf(c.server, guard); all != c.all || before != c.before {
 			t.Errorf("%s: %+v, before it %+v, want %+v and %+v", name, all, before, c.all, c.before)
