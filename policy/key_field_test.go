@@ -42,6 +42,9 @@ func TestAKeyOfTheFieldHostIsTheHost(t *testing.T) {
 	if refused("GET beta.example /v2/orders", nil) {
 		t.Error("two hosts have one bucket")
 	}
+	if found, err := f.Buckets("l", "", "", []string{"API.example"}); err != nil || len(found) != 1 || found[0].Used != 1 {
+		t.Errorf("the operator finds %v %v", found, err)
+	}
 }
 
 // One credential or account has many spellings: none of them has a bucket of its own, and

@@ -94,9 +94,12 @@ func plainCredential(value string) string {
 	if i < 0 {
 		return value
 	}
-	scheme, rest := strings.ToLower(value[:i]), strings.Trim(value[i:], " \t")
-	if scheme == "basic" {
+	scheme, rest := http.CanonicalHeaderKey(value[:i]), strings.Trim(value[i:], " \t")
+	switch {
+	case scheme == "Basic":
 		rest = plainBasic(rest)
+	case scheme == value[:i] && value[i] == ' ' && len(rest) == len(value)-i-1:
+		return value // as most clients write it
 	}
 	return scheme + " " + rest
 }

@@ -95,6 +95,8 @@ func (k KeyPart) addText(kb *ratelimit.KeyBuilder, text string) error {
 		}
 	case k.kind == keyBody:
 		addFolded(kb, text)
+	case k.kind == keyHost:
+		kb.String(strings.ToLower(text))
 	case k.kind == keyHeader || k.kind == keyPlaceholder:
 		addValue(kb, k.plain(text))
 	default:
