@@ -22,7 +22,7 @@ func (t *Table) open(c *Charge, plan []step, i int, now int64) *small {
 		cell.become(&view)
 		return cell
 	}
-	if l.Algorithm != Window {
+	if l.Algorithm != Window || c.cost() > maxSmall {
 		if s.way = t.line(plan, i, -1, now); s.way < 0 {
 			return nil
 		}

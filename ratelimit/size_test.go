@@ -238,6 +238,20 @@ func TestANeighbourMovesIntoTheOnlyFreeWay(t *testing.T) {
 	}
 }
 
+// Who uses much at once has a line from the start, and nobody is forgotten for less.
+func TestALargeFirstChargeForgetsOneLine(t *testing.T) {
+	table := tiny(&manual{})
+	l := valid(t, Limit{Rate: 1000, Window: time.Hour})
+	for line := range lines {
+		come(t, table, l, line, 1, 1)
+		come(t, table, l, line, 2, uint32(1+line))
+	}
+	come(t, table, l, 3, 3, 300)
+	if got, want := table.Stats(), (Stats{Slots: 2 * lines, Occupied: 15, Evicted: 2, EvictedDebt: 2}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 func TestACellThatGrowsKeepsItsDebtAndItsCapacity(t *testing.T) {
 	l := valid(t, Limit{Rate: 1000, Window: time.Hour})
 	for name, tc := range map[string]struct {
