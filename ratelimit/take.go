@@ -114,6 +114,8 @@ func (t *Table) take(now int64, charges []Charge, out []Decision, plan []step) b
 		if s := &plan[i]; s.set != nil && s.cell == nil {
 			if s.way = s.set.find(s.identity); s.way >= 0 {
 				s.cell = s.set.at(s.way)
+			} else {
+				prefetch(unsafe.Pointer(&t.fits[s.index])) // where charge notes the capacity
 			}
 		}
 	}
@@ -124,7 +126,9 @@ func (t *Table) take(now int64, charges []Charge, out []Decision, plan []step) b
 			if n < len(plan) { // two have one lock, if not one cell
 				s.pending = pending(charges, out, plan, i)
 			}
-			s.check(d, c.Limit, c.cost(), now)
+			if s.check(d, c.Limit, c.cost(), now); s.sub != 0 && s.seen.total == 0 {
+				prefetch(unsafe.Pointer(&t.fits[s.index]))
+			}
 		} else {
 			t.checkRare(charges, out, plan, i, now)
 		}
