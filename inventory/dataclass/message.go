@@ -33,6 +33,7 @@ func Body(mediaType string, body []byte) []Found {
 	}
 }
 
+// finder collects what is found.
 type finder struct {
 	found []Found
 	path  []string

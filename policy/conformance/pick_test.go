@@ -55,3 +55,10 @@ func TestPickReadsACodedBody(t *testing.T) {
 		t.Error("an unknown coding is read")
 	}
 }
+
+func FuzzPick(f *testing.F) {
+	f.Add([]byte(`{"a":{"b":1,"B":2}}`), "/a/b")
+	f.Fuzz(func(_ *testing.T, body []byte, pointer string) { // it does not panic
+		Pick(body, http.Header{}, 1<<20, pointer)
+	})
+}
