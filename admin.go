@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 )
 
 // Admin is the module admin.api.api_guard: what the guard knows, as JSON under
@@ -129,7 +130,7 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 	switch {
 	case name == "apis", name == "hosts", name == "routes", name == "consumers", name == "findings", name == "flows", name == "coverage", name == "plan", name == "openapi", name == "health", isRoute && id != "" && !strings.Contains(id, "/"):
 	default:
-		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %q%s; there are %s", adminPrefix+name, nearly(name, adminNames), strings.Join(adminNames, ", ")))
+		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no %q%s; there are %s", adminPrefix+name, catalogue.Nearly(name, adminNames), strings.Join(adminNames, ", ")))
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, getOnly(name)

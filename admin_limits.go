@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 	"github.com/apiguard/caddy-api-guard/policy"
 )
 
@@ -81,6 +82,6 @@ func limitError(err error, query url.Values, names []string) error {
 	case slices.Contains(names, limit):
 		return apiError(http.StatusNotFound, "the limit "+limit+" is none of that API or version"+look)
 	default:
-		return apiError(http.StatusNotFound, "there is no limit of that name there"+nearly(limit, names)+look)
+		return apiError(http.StatusNotFound, "there is no limit of that name there"+catalogue.Nearly(limit, names)+look)
 	}
 }

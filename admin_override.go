@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 )
 
 // maxOverrideBody is room for the longest reason, each byte of it escaped, and
@@ -85,18 +86,18 @@ func (app *App) knowsTarget(o *Override) error {
 			for _, a := range app.API {
 				names = append(names, a.Name)
 			}
-			return fmt.Errorf("api %q is not in the catalogue%s", o.API, nearly(o.API, names))
+			return fmt.Errorf("api %q is not in the catalogue%s", o.API, catalogue.Nearly(o.API, names))
 		}
 		var versions []string
 		for _, v := range app.API[i].Version {
 			versions = append(versions, v.Name)
 		}
 		if o.Version != "" && !slices.Contains(versions, o.Version) {
-			return fmt.Errorf("api %q has no version %q%s: there are %s", o.API, o.Version, nearly(o.Version, versions), strings.Join(versions, ", "))
+			return fmt.Errorf("api %q has no version %q%s: there are %s", o.API, o.Version, catalogue.Nearly(o.Version, versions), strings.Join(versions, ", "))
 		}
 	}
 	if o.Limit != "" && !slices.Contains(now.LimitNames(), o.Limit) {
-		return fmt.Errorf("there is no limit %q%s", o.Limit, nearly(o.Limit, now.LimitNames()))
+		return fmt.Errorf("there is no limit %q%s", o.Limit, catalogue.Nearly(o.Limit, now.LimitNames()))
 	}
 	return nil
 }

@@ -244,7 +244,7 @@ func checkSuccessors(api *API, at string) error {
 			known = "there are " + strings.Join(others, ", ")
 		}
 		return wrong(fmt.Sprintf("%s.version[%d].successor", at, i), v.Source,
-			"successor %q is no other version of api %q%s and no URL with http or https: %s", v.Successor, api.Name, nearly(v.Successor, others), known)
+			"successor %q is no other version of api %q%s and no URL with http or https: %s", v.Successor, api.Name, catalogue.Nearly(v.Successor, others), known)
 	}
 	return nil
 }

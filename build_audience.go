@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 	"github.com/apiguard/caddy-api-guard/policy"
 )
 
@@ -82,7 +83,7 @@ func (b *builder) audience(v *Version, at string) ([]policy.Audience, error) {
 			return nil, wrong(at+".audience", v.Source, "audience %s: in a version it names audiences; the mode of the rule stands in policy or in the api", name)
 		}
 		if !ok {
-			return nil, wrong(at+".audience", v.Source, "audience %q is not declared%s: add a line `audience %s <network>...` to api_guard", name, nearly(name, slices.Sorted(maps.Keys(b.byAudience))), name)
+			return nil, wrong(at+".audience", v.Source, "audience %q is not declared%s: add a line `audience %s <network>...` to api_guard", name, catalogue.Nearly(name, slices.Sorted(maps.Keys(b.byAudience))), name)
 		}
 		if slices.Contains(v.Audience[:i], name) {
 			return nil, wrong(at+".audience", v.Source, "audience %q is named twice", name)

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 	"github.com/apiguard/caddy-api-guard/inventory/dataclass"
 	"github.com/apiguard/caddy-api-guard/policy"
 )
@@ -177,7 +178,7 @@ func (b *builder) exceptions(v *Version, limits []policy.Limit, at string) ([]po
 			return nil, wrong(at+".consumer", e.Source, "exception %q has no consumer: write the name of an integration", e.Name)
 		}
 		if !slices.ContainsFunc(b.app.Integration, func(in *Integration) bool { return in.Name == e.Consumer }) {
-			return nil, wrong(at+".consumer", e.Source, "exception %q: consumer %q is no declared integration%s", e.Name, e.Consumer, nearly(e.Consumer, integrationNames(b.app)))
+			return nil, wrong(at+".consumer", e.Source, "exception %q: consumer %q is no declared integration%s", e.Name, e.Consumer, catalogue.Nearly(e.Consumer, integrationNames(b.app)))
 		}
 		rule := policy.RuleNone
 		if e.Rule != "" || len(e.Limit) == 0 {

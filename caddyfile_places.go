@@ -1,7 +1,6 @@
 package apiguard
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
@@ -32,16 +31,7 @@ func meantOption(option string, known []string) string {
 	if where := belongs(option); where != "" {
 		return where
 	}
-	return nearly(option, known)
-}
-
-// nearly asks, within a message, for the known name that another one is nearly; nothing
-// where there is none.
-func nearly(name string, known []string) string {
-	if near := catalogue.Misspelt(name, known); near != "" {
-		return fmt.Sprintf(" (did you mean %s?)", near)
-	}
-	return ""
+	return catalogue.Nearly(option, known)
 }
 
 // belongs says into which blocks an option belongs, for a message that it does not

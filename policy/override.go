@@ -27,11 +27,7 @@ func ParseRule(s string) (Rule, error) {
 	if i := slices.Index(ruleNames[:], s); i > 0 {
 		return Rule(i), nil
 	}
-	meant := ""
-	if near := catalogue.Misspelt(s, ruleNames[1:]); near != "" {
-		meant = " (did you mean " + near + "?)"
-	}
-	return RuleNone, fmt.Errorf("unrecognized rule %q%s: write one of %s", s, meant, strings.Join(ruleNames[1:], ", "))
+	return RuleNone, fmt.Errorf("unrecognized rule %q%s: write one of %s", s, catalogue.Nearly(s, ruleNames[1:]), strings.Join(ruleNames[1:], ", "))
 }
 
 // holds reports whether the override is about a rule of what the request reached.

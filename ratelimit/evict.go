@@ -198,8 +198,11 @@ func (t *Table) line(plan []step, i int, grows int8, now int64) int8 {
 			best, least = first, r
 		}
 	}
+	if alone < 0 {
+		return best
+	}
 	for n := range int8(ways) {
-		if to := 2*home ^ n; alone >= 0 && to/2 != alone/2 && t.spare(plan, index, to, now) {
+		if to := 2*home ^ n; to/2 != alone/2 && t.spare(plan, index, to, now) {
 			t.move(index, alone, to)
 			return alone &^ 1
 		}
@@ -346,18 +349,15 @@ func (l *Limit) sharedWindow() uint32 {
 // cell is not empty: what it holds may be his, so he starts with all of it.
 func (t *Table) inherited(c *large, l *Limit, d identity, now int64) large {
 	view := c.inWindow(l.sharedWindow(), now)
-	switch l.Algorithm {
-	case Quota:
-		total := view.windowAt(now, subWindow(view.window)).total
+	if l.Algorithm != Window {
+		total := uint64(view.windowAt(now, subWindow(view.window)).total)
 		view = large{small: small{meta: isLarge}}
-		if total != 0 {
-			view.chargeQuota(l, 0, uint64(total), t.wall(), now)
-		}
-	case Bucket:
-		total := view.windowAt(now, subWindow(view.window)).total
-		view = large{small: small{meta: isLarge}}
-		if total != 0 {
-			view.chargeBucket(l, uint64(total), now)
+		switch {
+		case total == 0:
+		case l.Algorithm == Quota:
+			view.chargeQuota(l, 0, total, t.wall(), now)
+		default:
+			view.chargeBucket(l, total, now)
 		}
 	}
 	view.meta = uint64(d)<<identBit | isLarge

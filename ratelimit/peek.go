@@ -57,12 +57,7 @@ func (t *Table) look(s *set, l *Limit, id identity, now int64) State {
 	if w < 0 || l.Algorithm == Concurrency {
 		return State{Remaining: int(capacity)}
 	}
-	var c large
-	if at := s.at(w); at.large() {
-		c = *at.all()
-	} else {
-		c = at.grown()
-	}
+	c := s.at(w).grown()
 	if l.Algorithm == Window && c.window != l.milliseconds() {
 		c = c.inWindow(l.milliseconds(), now)
 	}

@@ -91,13 +91,17 @@ type set [ways]small
 // those who look for a victim read it.
 type fit [3 * ways]byte
 
-func (f *fit) capacity(w int8) uint32 {
-	b := f[3*int(w):][:3]
+func (f *fit) capacity(w int8) uint32       { return number24(f[3*int(w):]) }
+func (f *fit) setCapacity(w int8, n uint32) { putNumber24(f[3*int(w):], n) }
+
+// number24 reads a number of 24 bits, and putNumber24 writes one.
+func number24(b []byte) uint32 {
+	_ = b[2] // one check of the bounds
 	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
 }
 
-func (f *fit) setCapacity(w int8, n uint32) {
-	b := f[3*int(w):][:3]
+func putNumber24(b []byte, n uint32) {
+	_ = b[2]
 	b[0], b[1], b[2] = byte(n), byte(n>>8), byte(n>>16)
 }
 

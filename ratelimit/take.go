@@ -296,10 +296,7 @@ func (t *Table) charge(c *Charge, plan []step, i int, now int64) {
 	default:
 		v := s.seen
 		if !s.read {
-			if cell.window != s.ms {
-				moved := cell.inWindow(s.ms, now)
-				cell.become(&moved)
-			}
+			cell.keepIn(s.ms, now)
 			v = cell.windowAt(now, s.sub)
 		}
 		if !cell.holds(uint64(v.total) + cost) {

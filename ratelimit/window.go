@@ -192,11 +192,16 @@ func (c *small) holds(n uint64) bool { return n <= maxSmall || c.large() }
 
 // chargeWindow adds a cost that was admitted to a large cell.
 func (c *large) chargeWindow(ms uint32, cost uint64, now int64) {
+	c.keepIn(ms, now)
+	c.add(c.windowAt(now, subWindow(ms)), cost)
+}
+
+// keepIn keeps a cell in sub-windows of another length from now on.
+func (c *small) keepIn(ms uint32, now int64) {
 	if c.window != ms {
 		moved := c.inWindow(ms, now)
 		c.become(&moved)
 	}
-	c.add(c.windowAt(now, subWindow(ms)), cost)
 }
 
 // add adds a cost, which the cell holds, to one that has been read as v. A total that is
@@ -272,8 +277,11 @@ func (c *small) inWindow(ms uint32, now int64) (n large) {
 	return n
 }
 
-// grown is a small window as a large one.
+// grown is a cell as a large one, which a small one can be that is a window.
 func (c *small) grown() (n large) {
+	if c.large() {
+		return *c.all()
+	}
 	n.meta, n.window, n.epoch = c.meta|isLarge, c.window, c.epoch
 	n.setTotal(c.total())
 	for k := 1; k < counters; k++ {
@@ -296,15 +304,8 @@ func (c *large) words() *[6]uint64 { return (*[6]uint64)(unsafe.Pointer(&c.data)
 func (c *large) bytes() *[48]byte  { return (*[48]byte)(unsafe.Pointer(&c.data)) }
 
 // number reads the k-th of the 16 numbers; see small.data.
-func (c *large) number(k int) uint32 {
-	b := c.bytes()[3*(k&(counters-1)):]
-	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16
-}
-
-func (c *large) setNumber(k int, n uint32) {
-	b := c.bytes()[3*(k&(counters-1)):]
-	b[0], b[1], b[2] = byte(n), byte(n>>8), byte(n>>16)
-}
+func (c *large) number(k int) uint32       { return number24(c.bytes()[3*(k&(counters-1)):]) }
+func (c *large) setNumber(k int, n uint32) { putNumber24(c.bytes()[3*(k&(counters-1)):], n) }
 
 func (c *large) oldest(age uint32) int {
 	keep := 24 * (counters - int(age)) // bits, of those that are not forgotten

@@ -71,6 +71,15 @@ func Misspelt(name string, known []string) string {
 	return best
 }
 
+// Nearly asks, within a message, for the known name that one is nearly, see [Misspelt];
+// empty where there is none.
+func Nearly(name string, known []string) string {
+	if near := Misspelt(name, known); near != "" {
+		return " (did you mean " + near + "?)"
+	}
+	return ""
+}
+
 // distance is the Levenshtein distance, or more than limit when it would be. The
 // end of a longer name counts little: people leave base paths in.
 func distance(a, b string, limit int) int {
