@@ -172,6 +172,9 @@ func (x *exchange) match() {
 		if x.carries&policy.FieldsFraming != 0 || len(r.Trailer) != 0 {
 			q.Problem = target.HeaderProblem(r.Header, r.Trailer)
 		}
+		if q.Tunnel != "" && r.ContentLength > 0 && q.Problem == "" {
+			q.Problem = target.TunnelLength
+		}
 	} else {
 		// In monitor it goes on as it came: its limits and version must be found
 		// all the same.

@@ -216,6 +216,52 @@ func TestAnExtendedCONNECTIsTheGETThatUpstreamGets(t *testing.T) {
 	}
 }
 
+// The GET that upstream gets of an extended CONNECT would have the length, and no content.
+func TestAnExtendedCONNECTWithALengthIsRefused(t *testing.T) {
+	t.Setenv("GODEBUG", "http2xconnect=1") // Go's HTTP/2 refuses them otherwise
+	for mode, guard := range map[string]string{"enforce": "", "monitor": "mode monitor"} {
+		caddy, up := startTunnelling(t, guard)
+		for _, length := range []string{"", "5"} {
+			fields := []harness.Field{
+				{Name: ":method", Value: "CONNECT"}, {Name: ":protocol", Value: "websocket"}, {Name: ":scheme", Value: "https"},
+				{Name: ":authority", Value: "api.example.com"}, {Name: ":path", Value: "/feed"}, {Name: "sec-websocket-version", Value: "13"},
+			}
+			if length != "" {
+				fields = append(fields, harness.Field{Name: "content-length", Value: length})
+			}
+			for protocol, send := range map[string]func() (harness.Answer, error){
+				"HTTP/2": func() (harness.Answer, error) {
+					h := caddy.Dial2(t, caddy.ServerName)
+					defer h.Close()
+					var head []hpack.HeaderField
+					for _, f := range fields {
+						head = append(head, hpack.HeaderField{Name: f.Name, Value: f.Value})
+					}
+					return h.Await(t, h.SendHead(t, head, false))
+				},
+				"HTTP/3": func() (harness.Answer, error) {
+					h := caddy.Dial3(t, caddy.ServerName)
+					defer h.Close()
+					return h.Exchange(t, fields, nil)
+				},
+			} {
+				got, err := send()
+				if err != nil {
+					t.Errorf("%s, %s, length %q: %v", mode, protocol, length, err)
+					continue
+				}
+				wrong := strings.Contains(string(got.Body), "urn:api-guard:malformed-target")
+				if want := mode == "enforce" && length != ""; wrong != want || want && got.Status != http.StatusBadRequest {
+					t.Errorf("%s, %s, length %q: %v", mode, protocol, length, got)
+				}
+				if seen := up.take(); wrong && seen != "" || length == "" && seen != "GET /feed HTTP/1.1 websocket" {
+					t.Errorf("%s, %s, length %q: the upstream got %q", mode, protocol, length, seen)
+				}
+			}
+		}
+	}
+}
+
 func TestCONNECTAndTRACEPassWhereTheyAreDocumentedOnly(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {

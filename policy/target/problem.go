@@ -132,4 +132,8 @@ const (
 	// have when they arrive here; the first one may be the wrong one (RFC 9110
 	// section 8.6, RFC 9113 section 8.1.1).
 	RepeatedLength Problem = "repeated-length"
+	// TunnelLength: an extended CONNECT with a Content-Length. What follows is the
+	// tunnel and no content (RFC 9110 section 9.3.6, RFC 8441 section 5), but upstream
+	// would get a GET of that length.
+	TunnelLength Problem = "tunnel-length"
 )
