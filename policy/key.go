@@ -14,8 +14,9 @@ import (
 type KeyPart struct {
 	kind keyKind
 	// name is the canonical header name, the JSON pointer, or the text with its
-	// placeholders.
-	name string
+	// placeholder.
+	name  string
+	parts []KeyPart // of mixed text: what is constant and the placeholders, in turn
 }
 
 type keyKind uint8
@@ -25,6 +26,7 @@ const (
 	keyHeader
 	keyConstant
 	keyPlaceholder
+	keyMixed
 	keyBody
 	keyHost
 	keyConsumer
@@ -73,8 +75,10 @@ func ParseKeyPart(s string) (KeyPart, error) {
 		return KeyPart{kind: keyHeader, name: name}, nil
 	case !strings.Contains(s, "{"):
 		return KeyPart{kind: keyConstant, name: s}, nil
-	default:
+	case s[0] == '{' && strings.IndexByte(s, '}') == len(s)-1:
 		return KeyPart{kind: keyPlaceholder, name: s}, nil
+	default:
+		return parseMixedKey(s)
 	}
 }
 
@@ -121,31 +125,49 @@ func (k KeyPart) add(kb *ratelimit.KeyBuilder, r *Request) {
 			return
 		}
 		kb.Addr(r.Client)
-	case keyHeader:
-		values := r.Header[k.name]
-		// Of several lines upstream reads one: the others would buy a fresh bucket
-		// for the same value.
-		if len(values) != 1 || values[0] == "" {
-			kb.Missing()
-			return
-		}
-		addValue(kb, k.plain(values[0]))
 	case keyConstant:
 		kb.String(k.name)
-	case keyHost:
-		kb.String(r.Target.Host) // canonical, in monitor too
 	case keyBody:
 		k.addBody(kb, r)
+	default:
+		k.addPlain(kb, k.value(r))
+	}
+}
+
+// value is what the request has of a part that is text, in whatever spelling; empty for
+// one that is missing.
+func (k KeyPart) value(r *Request) string {
+	switch k.kind {
+	case keyHost:
+		return r.Target.Host // canonical, in monitor too
+	case keyHeader:
+		// Of several lines upstream reads one: the others would buy a fresh bucket
+		// for the same value.
+		if values := r.Header[k.name]; len(values) == 1 {
+			return k.plain(values[0])
+		}
 	case keyPlaceholder:
-		value, ok := "", false
-		if r.Expand != nil {
-			value, ok = r.Expand(k.name)
+		if r.Expand == nil || several(k.name[1:len(k.name)-1], r) {
+			return ""
 		}
-		if value = k.plain(value); !ok || value == "" || repeated(k.name, r) {
-			kb.Missing()
-			return
+		if value, ok := r.Expand(k.name); ok {
+			return k.plain(value)
 		}
-		addValue(kb, value)
+	case keyMixed:
+		return k.mix(func(i int) string { return k.parts[i].value(r) })
+	}
+	return ""
+}
+
+// addPlain adds such a value as all of its spellings have it.
+func (k KeyPart) addPlain(kb *ratelimit.KeyBuilder, plain string) {
+	switch {
+	case plain == "":
+		kb.Missing()
+	case k.kind == keyHeader || k.kind == keyPlaceholder:
+		addValue(kb, plain)
+	default:
+		kb.String(plain)
 	}
 }
 

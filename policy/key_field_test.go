@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -50,10 +51,7 @@ func TestAKeyOfTheFieldHostIsTheHost(t *testing.T) {
 // One credential or account has many spellings: none of them has a bucket of its own, and
 // the operator finds it by any.
 func TestASpellingOfACredentialBuysNoBucket(t *testing.T) {
-	for _, c := range []struct {
-		name, key, first, second string
-		same                     bool
-	}{
+	for _, c := range []twoValues{
 		{"a scheme in other letters", "{http.request.header.authorization}", "Bearer abc", "bEARER abc", true},
 		{"more blanks", "{http.request.header.Authorization}", "Bearer abc", "Bearer \t abc", true},
 		{"a tab", "{http.request.header.Authorization}", "Bearer abc", "Bearer\t\tabc", true},
@@ -82,32 +80,56 @@ func TestASpellingOfACredentialBuysNoBucket(t *testing.T) {
 		{"a segment of the path as it was", "{http.request.orig_uri.path.1}", "ada", "ADA", true},
 		{"a whole path in other letters", "{http.request.uri.path}", "/ada", "/ADA", false},
 		{"a cookie in other letters", "{http.request.cookie.s}", "abc", "ABC", false},
-		{"a cookie within text", "s-{http.request.cookie.s}", "abc", "ab%63", true},
+		{"a parameter that is blank", "{http.request.uri.query.user}", "", " ", true},
+		{"a cookie that is blank", "{http.request.cookie.s}", "", " ", false},
+		{"an address of one /64", "{http.request.header.X-Api-Key}", "2001:db8:1:2::1", "2001:0db8:1:2:ffff::9", true},
+		{"an address of another /64", "{http.request.header.X-Api-Key}", "2001:db8:1:2::1", "2001:db8:1:3::1", false},
+		{"an IPv4 address within IPv6", "{http.request.cookie.s}", "192.0.2.7", "::ffff:192.0.2.7", true},
+		{"a label of the host in other letters", "{http.request.host.labels.1}", "ada", "ADA", true},
 	} {
-		f := newFixture(t, withLimits(Limit{Name: "l", Rate: 1, Window: time.Hour, Key: keyOf(t, c.key)}))
-		text := func(value string) string {
-			if c.key[0] == 's' {
-				return "s-" + value
+		for _, around := range [][2]string{{}, {"t-"}, {"", " "}, {"{http.request.method}~", "~{http.request.method}"}} {
+			c.count(t, around[0], around[1])
+		}
+	}
+}
+
+// twoValues is what a key counts by, in two spellings or two values of it.
+type twoValues struct {
+	name, key, first, second string
+	same                     bool
+}
+
+// count checks it beside other text in the key, which makes no difference.
+func (c *twoValues) count(t *testing.T, before, after string) {
+	t.Helper()
+	text := strings.NewReplacer("{http.request.method}", "GET")
+	whole := func(value string) string { return text.Replace(before) + value + text.Replace(after) }
+	f := newFixture(t, withLimits(Limit{Name: "l", Rate: 1, Window: time.Hour, Key: keyOf(t, before+c.key+after)}))
+	ask := func(value string) bool {
+		r := request(t, f, call{line: "GET api.example /v2/orders", header: http.Header{"Authorization": {value}, "X-Api-Key": {value}}})
+		r.Expand = func(placeholder string) (string, bool) {
+			if placeholder == "{http.request.method}" {
+				return "GET", true
 			}
-			return value
+			return value, placeholder == c.key && value != ""
 		}
-		ask := func(value string) bool {
-			r := request(t, f, call{line: "GET api.example /v2/orders", header: http.Header{"Authorization": {value}, "X-Api-Key": {value}}})
-			r.Expand = func(string) (string, bool) { return text(value), true }
-			v := new(Verdict)
-			f.Decide(r, v)
-			return v.Rule == RuleLimit
+		v := new(Verdict)
+		f.Decide(r, v)
+		return v.Rule == RuleLimit
+	}
+	name := c.name + ", " + before + c.key + after
+	if ask(c.first) {
+		t.Fatalf("%s: the first call is refused", name)
+	}
+	if ask(c.second) != c.same {
+		t.Errorf("%s: one bucket: %v", name, !c.same)
+	}
+	for _, value := range []string{c.first, c.second} {
+		if value == "" {
+			continue
 		}
-		if ask(c.first) {
-			t.Fatalf("%s: the first call is refused", c.name)
-		}
-		if ask(c.second) != c.same {
-			t.Errorf("%s: one bucket: %v", c.name, !c.same)
-		}
-		for _, value := range []string{c.first, c.second} {
-			if found, err := f.Buckets("l", "", "", []string{text(value)}); err != nil || len(found) != 1 || found[0].Used != 1 {
-				t.Errorf("%s: the operator finds %v %v by %s", c.name, found, err, value)
-			}
+		if found, err := f.Buckets("l", "", "", []string{whole(value)}); err != nil || len(found) != 1 || found[0].Used != 1 {
+			t.Errorf("%s: the operator finds %v %v by %q", name, found, err, whole(value))
 		}
 	}
 }

@@ -17,25 +17,12 @@ const (
 	queryVariable  = "http.request.uri.query."
 	pathVariable   = "http.request.uri.path." // a segment
 	origVariable   = "http.request.orig_uri.path."
+	hostVariable   = "http.request.host" // its labels, and with its port
 )
 
-// repeated reports whether a placeholder of the text stands for a header field, cookie
-// or query parameter that the request has several times. Caddy joins them or takes the
-// first, and upstream reads one: the others would buy a fresh bucket for the same value.
-func repeated(text string, r *Request) bool {
-	for {
-		_, rest, found := strings.Cut(text, "{")
-		if !found {
-			return false
-		}
-		var variable string
-		variable, text, _ = strings.Cut(rest, "}")
-		if several(variable, r) {
-			return true
-		}
-	}
-}
-
+// several reports whether a placeholder stands for a header field, cookie or query
+// parameter that the request has several times. Caddy joins them or takes the first, and
+// upstream reads one: the others would buy a fresh bucket for the same value.
 func several(variable string, r *Request) bool {
 	if name, ok := strings.CutPrefix(variable, headerVariable); ok {
 		return len(r.Header[http.CanonicalHeaderKey(name)]) > 1
@@ -66,12 +53,13 @@ func cookies(lines []string, name string) (n int) {
 
 // plain is a value as all of its spellings have it, so that none buys a fresh bucket. Most
 // frameworks decode cookies, whatever is encoded in them. Query parameters and segments
-// of the path name accounts as often as bodies do, see addFolded.
+// of the path name accounts as often as bodies do, see addFolded, and a host has no letter
+// case.
 func (k KeyPart) plain(value string) string {
 	switch {
 	case k.kind == keyHeader && k.name == "Authorization":
 		return plainCredential(value)
-	case k.kind == keyPlaceholder && k.stands(queryVariable, pathVariable, origVariable):
+	case k.kind == keyPlaceholder && k.stands(queryVariable, pathVariable, origVariable, hostVariable):
 		return strings.ToLower(strings.TrimSpace(value))
 	case k.kind == keyPlaceholder && k.stands(cookieVariable) && strings.IndexByte(value, '%') >= 0:
 		if text, err := url.PathUnescape(value); err == nil {
@@ -81,9 +69,9 @@ func (k KeyPart) plain(value string) string {
 	return value
 }
 
-// stands reports whether a placeholder that begins so is in the text.
+// stands reports whether the part is a placeholder that begins so.
 func (k KeyPart) stands(variables ...string) bool {
-	return slices.ContainsFunc(variables, func(v string) bool { return strings.Contains(k.name, "{"+v) })
+	return slices.ContainsFunc(variables, func(v string) bool { return strings.HasPrefix(k.name[1:], v) })
 }
 
 // plainCredential is the value of Authorization. The scheme has no letter case (RFC 9110,

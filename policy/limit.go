@@ -182,7 +182,7 @@ func newBound(l *Limit, mask uint64, scope ...string) (bound, error) {
 // linkKeys marks the limits that count by the same key as the one before them.
 func linkKeys(limits []bound) {
 	for i := 1; i < len(limits); i++ {
-		limits[i].sameKey = slices.Equal(limits[i].key, limits[i-1].key)
+		limits[i].sameKey = slices.EqualFunc(limits[i].key, limits[i-1].key, KeyPart.same)
 	}
 }
 

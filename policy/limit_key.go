@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/apiguard/caddy-api-guard/policy/conformance"
@@ -33,7 +34,12 @@ func (k KeyPart) Body() bool { return k.kind == keyBody }
 
 // waits reports whether reading the part may wait for somebody: the client who sends
 // the body, or whatever a placeholder of Caddy's or another module's asks.
-func (k KeyPart) waits() bool { return k.kind == keyBody || k.kind == keyPlaceholder }
+func (k KeyPart) waits() bool {
+	return k.kind == keyBody || k.kind == keyPlaceholder || slices.ContainsFunc(k.parts, KeyPart.waits)
+}
+
+// same reports whether both parts are one: the name of mixed text says its parts.
+func (k KeyPart) same(other KeyPart) bool { return k.kind == other.kind && k.name == other.name }
 
 // String is the part as a configuration has it.
 func (k KeyPart) String() string {
@@ -95,12 +101,14 @@ func (k KeyPart) addText(kb *ratelimit.KeyBuilder, text string) error {
 		}
 	case k.kind == keyBody:
 		addFolded(kb, text)
-	case k.kind == keyHost:
-		kb.String(strings.ToLower(text))
-	case k.kind == keyHeader || k.kind == keyPlaceholder:
-		addValue(kb, k.plain(text))
+	case k.kind == keyMixed:
+		plain, err := k.mixText(text)
+		if err != nil {
+			return err
+		}
+		k.addPlain(kb, plain)
 	default:
-		kb.String(text)
+		k.addPlain(kb, k.plainText(text))
 	}
 	return nil
 }
