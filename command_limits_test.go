@@ -10,6 +10,7 @@ import (
 )
 
 func TestTheCommandShowsEachKindOfLimit(t *testing.T) {
+	withoutMidnight(t, new(App))
 	app := limitedApp(t,
 		&Limit{Name: "all", Rate: "5/1m", Key: []string{"everybody"}},
 		&Limit{Name: "contract", Quota: "1000/day"},

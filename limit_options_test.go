@@ -75,6 +75,7 @@ func TestEveryOptionOfALimitDoesWhatItSaysInBothLanguages(t *testing.T) {
 				t.Errorf("(-the JSON twin +from the Caddyfile):\n%s", diff)
 			}
 			app.Policy.Limit[0] = twin
+			withoutMidnight(t, app)
 			app = mustProvision(t, app)
 			for n, request := range strings.Split(c.requests, ", ") {
 				if problem := follow(app, request); problem != "" {

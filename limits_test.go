@@ -12,7 +12,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
@@ -21,6 +23,26 @@ func limitedApp(t testing.TB, limits ...*Limit) *App {
 	app := smallApp(t)
 	app.Policy = &Policy{Rules: Rules{Limit: limits, Upgrade: "off"}}
 	return mustProvision(t, app)
+}
+
+// withoutMidnight is for quotas that must not begin anew while a test runs: the calendar
+// of the apps that it provisions, as of the one that is given, stands still.
+func withoutMidnight(t testing.TB, app *App) {
+	t.Helper()
+	_, loaded, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {
+		return newShared(app, func() time.Time { return time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC) })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := releaseShared(); err != nil {
+			t.Error(err)
+		}
+	})
+	if loaded {
+		t.Fatal("the state of another app")
+	}
 }
 
 // hijackable is a writer that may be taken over, as for a WebSocket.

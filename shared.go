@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -37,23 +38,27 @@ var pool = caddy.NewUsagePool()
 
 const poolKey = "state"
 
-func acquireShared(app *App) (*shared, error) {
-	value, _, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {
-		s := &shared{slots: app.TableSlots, done: make(chan struct{})}
-		s.table = ratelimit.NewTable(ratelimit.TableConfig{Slots: app.TableSlots, Secret: app.limitSecret()})
-		if app.Cluster != nil {
-			var err error
-			if s.fleet, err = newSharedLimits(s, app.Cluster); err != nil {
-				return nil, err
-			}
+// newShared makes the state of a process whose first configuration is the app's. Quotas
+// go by the calendar that is given.
+func newShared(app *App, calendar func() time.Time) (*shared, error) {
+	s := &shared{slots: app.TableSlots, done: make(chan struct{})}
+	s.table = ratelimit.NewTable(ratelimit.TableConfig{Slots: app.TableSlots, Secret: app.limitSecret(), Wall: calendar})
+	if app.Cluster != nil {
+		var err error
+		if s.fleet, err = newSharedLimits(s, app.Cluster); err != nil {
+			return nil, err
 		}
-		s.inventory = inventory.New(inventory.Options{Feed: s.feed})
-		s.inventory.Keep(keptQuotas(s.table))
-		s.metrics = newMetrics(s)
-		s.overrides = newOverrides(s.logger)
-		s.events = make(chan inventory.Event, eventsWaiting)
-		return s, nil
-	})
+	}
+	s.inventory = inventory.New(inventory.Options{Feed: s.feed})
+	s.inventory.Keep(keptQuotas(s.table))
+	s.metrics = newMetrics(s)
+	s.overrides = newOverrides(s.logger)
+	s.events = make(chan inventory.Event, eventsWaiting)
+	return s, nil
+}
+
+func acquireShared(app *App) (*shared, error) {
+	value, _, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) { return newShared(app, time.Now) })
 	if err != nil {
 		return nil, err
 	}
