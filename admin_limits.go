@@ -52,7 +52,7 @@ func (app *App) limits(r *http.Request) (any, error) {
 		}
 		buckets, err := app.now.Load().policy.Buckets(limit, api, version, query["key"])
 		list.Items = buckets
-		return list, limitError(err, query, app.now.Load().policy.LimitNames())
+		return list, app.limitError(err, query)
 	case http.MethodDelete:
 		if err := needsLimit(query); err != nil {
 			return nil, err
@@ -60,7 +60,7 @@ func (app *App) limits(r *http.Request) (any, error) {
 		forgotten, err := app.now.Load().policy.Forget(limit, api, version, query["key"])
 		return struct {
 			Forgotten int `json:"forgotten"`
-		}{forgotten}, limitError(err, query, app.now.Load().policy.LimitNames())
+		}{forgotten}, app.limitError(err, query)
 	default:
 		return nil, methodError{"GET, HEAD, DELETE", adminPrefix + "limits takes GET and DELETE only"}
 	}
@@ -73,15 +73,17 @@ func needsLimit(query url.Values) error {
 	return nil
 }
 
-func limitError(err error, query url.Values, names []string) error {
-	const look = ": look at the list of limits (caddy api-guard limits, or GET without parameters)"
-	limit := query.Get("limit")
-	switch {
-	case !errors.Is(err, policy.ErrNoLimit):
+func (app *App) limitError(err error, query url.Values) error {
+	if !errors.Is(err, policy.ErrNoLimit) {
 		return badRequest(err)
-	case slices.Contains(names, limit):
-		return apiError(http.StatusNotFound, "the limit "+limit+" is none of that API or version"+look)
-	default:
+	}
+	const look = ": look at the list of limits (caddy api-guard limits, or GET without parameters)"
+	limit, names := query.Get("limit"), app.now.Load().policy.LimitNames()
+	if !slices.Contains(names, limit) {
 		return apiError(http.StatusNotFound, "there is no limit of that name there"+catalogue.Nearly(limit, names)+look)
 	}
+	if err := app.declares(query.Get("api"), query.Get("version")); err != nil {
+		return apiError(http.StatusNotFound, err.Error()+look)
+	}
+	return apiError(http.StatusNotFound, "the limit "+limit+" is none of that API or version"+look)
 }

@@ -1,6 +1,7 @@
 package apiguard
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -30,7 +31,9 @@ func (app *App) openapi(query url.Values) (any, error) {
 		}
 	})
 	switch {
-	case errors.Is(err, inventory.ErrNoVersion), errors.Is(err, inventory.ErrNoDocument):
+	case errors.Is(err, inventory.ErrNoVersion):
+		return nil, apiError(http.StatusNotFound, cmp.Or(app.declares(q.API, q.Version), err).Error())
+	case errors.Is(err, inventory.ErrNoDocument):
 		return nil, apiError(http.StatusNotFound, err.Error())
 	case err != nil:
 		return nil, apiError(http.StatusBadRequest, err.Error())

@@ -75,26 +75,36 @@ func (app *App) addOverride(r *http.Request) (any, error) {
 	return added, badRequest(err)
 }
 
+// declares reports an API, or a version of it, that the configuration does not have. Empty
+// ones are any.
+func (app *App) declares(api, version string) error {
+	if api == "" {
+		return nil
+	}
+	i := slices.IndexFunc(app.API, func(a *API) bool { return a.Name == api })
+	if i < 0 {
+		var names []string
+		for _, a := range app.API {
+			names = append(names, a.Name)
+		}
+		return fmt.Errorf("api %q is not in the catalogue%s", api, catalogue.Nearly(api, names))
+	}
+	var versions []string
+	for _, v := range app.API[i].Version {
+		versions = append(versions, v.Name)
+	}
+	if version != "" && !slices.Contains(versions, version) {
+		return fmt.Errorf("api %q has no version %q%s: there are %s", api, version, catalogue.Nearly(version, versions), strings.Join(versions, ", "))
+	}
+	return nil
+}
+
 // knowsTarget reports what an override names and the configuration does not have:
 // it would be in force and do nothing.
 func (app *App) knowsTarget(o *Override) error {
 	now := app.now.Load().policy
-	if o.API != "" {
-		i := slices.IndexFunc(app.API, func(a *API) bool { return a.Name == o.API })
-		if i < 0 {
-			var names []string
-			for _, a := range app.API {
-				names = append(names, a.Name)
-			}
-			return fmt.Errorf("api %q is not in the catalogue%s", o.API, catalogue.Nearly(o.API, names))
-		}
-		var versions []string
-		for _, v := range app.API[i].Version {
-			versions = append(versions, v.Name)
-		}
-		if o.Version != "" && !slices.Contains(versions, o.Version) {
-			return fmt.Errorf("api %q has no version %q%s: there are %s", o.API, o.Version, catalogue.Nearly(o.Version, versions), strings.Join(versions, ", "))
-		}
+	if err := app.declares(o.API, o.Version); err != nil {
+		return err
 	}
 	if o.Limit != "" && !slices.Contains(now.LimitNames(), o.Limit) {
 		return fmt.Errorf("there is no limit %q%s", o.Limit, catalogue.Nearly(o.Limit, now.LimitNames()))

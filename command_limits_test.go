@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 func TestTheCommandShowsEachKindOfLimit(t *testing.T) {
@@ -18,22 +20,9 @@ func TestTheCommandShowsEachKindOfLimit(t *testing.T) {
 		&Limit{Name: "both", Rate: "9/1m", Quota: "20/month"},
 	)
 	_ = serve(app, httptest.NewRecorder(), get("/v1/things/7"), func(http.ResponseWriter, *http.Request) error { return nil })
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := new(Admin).serve(w, r); err != nil {
-			w.WriteHeader(http.StatusBadRequest)
-			_, _ = w.Write([]byte(err.Error()))
-		}
-	}))
-	defer server.Close()
 	run := func(args ...string) (string, error) {
-		cmd := limitsCommand()
-		var out bytes.Buffer
-		cmd.SetOut(&out)
-		cmd.SetErr(&out)
-		cmd.SilenceErrors, cmd.SilenceUsage = true, true
-		cmd.SetArgs(append([]string{"--address", strings.TrimPrefix(server.URL, "http://")}, args...))
-		err := cmd.ExecuteContext(t.Context())
-		return regexp.MustCompile(`\d+\.\d s`).ReplaceAllString(strings.Join(strings.Fields(out.String()), " "), "N s"), err
+		out, err := asked(t, limitsCommand(), args...)
+		return regexp.MustCompile(`\d+\.\d s`).ReplaceAllString(strings.Join(strings.Fields(out), " "), "N s"), err
 	}
 	const head = "LIMIT API MODE USED REMAINING PENDING RESET BLOCKED QUOTA CONCURRENT "
 	for _, c := range []struct{ args, want string }{
@@ -55,11 +44,32 @@ func TestTheCommandShowsEachKindOfLimit(t *testing.T) {
 		"contract":                       "counts by {client_ip}: give key once",
 		"contract --forget":              "counts by {client_ip}: give key once",
 		"contract a b":                   "counts by {client_ip}: give key once",
-		"contract 192.0.2.1 --api thing": "the limit contract is none of that API or version: look",
-		"contrat 192.0.2.1":              "there is no limit of that name there (did you mean contract?): look",
+		"contract 192.0.2.1 --api thing": "api \"thing\" is not in the catalogue (did you mean things?): look",
+		"contract 192.0.2.1 --api things --version v2": "api \"things\" has no version \"v2\" (did you mean v1?): there are v1: look",
+		"contract 192.0.2.1 --version v1":              "the limit contract is none of that API or version: look",
+		"contrat 192.0.2.1":                            "there is no limit of that name there (did you mean contract?): look",
 	} {
 		if got, err := run(strings.Fields(args)...); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("limits %s: %v, %s, want %s", args, err, got, want)
 		}
 	}
+}
+
+// asked is what a command writes that asks the running configuration.
+func asked(t *testing.T, cmd *cobra.Command, args ...string) (string, error) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := new(Admin).serve(w, r); err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte(err.Error()))
+		}
+	}))
+	defer server.Close()
+	var out bytes.Buffer
+	cmd.SetOut(&out)
+	cmd.SetErr(&out)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(append([]string{"--address", strings.TrimPrefix(server.URL, "http://")}, args...))
+	err := cmd.ExecuteContext(t.Context())
+	return out.String(), err
 }

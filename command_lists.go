@@ -62,6 +62,8 @@ func askList[T any](in *invocation, route string, filters []listFilter) (invento
 		list.Items = append(whole.Items, list.Items...)
 		whole = list
 		switch next := whole.Next; {
+		case next == "" && len(whole.Items) == 0:
+			return whole, in.unknownName(query)
 		case next == "":
 			return whole, nil
 		case empty || asked[next]:

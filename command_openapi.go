@@ -36,6 +36,14 @@ the version's spec.
 		if err := in.ask("GET", "openapi", query, nil, &document); err != nil {
 			return err
 		}
+		var draft struct {
+			Paths map[string]any `json:"paths"`
+		}
+		if err := json.Unmarshal(document, &draft); err == nil && len(draft.Paths) == 0 {
+			if err := in.unknownName(query); err != nil {
+				return err
+			}
+		}
 		return in.writeJSON(document)
 	})
 	cmd.Flags().Lookup("json").Hidden = true // a document is never a table
