@@ -68,6 +68,10 @@ type watched struct {
 	// used is not asked again before they change. None: the contents are read at the
 	// next look, whatever the stamps.
 	stamps map[string]stamp
+	// failed are those of the contents that could not be used last, and why: of a file
+	// that is read once more because it was new, nobody is told twice.
+	failed map[string]stamp
+	why    string
 }
 
 // stamp changes when a file is written or replaced. That includes one replaced by
@@ -113,8 +117,11 @@ func (w *watched) look() {
 	}
 	next, err := w.app.compile()
 	if err != nil {
-		w.app.logger.Error("a changed document is not put into force; the one before it stays",
-			zap.String("spec", file), zap.Error(err))
+		if w.why != err.Error() || !maps.EqualFunc(stamps, w.failed, stamp.same) {
+			w.app.logger.Error("a changed document is not put into force; the one before it stays",
+				zap.String("spec", file), zap.Error(err))
+		}
+		w.failed, w.why = stamps, err.Error()
 		w.app.shared.report(w.app, []inventory.Gap{{
 			Kind: inventory.GapDocument, Count: 1,
 			Detail: fmt.Sprintf("The document %q changed and could not be used, so the one before it is still in force: %s", filepath.Base(file), inOneLine(err.Error())),

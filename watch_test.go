@@ -12,6 +12,9 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
 	"github.com/apiguard/caddy-api-guard/inventory"
 )
 
@@ -86,6 +89,38 @@ func TestWatchedDocumentComesIntoForceByItself(t *testing.T) {
 	look()
 	if app.now.Load() != now {
 		t.Error("a file that nothing refers to any more counts")
+	}
+}
+
+// A file that is new is read once more, since a further write need not show in its time:
+// what is wrong with it was logged twice.
+func TestABrokenDocumentIsLoggedOnceForEachChange(t *testing.T) {
+	app, look, file, _ := watchedApp(t)
+	core, logs := observer.New(zap.ErrorLevel)
+	app.logger = zap.New(core)
+	written := lookedAt.Add(-time.Second)
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(file, written, written); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n, change := range []func(){
+		func() { write("{}") },
+		func() { write("[]") }, // as long and as old
+		func() { written = written.Add(time.Millisecond); write("[]") },                        // as wrong, and changed
+		func() { write(smallDocument + " "); look(); look(); written = lookedAt; write("[]") }, // wrong again
+	} {
+		change()
+		look()
+		look()
+		look()
+		if entries := logs.TakeAll(); len(entries) != 1 || !strings.Contains(entries[0].Message, "not put into force") {
+			t.Errorf("change %d is logged as %v", n+1, entries)
+		}
 	}
 }
 

@@ -66,12 +66,24 @@ func TestAFileThatIsRemovedIsBegunAnewWithAllThereIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			file := filepath.Join(t.TempDir(), "kept", "inventory.db")
-			s := keptOnce(t, file)
+			told := make(chan Part, 9)
+			s := newScene(t, Options{}, orders())
+			s.OpenStore(StoreOptions{File: file, Changed: func(p Part) { told <- p }})
+			s.called()
+			s.awaitStore(StoreOK, "a new file was begun")
 			if err := remove(file); err != nil {
 				t.Fatal(err)
 			}
 			s.called()
-			s.awaitStore(StoreOK, "begun when the one before was removed")
+			for _, want := range []Part{{StoreOK, "a new file was begun"}, {StoreDegraded, "; a new file is begun; "}, {StoreOK, ""}} {
+				if p := <-told; p.Status != want.Status || !strings.Contains(p.Why, want.Why) || want.Why == "" && p.Why != "" {
+					t.Errorf("told of %+v, want %+v", p, want)
+				}
+			}
+			s.awaitStore(StoreOK, "")
+			if p := s.Health().Store; p.Why != "" {
+				t.Errorf("what has ended is told as %q", p.Why)
+			}
 			s.called()
 			s.CloseStore()
 			wantKept(t, file, 3)

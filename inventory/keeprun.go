@@ -100,7 +100,7 @@ func (inv *Inventory) tryOpen() {
 			k.works = Part{Status: StoreDegraded, Why: fmt.Sprintf("the file was damaged (%s) and set aside as %s; what could be read of it was kept, and a new one begun", found.Damage, filepath.Base(found.Aside))}
 		case found.Migrated:
 			k.works.Why = fmt.Sprintf("the file had schema %d and is brought to %d; %s is the file as it was, for a program of before", found.From, store.Schema(), filepath.Base(found.Backup))
-		case found.Fresh:
+		case found.Fresh && !before:
 			k.works.Why = "a new file was begun"
 		}
 		k.set(k.works, true)
@@ -277,7 +277,8 @@ func (k *keeper) fail(err error) {
 		_ = k.store.Close()
 		k.store, k.failed, k.all = s, nil, true
 		k.retry = retryFirst // of the new file nothing has failed yet
-		k.works = Part{Status: StoreOK, Why: "a new file was begun when the one before was removed"}
+		k.works = Part{Status: StoreOK}
+		why += "; a new file is begun"
 	case errors.Is(err, store.ErrDamaged):
 		aside, asideErr := k.store.SetAside()
 		k.store, k.failed = nil, nil
