@@ -34,6 +34,8 @@ type heldBody struct {
 	passed  int  // how many of its bytes were read from here
 	loose   bool // the guard needs it no more
 	closed  bool
+	some    bool  // of it was read
+	empty   bool  // it was closed, and there never was anything in it
 	counted int64 // in memory, since it is loose
 }
 
@@ -57,11 +59,14 @@ func (b *heldBody) next(p []byte) (n int, ok bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
+	case b.closed && b.empty:
+		return 0, true, io.EOF
 	case b.closed:
 		return 0, true, http.ErrBodyReadAfterClose
 	case b.passed < b.read.n:
 		n = copy(p, b.read.bytes()[b.passed:])
 		b.passed += n
+		b.some = true
 		b.dropRead()
 		return n, true, nil
 	case b.whole && !b.trailed:
@@ -71,10 +76,13 @@ func (b *heldBody) next(p []byte) (n int, ok bool, err error) {
 	}
 }
 
-// Close implements io.Closer. Nothing can be read afterwards.
+// Close implements io.Closer. Nothing can be read afterwards, which of an empty body is no
+// error: a second proxy sends what is a GET with no body as the first one did.
 func (b *heldBody) Close() error {
 	b.mu.Lock()
-	b.closed = true
+	if !b.closed {
+		b.closed, b.empty = true, b.whole && !b.trailed && b.err == nil && !b.some && b.read.n == 0
+	}
 	b.dropRead()
 	b.mu.Unlock()
 	return b.from.Close()

@@ -45,7 +45,7 @@ func (c *closing) Close() error { c.closed++; return nil }
 // was counted for it is given back once.
 func TestAHeldBodyReadsAsTheBodyItselfAndGivesItsBufferAwayWhenItCannotBeRead(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		size := rapid.IntRange(0, 10_000).Draw(t, "size")
+		size := rapid.OneOf(rapid.Just(0), rapid.IntRange(0, 10_000)).Draw(t, "size")
 		text := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
 		x := holder(defaultBodyMemory)
 		limit := int64(rapid.SampledFrom([]int{100, 5_000, 20_000}).Draw(t, "limit"))
@@ -68,6 +68,10 @@ func TestAHeldBodyReadsAsTheBodyItselfAndGivesItsBufferAwayWhenItCannotBeRead(t 
 				p := make([]byte, rapid.IntRange(1, 8_000).Draw(t, "room"))
 				n, err := b.Read(p)
 				switch {
+				case closed && size == 0:
+					if n != 0 || !errors.Is(err, io.EOF) {
+						t.Fatalf("when closed and empty: %d, %v", n, err)
+					}
 				case closed:
 					if n != 0 || !errors.Is(err, http.ErrBodyReadAfterClose) {
 						t.Fatalf("when closed: %d, %v", n, err)
