@@ -22,7 +22,7 @@ type behaviour struct {
 	names  bool // says who the user is, in userPlaceholder
 	// changes targets, maybe before the guard
 	rewrites bool
-	// has a guard in its error routes
+	// has a guard in its error routes, or in those on an answer that is intercepted
 	again bool
 	// asks for requestUUID when the guard has refused a request
 	identifies bool
@@ -91,7 +91,7 @@ func (b *behaviours) add(routes caddyhttp.RouteList, failed bool) {
 			case *intercept.Intercept:
 				b.all.identifies = true
 				b.all.intercepts = b.all.intercepts || slices.ContainsFunc(h.HandleResponse, func(r caddyhttp.ResponseHandler) bool { return len(r.Routes) > 0 })
-				b.addResponses(h.HandleResponse, failed)
+				b.addResponses(h.HandleResponse, true)
 				continue
 			case *headers.Handler:
 				b.all.identifies = b.all.identifies || h.Response != nil && mentionsUUID(h.Response.HeaderOps)

@@ -38,6 +38,7 @@ func TestSpansAndUsersAreLookedForWhereSomethingMayMakeThem(t *testing.T) {
 	invoked := server(guard)
 	invoked.Errors = &caddyhttp.HTTPErrorConfig{Routes: server(new(caddyhttp.Invoke)).Routes}
 	intercepting := &intercept.Intercept{HandleResponse: []caddyhttp.ResponseHandler{{Routes: server(new(reverseproxy.Handler)).Routes}}}
+	rejoining := &intercept.Intercept{HandleResponse: []caddyhttp.ResponseHandler{{Routes: server(new(Handler)).Routes}}}
 	both := everything
 	both.intercepts = true
 	whole := &reverseproxy.Handler{HandleResponse: []caddyhttp.ResponseHandler{{Routes: spans}}}
@@ -60,6 +61,7 @@ func TestSpansAndUsersAreLookedForWhereSomethingMayMakeThem(t *testing.T) {
 		"an intercept with routes":            {server(intercepting, guard), behaviour{identifies: true, intercepts: true}, behaviour{identifies: true, intercepts: true}},
 		"one behind it that has some":         {server(guard, intercepting), behaviour{identifies: true, intercepts: true}, behaviour{}},
 		"one and a handler that is not known": {server(intercepting, caddyhttp.MiddlewareHandler(stranger{}), guard), both, both},
+		"one with a guard in them":            {server(rejoining, guard), behaviour{identifies: true, intercepts: true, again: true}, behaviour{identifies: true, intercepts: true, again: true}},
 		"one that only changes the status":    {server(new(intercept.Intercept), guard), behaviour{identifies: true}, behaviour{identifies: true}},
 		"a rewrite":                           {server(new(caddyrewrite.Rewrite), guard), behaviour{rewrites: true}, behaviour{rewrites: true}},
 		"a guard in error routes":             {again, behaviour{again: true}, behaviour{}},

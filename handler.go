@@ -75,7 +75,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	anew := around != nil
 	h.look()
 	if h.others.again {
-		if l := leftBy(r); l != nil {
+		if l := leftBy(r, h.before.intercepts); l != nil {
 			if l.body != nil {
 				r.Body = l.body
 			}
@@ -94,6 +94,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		x.request.Around = &around.verdict
 	}
 	x.decide()
+	if h.others.again && h.before.intercepts && around == nil {
+		return x.answerIntercepted(next)
+	}
+	return x.answer(next)
+}
+
+// answer refuses the request, answers it or passes it on.
+func (x *exchange) answer(next caddyhttp.Handler) error {
 	if x.verdict.Outcome == policy.Refuse {
 		return x.refuse()
 	}

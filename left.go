@@ -55,9 +55,13 @@ type leftError struct {
 
 func (e leftError) Unwrap() error { return e.error }
 
-// leftBy is what a guard left of r, nil if r is in no error route or none did.
-func leftBy(r *http.Request) *left {
+// leftBy is what a guard left of r, nil if r is in no error route, nor in one on an answer
+// that an intercept has taken, or none did.
+func leftBy(r *http.Request, intercepts bool) *left {
 	err, _ := r.Context().Value(caddyhttp.ErrorCtxKey).(error)
+	if err == nil && intercepts {
+		return leftIntercepted(r)
+	}
 	if err == nil {
 		return nil // before l, which is on the heap
 	}
@@ -117,16 +121,22 @@ func (x *exchange) tell(l *left) {
 // there may be one: what these serve is the answer then.
 func (x *exchange) handOver(status int, err error) error {
 	if x.others.again {
-		x.failed.left, x.failed.again = true, false
-		x.failed.status, x.failed.outcome = status, x.verdict.Outcome
-		if x.tee != nil {
-			x.failed.tee = x.tee
-		}
-		if x.watched != nil {
-			x.failed.watched = x.watched
-		}
+		x.keepFor(status)
 	}
 	return x.leave(left{passed: x}, err)
+}
+
+// keepFor keeps the exchange for a guard that goes on with the request, of which the
+// status is what came so far.
+func (x *exchange) keepFor(status int) {
+	x.failed.left, x.failed.again = true, false
+	x.failed.status, x.failed.outcome = status, x.verdict.Outcome
+	if x.tee != nil {
+		x.failed.tee = x.tee
+	}
+	if x.watched != nil {
+		x.failed.watched = x.watched
+	}
 }
 
 // is reports whether r is the very request, as Caddy hands it to the error routes: as
