@@ -218,6 +218,27 @@ func TestTheSideBySideExampleLeavesOtherHandlersTheirWork(t *testing.T) {
 	e.want(200, bob)
 }
 
+func TestTheAdoptExampleRecordsAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	e := startExample(t, "adopt")
+	if got := e.want(200, "curl -i 'http://api.localhost:8080/v2/orders?limit=10000'"); string(got.Body) != `{"orders":[]}` || got.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("the answer is not the upstream's: %v", got)
+	}
+	harness.Await(t, "what would have been refused", func() (string, bool) {
+		got := e.ask("curl -s 'http://localhost:2019/api_guard/routes?api=orders'")
+		return string(got.Body), strings.Contains(string(got.Body), `"would_refuse":{"request":1}`)
+	})
+	before, err := os.ReadFile("../examples/adopt/before.Caddyfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(before)) {
+		if !strings.HasPrefix(line, "#") && !strings.Contains(e.text, line) {
+			t.Errorf("the line %q was taken away", line)
+		}
+	}
+}
+
 func TestTheMigratedLimitsAreThoseThatWereThere(t *testing.T) {
 	t.Parallel()
 	// By the hour: that the windows are those that were there is seen by the texts, below.
