@@ -2,12 +2,12 @@ package apiguard
 
 import (
 	"context"
+	"errors"
+	"runtime/debug"
 	"strings"
 	"time"
 
 	"go.uber.org/zap"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/apiguard/caddy-api-guard/inventory"
 )
@@ -29,7 +29,7 @@ func (l *sharedLimits) watchEviction(ctx context.Context, logger func() *zap.Log
 			return
 		case <-timer.C:
 		}
-		why, err := askEviction(ctx, l.client)
+		why, err := l.askEviction(ctx)
 		if err != nil {
 			timer.Reset(evictionAgain)
 			continue
@@ -41,10 +41,16 @@ func (l *sharedLimits) watchEviction(ctx context.Context, logger func() *zap.Log
 	}
 }
 
-func askEviction(ctx context.Context, client redis.UniversalClient) (string, error) {
+func (l *sharedLimits) askEviction(ctx context.Context) (why string, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.survived(p, debug.Stack())
+			err = errors.New("a defect of api_guard or its client")
+		}
+	}()
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	info, err := client.Info(ctx, "memory").Result()
+	info, err := l.client.Info(ctx, "memory").Result()
 	return evictionOf(info), err
 }
 

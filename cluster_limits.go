@@ -24,7 +24,9 @@ type sharedLimits struct {
 	store  *redisstore.Store
 	cancel context.CancelFunc
 	done   sync.WaitGroup
-	evicts atomic.Pointer[string] // what Redis does to limits when it is full; empty: nothing
+	// survived is told of panics while it is asked whether Redis evicts.
+	survived func(panicked any, stack []byte)
+	evicts   atomic.Pointer[string] // what Redis does to limits when it is full; empty: nothing
 }
 
 // newSharedLimits connects to nothing before start.
@@ -33,10 +35,11 @@ func newSharedLimits(s *shared, config *Cluster) (*sharedLimits, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &sharedLimits{client: client, secret: secret}
+	l := &sharedLimits{client: client, secret: secret, survived: s.survived.while("asking the cluster's Redis what it evicts")}
 	told := uint64(0)
 	l.store = redisstore.New(redisstore.Config{
 		Client: client, Table: s.table, Prefix: config.prefix() + "limit:",
+		Survived: s.survived.while("asking the cluster's Redis for limits"),
 		Changed: func(err error) {
 			if err == nil {
 				s.logger().Info("limits are shared with the cluster", zap.Int("nodes", l.store.Nodes()))

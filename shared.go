@@ -25,6 +25,7 @@ type shared struct {
 	bodies    bodyMemory
 	events    chan inventory.Event // on their way to Caddy's event handlers
 	overrides *overrides
+	survived  *survived
 
 	mu         sync.Mutex
 	file       string             // that keeps the inventory
@@ -43,13 +44,14 @@ const poolKey = "state"
 func newShared(app *App, calendar func() time.Time) (*shared, error) {
 	s := &shared{slots: app.TableSlots, done: make(chan struct{})}
 	s.table = ratelimit.NewTable(ratelimit.TableConfig{Slots: app.TableSlots, Secret: app.limitSecret(), Wall: calendar})
+	s.survived = &survived{logger: s.logger, now: time.Now, kinds: make(map[string]*survivedKind)}
 	if app.Cluster != nil {
 		var err error
 		if s.fleet, err = newSharedLimits(s, app.Cluster); err != nil {
 			return nil, err
 		}
 	}
-	s.inventory = inventory.New(inventory.Options{Feed: s.feed})
+	s.inventory = inventory.New(inventory.Options{Feed: s.feed, Survived: s.survived.while("recording what was seen")})
 	s.inventory.Keep(keptQuotas(s.table))
 	s.metrics = newMetrics(s)
 	s.overrides = newOverrides(s.logger)

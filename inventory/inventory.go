@@ -12,6 +12,7 @@ package inventory
 import (
 	"context"
 	"hash/maphash"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,8 @@ type Options struct {
 	// at most; further ones are dropped and counted. While it runs nothing else
 	// is recorded. Default: nobody listens.
 	Feed func(Event)
+	// Survived is told of each panic while recording, with the stack. Default: nobody is.
+	Survived func(panicked any, stack []byte)
 	// MaxRoutes is how many undocumented routes are held (and, apart from them,
 	// how many refused and scanned ones). Default 10,000.
 	MaxRoutes int
@@ -52,6 +55,7 @@ const (
 // and keep it over configurations.
 type Inventory struct {
 	now       func() time.Time
+	survived  func(panicked any, stack []byte)
 	maxRoutes int
 	maxHosts  int
 	start     int64 // Unix nanoseconds
@@ -166,6 +170,7 @@ func New(o Options) *Inventory {
 	}
 	inv := &Inventory{
 		now:       o.Now,
+		survived:  o.Survived,
 		began:     o.Now(),
 		maxRoutes: o.MaxRoutes,
 		maxHosts:  o.MaxHosts,
@@ -313,12 +318,15 @@ func (inv *Inventory) lookAround(now time.Time) {
 }
 
 // survive keeps the goroutine, and with it the process, alive when recording
-// panics; the gap says so.
+// panics; the gap says so, and Options.Survived is told.
 func (inv *Inventory) survive() {
-	if recover() != nil {
+	if p := recover(); p != nil {
 		inv.mu.Lock()
 		inv.gaps.internal++
 		inv.mu.Unlock()
+		if inv.survived != nil {
+			inv.survived(p, debug.Stack())
+		}
 	}
 }
 

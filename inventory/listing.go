@@ -121,7 +121,7 @@ func (inv *Inventory) gapsNow(trimmable bool) []Gap {
 	add(GapRoutes, inv.gaps.routes, "The table of undocumented routes is or was full; the count says how many requests have no entry of their own.")
 	add(GapHosts, inv.gaps.hosts, `The table of undeclared hosts is or was full; the count says how many requests are summed up under "(other)" or were forgotten.`)
 	add(GapDropped, inv.dropped.Load(), "Requests that no document has came faster than they could be recorded; the count says how many were not.")
-	add(GapInternal, inv.gaps.internal, "Recording failed inside the inventory; the count says how often.")
+	add(GapInternal, inv.gaps.internal, "Recording failed inside the inventory; the count says how often, and the log where.")
 	add(GapUnread, inv.keeper.unread.Load(), "Something in the store could not be read; the count says how many entries.")
 	if inv.keeper.loading() {
 		add(GapLoading, 1, "The store is being loaded: what earlier processes saw is not all there yet.")

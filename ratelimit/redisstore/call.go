@@ -54,6 +54,7 @@ type call struct {
 	err    error
 	done   chan struct{} // nil: nobody waits
 	tries  int
+	ended  bool
 }
 
 // answer is what the script says.
@@ -123,7 +124,26 @@ func (s *Store) drain(ctx context.Context) {
 	}
 }
 
+// send asks and ends the calls, whatever comes of it.
 func (s *Store) send(ctx context.Context, calls []*call) {
+	for _, c := range calls {
+		c.ended = false
+	}
+	err := s.attempt(func() error {
+		s.sendAll(ctx, calls)
+		return nil
+	})
+	for _, c := range calls {
+		if err != nil && !c.ended {
+			_ = s.attempt(func() error {
+				s.end(c, err)
+				return nil
+			})
+		}
+	}
+}
+
+func (s *Store) sendAll(ctx context.Context, calls []*call) {
 	if !s.up.Load() {
 		// Whoever waits has begun to while Redis could be asked.
 		s.finish(calls, errors.New(*s.why.Load()))
@@ -263,7 +283,8 @@ func (s *Store) learn(c *call) {
 
 // end tells whoever waits, and whether Redis can be asked.
 func (s *Store) end(c *call, err error) {
-	c.err = err
+	c.err, c.ended = err, true
+	defer c.release()
 	if err != nil {
 		s.fail(err)
 		if c.unhold != "" || c.op == opCharge {
@@ -272,6 +293,10 @@ func (s *Store) end(c *call, err error) {
 	} else {
 		s.failed.Store(0)
 	}
+}
+
+// release lets go of whoever waits for the call.
+func (c *call) release() {
 	if c.leads {
 		c.bucket.mu.Lock()
 		c.bucket.lead = nil

@@ -42,7 +42,7 @@ func (s *Store) watch(ctx, last context.Context) {
 	pause, raised := retry, time.Time{}
 	for ctx.Err() == nil {
 		wait := beat
-		switch err := s.beat(ctx); {
+		switch err := s.attempt(func() error { return s.beat(ctx) }); {
 		case ctx.Err() != nil:
 			return
 		case err == nil:

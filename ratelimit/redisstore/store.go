@@ -60,6 +60,9 @@ type Config struct {
 	Prefix string
 	// Changed is told when Redis can be asked again, and when it cannot, and why.
 	Changed func(err error)
+	// Survived is told of each panic while Redis is asked, with the stack: it counts as an
+	// answer that did not come.
+	Survived func(panicked any, stack []byte)
 	// Patience is how long a request waits for Redis at most; Patience when 0.
 	Patience time.Duration
 }
