@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/apiguard/caddy-api-guard/internal/shorten"
 	"github.com/apiguard/caddy-api-guard/inventory"
 	"github.com/apiguard/caddy-api-guard/inventory/spec"
 )
@@ -179,9 +180,5 @@ const maxReason = 500
 
 // inOneLine is an error as a gap tells it; the log has all of it.
 func inOneLine(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) <= maxReason {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxReason], "") + " …"
+	return shorten.Text(strings.Join(strings.Fields(text), " "), maxReason)
 }

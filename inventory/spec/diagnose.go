@@ -9,11 +9,16 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/apiguard/caddy-api-guard/internal/shorten"
 )
 
 // maxDiagnosed is how much of a YAML document is read a second time to explain
 // why it could not be loaded.
 const maxDiagnosed = 1 << 20
+
+// maxReason is how much of a message is repeated that quotes the document.
+const maxReason = 500
 
 // diagnose turns the reader's error into one that says how to mend the file,
 // for the mistakes that people make.
@@ -125,7 +130,7 @@ func tidy(data []byte, err error) error {
 		return err
 	}
 	if !looksLikeJSON(data) {
-		return errors.New("reading it as YAML: " + shorten(yamlText))
+		return errors.New("reading it as YAML: " + shorten.Text(yamlText, maxReason))
 	}
 	var syntax *json.SyntaxError
 	var v json.RawMessage
@@ -135,13 +140,5 @@ func tidy(data []byte, err error) error {
 		column := len(before) - bytes.LastIndexByte(before, '\n') - 1
 		return fmt.Errorf("reading it as JSON: line %d, column %d: %w", line, column, syntax)
 	}
-	return errors.New("reading it as JSON: " + shorten(jsonText))
-}
-
-// shorten keeps a message that quotes the document from filling a log.
-func shorten(text string) string {
-	if len(text) > 500 {
-		return strings.ToValidUTF8(text[:500], "") + " ..."
-	}
-	return text
+	return errors.New("reading it as JSON: " + shorten.Text(jsonText, maxReason))
 }

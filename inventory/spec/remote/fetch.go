@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/apiguard/caddy-api-guard/internal/shorten"
 	"github.com/apiguard/caddy-api-guard/inventory/spec"
 )
 
@@ -89,7 +90,7 @@ func (s *Store) ask(ctx context.Context, address string, limit int64) ([]byte, e
 		return nil, fmt.Errorf("the answer is %d %s", answer.StatusCode, http.StatusText(answer.StatusCode))
 	}
 	if coding := answer.Header.Get("Content-Encoding"); coding != "" && coding != "identity" {
-		return nil, fmt.Errorf("the answer comes in the coding %q, although none was accepted: have it served as it is", shorten(coding, 32))
+		return nil, fmt.Errorf("the answer comes in the coding %q, although none was accepted: have it served as it is", shorten.Text(coding, 32))
 	}
 	if answer.ContentLength > limit {
 		return nil, spec.TooLarge(limit)
@@ -108,7 +109,7 @@ func (s *Store) ask(ctx context.Context, address string, limit int64) ([]byte, e
 func checkRedirect(request *http.Request, via []*http.Request) error {
 	to := request.URL
 	if to.Scheme != "https" || to.User != nil {
-		return fmt.Errorf("it redirects to %q, and only https without a user is followed", shorten(to.Scheme+"://"+to.Host, 200))
+		return fmt.Errorf("it redirects to %q, and only https without a user is followed", shorten.Text(to.Scheme+"://"+to.Host, 200))
 	}
 	if len(via) > maxRedirects {
 		return fmt.Errorf("it redirects more than %d times", maxRedirects)
@@ -130,7 +131,7 @@ func plain(err error) error {
 		return fmt.Errorf("%w; for an authority of your own set SSL_CERT_FILE in the environment of Caddy", err)
 	}
 	if text := err.Error(); len(text) > 300 {
-		return errors.New(shorten(text, 300))
+		return errors.New(shorten.Text(text, 300))
 	}
 	return err
 }

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/apiguard/caddy-api-guard/internal/shorten"
 )
 
 // HashPrefix stands before the digits of a hash.
@@ -69,7 +71,7 @@ func Join(args []string, loose func(string) bool) ([]string, error) {
 		isHash := strings.HasPrefix(arg, HashPrefix)
 		switch {
 		case isHash && !open:
-			return nil, fmt.Errorf("%s stands behind no URL: a hash pins the document behind https://…, and files have none", shorten(arg, 24))
+			return nil, fmt.Errorf("%s stands behind no URL: a hash pins the document behind https://…, and files have none", shorten.Text(arg, 24))
 		case open && (isHash || IsURL(out[len(out)-1]) && loose(arg)):
 			out[len(out)-1] += " " + arg
 			open = false
@@ -83,11 +85,3 @@ func Join(args []string, loose func(string) bool) ([]string, error) {
 
 // IsURL tells a URL, with or without a hash, from the path of a file.
 func IsURL(text string) bool { return strings.Contains(text, "://") }
-
-// shorten keeps what others wrote from filling a message.
-func shorten(text string, most int) string {
-	if len(text) > most {
-		return strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return text
-}
