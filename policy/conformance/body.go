@@ -114,6 +114,12 @@ func (m *media) judged() bool {
 const formData = "multipart/form-data"
 
 func (b *bodyRules) prepare(op *openapi3.Operation) {
+	if !b.done.Load() {
+		b.read(op)
+	}
+}
+
+func (b *bodyRules) read(op *openapi3.Operation) {
 	b.once.Do(func() {
 		defer b.done.Store(true)
 		if op == nil || op.RequestBody == nil {
@@ -135,6 +141,13 @@ func (b *bodyRules) prepare(op *openapi3.Operation) {
 		}
 		b.accept = strings.Join(slices.Compact(names), ", ")
 	})
+}
+
+// NeedsBody tells whether a request must have a body. One that needs none and has none
+// has nothing that Body would judge.
+func (o *Operation) NeedsBody() bool {
+	o.body.prepare(o.op.Op)
+	return o.body.required
 }
 
 // Body says what to do with the body of a request with the header h. present

@@ -7,9 +7,17 @@ import (
 
 // judge is one judgement of a request's parameters.
 type judge struct {
-	r      *run
+	r      *run // nil until something needs it: mostly nothing does
 	rules  *parameterRules
 	result Result
+}
+
+// run is where values are read and judged that are not plainly right.
+func (j *judge) run() *run {
+	if j.r == nil {
+		j.r = newRun()
+	}
+	return j.r
 }
 
 // source is where a parameter's value stands.
@@ -21,21 +29,25 @@ type source struct {
 
 // Parameters judges the path, query, header and cookie parameters of r.
 func (o *Operation) Parameters(r *Request) (result Result) {
+	rules := o.prepareParameters()
+	j := judge{rules: rules}
 	defer func() {
+		if j.r != nil {
+			j.r.release()
+		}
 		if p := recover(); p != nil {
 			result = failed(p)
 		}
 	}()
-	rules := o.prepareParameters()
-	j := judge{r: newRun(), rules: rules}
-	defer j.r.release()
-	j.unchecked(rules.unchecked)
+	j.result.Unchecked = rules.unchecked
 	for i := range rules.path {
 		p := &rules.path[i]
 		at := r.Params[p.position]
 		j.judge(p, source{text: r.Path[at.Start:at.End]})
 	}
-	j.query(r.RawQuery)
+	if r.RawQuery != "" || rules.asks {
+		j.query(r.RawQuery)
+	}
 	for i := range rules.header {
 		j.header(&rules.header[i], r.Header)
 	}
@@ -86,7 +98,7 @@ func (j *judge) read(p *parameter, s source) {
 			return
 		}
 	}
-	b := reading{r: j.r, enc: p.encoding(), trim: p.in == InHeader}
+	b := reading{r: j.run(), enc: p.encoding(), trim: p.in == InHeader}
 	var first fault
 	for i, form := range p.shapes {
 		if s.many && form == shapeScalar {
@@ -100,7 +112,7 @@ func (j *judge) read(p *parameter, s source) {
 				j.unchecked(uncheckedNested)
 				return
 			}
-			if b.f == noFault && (p.schema.schema == nil || j.r.holds(p.schema.schema, 0)) {
+			if b.f == noFault && (p.schema.schema == nil || b.r.holds(p.schema.schema, 0)) {
 				return
 			}
 			if i == 0 && b.prefer == preferSpecific {
@@ -120,9 +132,9 @@ func (j *judge) read(p *parameter, s source) {
 		b.begin()
 		j.build(&b, p, p.shapes[0], s)
 		b.end()
-		j.r.holds(p.schema.schema, 0)
+		b.r.holds(p.schema.schema, 0)
 	}
-	why := j.r.explain(p.schema.schema, 0, p.in, p.name)
+	why := b.r.explain(p.schema.schema, 0, p.in, p.name)
 	if j.result.Errors == nil {
 		j.result.Reason, j.result.Errors = Invalid, why
 		return
@@ -192,7 +204,7 @@ func (j *judge) matrix(b *reading, p *parameter, form shape, text string) string
 func (j *judge) readJSON(b *reading, text string) {
 	b.decode(text)
 	if b.f == noFault {
-		b.f = j.r.t.read(j.r.buf)
+		b.f = b.r.t.read(b.r.buf)
 	}
 }
 

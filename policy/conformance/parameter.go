@@ -46,6 +46,7 @@ type parameterRules struct {
 	loose    []int          // positions in query of objects whose properties are names of the query
 	keys     []string       // of API keys in the query
 	whole    bool           // the query as a whole is one parameter
+	asks     bool           // for query parameters that must be there
 	problems []string
 	// unchecked is why a parameter has no plan at all.
 	unchecked string
@@ -60,7 +61,13 @@ const maxQueryParameters = 256
 var ignored = []string{"Accept", "Content-Type", "Authorization", "Host", "Transfer-Encoding", "Trailer"}
 
 func (o *Operation) prepareParameters() *parameterRules {
-	p := &o.parameters
+	if !o.parameters.done.Load() {
+		o.readParameters(&o.parameters)
+	}
+	return &o.parameters
+}
+
+func (o *Operation) readParameters(p *parameterRules) {
 	p.once.Do(func() {
 		defer p.done.Store(true)
 		defer func() {
@@ -74,6 +81,7 @@ func (o *Operation) prepareParameters() *parameterRules {
 		p.byName = make(map[string]int, len(p.query))
 		for i := range p.query {
 			q := &p.query[i]
+			p.asks = p.asks || q.required
 			if q.exploded(shapeObject) {
 				p.loose = append(p.loose, i)
 			} else {
@@ -85,7 +93,6 @@ func (o *Operation) prepareParameters() *parameterRules {
 		}
 		p.keys = append(o.queryKeys(), o.cfg.Query...)
 	})
-	return p
 }
 
 // declaredParameters are the operation's and, where it does not override them,

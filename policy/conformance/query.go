@@ -101,10 +101,11 @@ func (j *judge) query(raw string) {
 // is good until the next call.
 func (j *judge) decoded(name string) []byte {
 	var ok bool
-	if j.r.name, ok = percentDecode(j.r.name[:0], name, true); !ok {
+	r := j.run()
+	if r.name, ok = percentDecode(r.name[:0], name, true); !ok {
 		return nil
 	}
-	return j.r.name
+	return r.name
 }
 
 // leads tells whether a query begins with the parameter's name as it is mostly

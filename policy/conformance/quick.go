@@ -43,7 +43,7 @@ func quickOf(p *parameter) *quick {
 func (q *quick) takes(j *judge, text string, enc encoding) bool {
 	b := unsafe.Slice(unsafe.StringData(text), len(text)) // nothing here writes to it
 	if !literally(b, enc) {
-		return q.types == typeString && enc != encodedNot && q.takesEncoded(j.r, text, enc)
+		return q.types == typeString && enc != encodedNot && q.takesEncoded(j.run(), text, enc)
 	}
 	n := q.node
 	switch q.types {
@@ -66,9 +66,10 @@ func (q *quick) takes(j *judge, text string, enc encoding) bool {
 	case n.number == nil:
 		return true
 	}
-	d := &j.r.decimal
+	r := j.run()
+	d := &r.decimal
 	*d = parseDecimal(b)
-	ok := j.r.number(n.number, d)
+	ok := r.number(n.number, d)
 	d.text = nil
 	return ok
 }

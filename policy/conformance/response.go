@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
@@ -17,6 +18,7 @@ const InStatus Where = "status"
 // responseRules are the answers that an operation documents.
 type responseRules struct {
 	once     sync.Once
+	done     atomic.Bool
 	byStatus []statusAnswer // a few: looking through them is quicker than a map
 }
 
@@ -29,6 +31,7 @@ type statusAnswer struct {
 // answer is one documented answer.
 type answer struct {
 	once     sync.Once
+	done     atomic.Bool
 	broken   bool // its $ref leads nowhere
 	declared *openapi3.Response
 	entries  []*media
@@ -36,7 +39,14 @@ type answer struct {
 }
 
 func (r *responseRules) prepare(op *openapi3.Operation) {
+	if !r.done.Load() {
+		r.read(op)
+	}
+}
+
+func (r *responseRules) read(op *openapi3.Operation) {
 	r.once.Do(func() {
+		defer r.done.Store(true)
 		if op == nil || op.Responses == nil {
 			return
 		}
@@ -84,8 +94,15 @@ func statusOf(key string) (code int, ok bool) {
 	return code, err == nil && code > 0
 }
 
-func (a *answer) prepare(l *library) {
+func (a *answer) prepare(o *Operation) {
+	if !a.done.Load() {
+		a.read(o.responseLibrary())
+	}
+}
+
+func (a *answer) read(l *library) {
 	a.once.Do(func() {
+		defer a.done.Store(true)
 		if a.broken {
 			return
 		}
@@ -158,13 +175,15 @@ func (o *Operation) Response(method string, status int, h http.Header) (p BodyPl
 	case a.broken:
 		return streamed(uncheckedSchema)
 	}
-	l := o.responseLibrary()
-	a.prepare(l)
+	a.prepare(o)
+	if len(a.header) == 0 {
+		return a.body(o, method, status, h)
+	}
 	result := a.judgeHeader(h)
 	if result.Reason != OK {
 		return BodyPlan{Action: Refuse, Result: result}
 	}
-	p = a.body(l, method, status, h, o.cfg.MaxResponse)
+	p = a.body(o, method, status, h)
 	if p.Result.Unchecked == "" {
 		p.Result.Unchecked = result.Unchecked
 	}
@@ -180,11 +199,12 @@ func refuseAnswer(in Where, keyword, detail string) BodyPlan {
 }
 
 func (a *answer) judgeHeader(h http.Header) Result {
-	if len(a.header) == 0 {
-		return Result{}
-	}
-	j := judge{r: newRun()}
-	defer j.r.release()
+	var j judge
+	defer func() {
+		if j.r != nil {
+			j.r.release()
+		}
+	}()
 	for i := range a.header {
 		j.header(&a.header[i], h)
 	}
@@ -192,7 +212,8 @@ func (a *answer) judgeHeader(h http.Header) Result {
 }
 
 // body judges the media type and says what to do with the body.
-func (a *answer) body(l *library, method string, status int, h http.Header, limit int64) BodyPlan {
+func (a *answer) body(o *Operation, method string, status int, h http.Header) BodyPlan {
+	limit := o.cfg.MaxResponse
 	switch {
 	case method == http.MethodHead:
 		return streamed(uncheckedHead)
@@ -221,6 +242,7 @@ func (a *answer) body(l *library, method string, status int, h http.Header, limi
 	case streams(mediaType):
 		return streamed(uncheckedStream)
 	}
+	l := o.responseLibrary()
 	p := BodyPlan{Action: Judge, MaxBody: limit, media: m, class: classify(mediaType), answer: true}
 	if plan, final := p.known(l, mediaType, h); final {
 		return plan
