@@ -23,7 +23,7 @@ func credentialsOf(r *catalogue.Route) []*credential.Requirement {
 // unauthenticated objects to a request without the credentials that the document
 // asks for. A CORS preflight never carries any (Fetch standard, section 4.8).
 func (v *Verdict) unauthenticated(asked []*credential.Requirement, r *Request) (refused bool) {
-	if asked == nil || v.scope.rules.modes[RuleCredentials] == Off || preflight(r) {
+	if v.scope.rules.modes[RuleCredentials] == Off || preflight(r) {
 		return false
 	}
 	head := credential.Request{Header: r.Header, RawQuery: r.Target.RawQuery, Certificate: r.Certificate, Trusted: r.Trusted}

@@ -120,7 +120,7 @@ type Verdict struct {
 	// tells says that the answer carries fields about versions: the rule lifecycle
 	// is enforced.
 	tells     bool
-	life      *life // of what was matched; nil outside of versions
+	life      *life // of what was matched; nil where it tells nothing
 	brownout  bool
 	bound     int
 	awaiting  []*bound // limits in monitor that count by what is in the body
@@ -129,6 +129,7 @@ type Verdict struct {
 	table     ratelimit.Limiter
 	open      uint32 // the charges that are not settled, a bit each
 	failed    uint32 // those that were settled as failures
+	shadows   bool   // some limit that was asked is in monitor
 	violated  bool   // the rules target or request do not let it pass, in whatever mode
 	clean     bool   // as reset leaves it
 	limits    [MaxLimits]*bound
@@ -146,7 +147,7 @@ func (v *Verdict) reset() {
 	v.Body, v.others, v.Defect = conformance.BodyPlan{}, nil, nil
 	v.vary, v.bound, v.awaiting = nil, 0, v.awaiting[:0]
 	v.around, v.hidden = nil, 0
-	v.table, v.open, v.failed, v.violated = nil, 0, 0, false
+	v.table, v.open, v.failed, v.violated, v.shadows = nil, 0, 0, false, false
 	v.tells, v.life, v.brownout, v.Preflight = false, nil, false, false
 }
 
@@ -187,7 +188,7 @@ func (p *Policy) Decide(r *Request, v *Verdict) {
 		v.reset()
 	}
 	v.clean = false
-	if p.walk(r, v); v.Outcome != Refuse {
+	if p.walk(r, v); v.Outcome != Refuse && (r.Match.Outcome != catalogue.Found || r.Tunnel != "") {
 		v.confine(r)
 	}
 }
@@ -196,13 +197,19 @@ func (p *Policy) walk(r *Request, v *Verdict) {
 	m := &r.Match
 	v.around = r.Around
 	v.scope, v.protocols = p.scopeOf(m)
-	v.override(r)
+	if len(r.Overrides) > 0 {
+		v.override(r)
+	}
 	v.tells = v.scope.rules.modes[RuleLifecycle] == Enforce
 	v.live(p, m, r.Now)
-	v.Consumer = p.consumers.recognise(r)
-	r.consumer = v.Consumer
-	v.except(r.Now)
-	if m.Host != nil {
+	if p.consumers.byCredential != nil {
+		v.Consumer = p.consumers.recognise(r)
+		r.consumer = v.Consumer
+	}
+	if v.Consumer != "" {
+		v.except(r.Now)
+	}
+	if m.Host != nil && v.tells {
 		v.vary = p.hosts[m.Host.Index].vary
 	}
 	if p.malformed(r) && v.Object(RuleTarget, p.targetMode(v, r), ReasonMalformedTarget, http.StatusBadRequest) {
@@ -215,21 +222,11 @@ func (p *Policy) walk(r *Request, v *Verdict) {
 	if r.Early && v.Object(RuleTarget, p.targetMode(v, r), ReasonTooEarly, http.StatusTooEarly) {
 		return
 	}
-	if m.Outcome == catalogue.Passed {
-		p.pass(r, v)
-		return
-	}
-	if m.Outcome == catalogue.UnknownHost {
-		v.object(RuleUnknownHost, ReasonUnknownHost)
+	if m.Outcome != catalogue.Found && p.unfound(r, v) {
 		return
 	}
 	design := v.State == catalogue.StateDesign
-	if m.Outcome == catalogue.NearMiss && !design && v.object(RuleTarget, ReasonAmbiguousTarget) ||
-		m.Outcome == catalogue.Ambiguous && v.object(RuleTarget, ReasonVersionAmbiguous) {
-		p.chargeViolation(v, r)
-		return
-	}
-	if !design && !r.Own && !p.admits(m, v.scope, r.proven()) && v.object(RuleAudience, r.notAdmitted()) {
+	if !design && !r.Own && (m.Version == nil || len(v.scope.audience) > 0) && !p.admits(m, v.scope, r.proven()) && v.object(RuleAudience, r.notAdmitted()) {
 		return
 	}
 	r.bodyLimit = v.scope.rules.MaxBody
@@ -237,8 +234,10 @@ func (p *Policy) walk(r *Request, v *Verdict) {
 		v.exceed()
 		return
 	}
-	v.wouldExceed()
-	if v.unborn() {
+	if v.shadows || v.around != nil {
+		v.wouldExceed()
+	}
+	if design && v.unborn() {
 		return
 	}
 	if r.Own {
@@ -250,27 +249,50 @@ func (p *Policy) walk(r *Request, v *Verdict) {
 		v.Preflight = true
 		return
 	}
-	if v.ended() {
+	if (v.brownout || v.State == catalogue.StateRetired) && v.ended() {
 		return
 	}
-	switch m.Outcome {
-	case catalogue.NoMethod:
-		v.Allow = m.Allow
-		v.object(RuleUnknownRoute, ReasonMethodNotAllowed)
-		return
-	case catalogue.Found:
-	default:
-		v.object(RuleUnknownRoute, ReasonUnknownRoute)
+	if m.Outcome != catalogue.Found {
+		v.unrouted(m)
 		return
 	}
 	route := &p.routes[m.Route.Index]
 	v.answers = route.operations
-	if v.unauthenticated(route.credentials, r) {
+	if route.credentials != nil && v.unauthenticated(route.credentials, r) {
 		return
 	}
 	if v.scope.rules.modes[RuleRequest] != Off {
 		judgeRequest(route.operations, r, v)
 	}
+}
+
+// unfound goes through what is decided before limits are asked where no operation was
+// found, and reports whether that is all.
+func (p *Policy) unfound(r *Request, v *Verdict) (final bool) {
+	switch m := &r.Match; {
+	case m.Outcome == catalogue.Passed:
+		p.pass(r, v)
+		return true
+	case m.Outcome == catalogue.UnknownHost:
+		v.object(RuleUnknownHost, ReasonUnknownHost)
+		return true
+	case m.Outcome == catalogue.NearMiss && v.State != catalogue.StateDesign && v.object(RuleTarget, ReasonAmbiguousTarget),
+		m.Outcome == catalogue.Ambiguous && v.object(RuleTarget, ReasonVersionAmbiguous):
+		p.chargeViolation(v, r)
+		return true
+	default:
+		return false
+	}
+}
+
+// unrouted objects to what no document has.
+func (v *Verdict) unrouted(m *catalogue.Match) {
+	if m.Outcome == catalogue.NoMethod {
+		v.Allow = m.Allow
+		v.object(RuleUnknownRoute, ReasonMethodNotAllowed)
+		return
+	}
+	v.object(RuleUnknownRoute, ReasonUnknownRoute)
 }
 
 // scopeOf finds the policy that holds for what was matched, and the protocols

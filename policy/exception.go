@@ -39,9 +39,6 @@ func ParseExceptable(s string) (Rule, error) {
 // copied into the verdict, so that nothing is allocated; what the answer tells
 // about the version is not changed.
 func (v *Verdict) except(now time.Time) {
-	if v.Consumer == "" {
-		return
-	}
 	shared := v.scope
 	for i := range shared.exceptions {
 		e := &shared.exceptions[i]
@@ -80,7 +77,7 @@ func (bs *bindings) exceptions(api *catalogue.API, version string, of []Exceptio
 			}
 		}
 		e.limits = append(e.limits, own...)
-		linkKeys(e.limits)
+		link(e.limits)
 		if len(e.limits) > MaxLimits {
 			return nil, &catalogue.Error{API: api.Name, Version: version,
 				Err: fmt.Errorf("%d limits hold for it with exception %q, %d are allowed: merge some", len(e.limits), e.Name, MaxLimits)}

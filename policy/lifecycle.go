@@ -15,6 +15,8 @@ type life struct {
 	deprecation string // RFC 9745: a structured-field date, "@1735689600"
 	sunset      string // RFC 8594: an HTTP-date
 	link        string // RFC 8288, relations deprecation, sunset, successor-version
+	// steady says that the version has neither dates nor brownouts: its state is the declared one.
+	steady bool
 }
 
 func newLife(v *catalogue.Version, successor string) life {
@@ -36,6 +38,7 @@ func newLife(v *catalogue.Version, successor string) life {
 		links = append(links, "<"+successor+`>; rel="successor-version"`)
 	}
 	l.link = strings.Join(links, ", ")
+	l.steady = v.Deprecated.IsZero() && v.Sunset.IsZero() && len(v.Brownouts) == 0
 	return l
 }
 
@@ -45,9 +48,12 @@ func newLife(v *catalogue.Version, successor string) life {
 // what upstream says of itself: the configuration is the source of truth. Link
 // is added to, since upstream's links are its own.
 func (v *Verdict) SetLifecycle(h http.Header) {
-	if !v.tells || v.life == nil {
-		return
+	if v.tells && v.life != nil {
+		v.setLifecycle(h)
 	}
+}
+
+func (v *Verdict) setLifecycle(h http.Header) {
 	l := v.life
 	// A brownout answers what retirement will, which comes after the deprecation.
 	if l.deprecation != "" && (v.State >= catalogue.StateDeprecated || v.brownout) {
@@ -65,9 +71,12 @@ func (v *Verdict) SetLifecycle(h http.Header) {
 // that a cache does not give one version's answer to another's caller (RFC 9110,
 // section 12.5.5). In monitor no field is added.
 func (v *Verdict) SetVary(h http.Header) {
-	if !v.tells {
-		return
+	if len(v.vary) > 0 {
+		v.setVary(h)
 	}
+}
+
+func (v *Verdict) setVary(h http.Header) {
 	for _, name := range v.vary {
 		if !hasToken(h["Vary"], name) {
 			h.Add("Vary", name)

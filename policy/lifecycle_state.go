@@ -44,9 +44,12 @@ func (v *Verdict) live(p *Policy, m *catalogue.Match, now time.Time) {
 	if m.Version == nil {
 		return
 	}
-	v.State = m.Version.StateAt(now)
-	v.brownout = v.State != catalogue.StateRetired && m.Version.BrownoutAt(now)
-	v.life = &v.scope.life
+	v.State = m.Version.State
+	if l := &v.scope.life; !l.steady {
+		v.life = l
+		v.State = m.Version.StateAt(now)
+		v.brownout = v.State != catalogue.StateRetired && m.Version.BrownoutAt(now)
+	}
 	if m.Route == nil {
 		return
 	}
@@ -62,19 +65,15 @@ func (v *Verdict) live(p *Policy, m *catalogue.Match, now time.Time) {
 
 // ended objects to calls of what is retired, or takes a rest before it is.
 func (v *Verdict) ended() (refused bool) {
-	switch {
-	case v.State == catalogue.StateRetired:
+	if v.State == catalogue.StateRetired {
 		return v.object(RuleLifecycle, ReasonVersionRetired)
-	case v.brownout:
-		return v.object(RuleLifecycle, ReasonVersionBrownout)
-	default:
-		return false
 	}
+	return v.object(RuleLifecycle, ReasonVersionBrownout)
 }
 
 // unborn objects to calls of a version that is not served yet, as if it were not
 // there. It belongs to the rule lifecycle: a service that lets unknown routes
 // pass still does not serve a design.
 func (v *Verdict) unborn() (refused bool) {
-	return v.State == catalogue.StateDesign && v.Object(RuleLifecycle, v.scope.rules.modes[RuleLifecycle], ReasonUnknownRoute, http.StatusNotFound)
+	return v.Object(RuleLifecycle, v.scope.rules.modes[RuleLifecycle], ReasonUnknownRoute, http.StatusNotFound)
 }

@@ -65,8 +65,9 @@ type bound struct {
 	key        []KeyPart
 	mode       Mode
 	hideFields bool
-	// sameKey says that the limit before it in its list counts by the same key.
-	sameKey bool
+	// sameKey says that the limit before it in its list counts by the same key,
+	// sameName that another one in its list bears its name.
+	sameKey, sameName bool
 	// mask is 0 when the limit binds every request, else the bit of
 	// catalogue.Match.Bound that says whether it binds this one.
 	mask uint64
@@ -179,10 +180,16 @@ func newBound(l *Limit, mask uint64, scope ...string) (bound, error) {
 	return b, b.arithmetic.Validate()
 }
 
-// linkKeys marks the limits that count by the same key as the one before them.
-func linkKeys(limits []bound) {
-	for i := 1; i < len(limits); i++ {
-		limits[i].sameKey = slices.EqualFunc(limits[i].key, limits[i-1].key, KeyPart.same)
+// link marks the limits that count by the same key as the one before them, and those
+// that are not the only ones of their name.
+func link(limits []bound) {
+	for i := range limits {
+		l := &limits[i]
+		l.sameKey = i > 0 && slices.EqualFunc(l.key, limits[i-1].key, KeyPart.same)
+		l.sameName = false
+		for j := range limits {
+			l.sameName = l.sameName || j != i && limits[j].arithmetic.Name == l.arithmetic.Name
+		}
 	}
 }
 
@@ -209,10 +216,16 @@ func (p *Policy) charge(s *scope, r *Request, v *Verdict) (admitted bool) {
 	for i := range limits {
 		l := &limits[i]
 		built = built && l.sameKey
-		if !l.binds(r) {
+		if l.mask != 0 && r.Match.Bound&l.mask == 0 {
 			continue
 		}
-		if l.awaitsBody(s, r) {
+		mode := r.limitMode(l)
+		if mode == Off {
+			continue
+		}
+		if l.byBody && mode == Monitor && s.rules.modes[RuleRequest] != Enforce {
+			// In monitor nothing waits for a body: it is asked when that has passed. Where
+			// the rule request is enforced bodies are read before they pass in any case.
 			if !v.awaited(l) {
 				v.awaiting = append(v.awaiting, l)
 			}
@@ -229,8 +242,9 @@ func (p *Policy) charge(s *scope, r *Request, v *Verdict) (admitted bool) {
 		}
 		v.limits[n] = l
 		v.charges[n] = ratelimit.Charge{
-			Limit: &l.arithmetic, Key: kb.SumIn(l.arithmetic.Space), Cost: l.costOf(s.costs, r), Shadow: r.limitMode(l) == Monitor, When: l.when(r),
+			Limit: &l.arithmetic, Key: kb.SumIn(l.arithmetic.Space), Cost: l.costOf(s.costs, r), Shadow: mode == Monitor, When: l.when(r),
 		}
+		v.shadows = v.shadows || mode == Monitor
 		if v.around != nil {
 			if v.charges[n].Cost = v.unpaid(&v.charges[n]); v.charges[n].Cost == 0 {
 				continue
@@ -354,7 +368,8 @@ next:
 		if v.hides(i) || v.around != nil && v.tellsAround(i) {
 			continue
 		}
-		for j, k := range shown[:n] {
+		for j := 0; v.limits[i].sameName && j < n; j++ {
+			k := shown[j]
 			if v.charges[k].Limit.Name != v.charges[i].Limit.Name {
 				continue
 			}

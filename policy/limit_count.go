@@ -113,9 +113,12 @@ func allCount(*bound) bool   { return true }
 // Answered settles what counts by upstream's status. Call it before the client
 // sees the answer, since it may guess again as soon as it does.
 func (v *Verdict) Answered(status int) {
-	if v.open == 0 && v.around == nil {
-		return
+	if v.open != 0 || v.around != nil {
+		v.settleFailures(status)
 	}
+}
+
+func (v *Verdict) settleFailures(status int) {
 	counts := func(b *bound) bool { return slices.Contains(b.failures, status) }
 	v.fail(counts)
 	v.settle(CountFailures, counts, false)
@@ -131,8 +134,12 @@ func (v *Verdict) Unanswered() {
 // Judged settles what counts by the verdict, once that is final.
 func (v *Verdict) Judged() {
 	if v.open != 0 {
-		v.settle(CountViolations, func(*bound) bool { return v.violated }, false)
+		v.settleViolations()
 	}
+}
+
+func (v *Verdict) settleViolations() {
+	v.settle(CountViolations, func(*bound) bool { return v.violated }, false)
 }
 
 // Refused settles a request that was not passed on. Upstream has not judged it,
@@ -148,9 +155,12 @@ func (v *Verdict) Refused() {
 // however it does; what has got no answer by then counts as a failure.
 func (v *Verdict) Close() {
 	v.around = nil
-	if v.open == 0 {
-		return
+	if v.open != 0 {
+		v.close()
 	}
+}
+
+func (v *Verdict) close() {
 	v.Unanswered()
 	v.Judged()
 	for i := 0; v.open>>i != 0; i++ {

@@ -7,13 +7,6 @@ import (
 	"github.com/apiguard/caddy-api-guard/ratelimit"
 )
 
-// awaitsBody tells whether a limit is asked when the body has passed: in monitor
-// nothing waits for a body, so one that counts by what is in it comes later. Where
-// the rule request is enforced bodies are read before they pass in any case.
-func (b *bound) awaitsBody(s *scope, r *Request) bool {
-	return b.byBody && r.limitMode(b) == Monitor && s.rules.modes[RuleRequest] != Enforce
-}
-
 // AwaitsBody reports whether the body is to be kept while it passes, at most
 // Rules.MaxBody of it, for ChargePassed.
 func (v *Verdict) AwaitsBody() bool { return len(v.awaiting) > 0 }

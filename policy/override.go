@@ -53,6 +53,13 @@ func (r *Request) overridden(rule Rule, mode Mode) Mode {
 
 // limitMode is the mode of a limit under the overrides in force.
 func (r *Request) limitMode(b *bound) Mode {
+	if len(r.Overrides) == 0 {
+		return b.mode
+	}
+	return r.overriddenLimit(b)
+}
+
+func (r *Request) overriddenLimit(b *bound) Mode {
 	mode := b.mode
 	for i := range r.Overrides {
 		if o := &r.Overrides[i]; o.holds(RuleLimit, r) && (o.Limit == "" || o.Limit == b.arithmetic.Name) {

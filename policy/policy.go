@@ -148,7 +148,7 @@ func (p *Policy) addAPI(cfg *Config, api *API, bs *bindings) error {
 	if err != nil {
 		return err
 	}
-	linkKeys(shared)
+	link(shared)
 	costs, err := bs.costs(api.Declared, shared)
 	if err != nil {
 		return err
@@ -161,7 +161,7 @@ func (p *Policy) addAPI(cfg *Config, api *API, bs *bindings) error {
 			return err
 		}
 		limits := slices.Concat(shared, own)
-		linkKeys(limits)
+		link(limits)
 		if len(limits) > MaxLimits {
 			return &catalogue.Error{API: api.Declared.Name, Version: declared.Name,
 				Err: fmt.Errorf("%d limits hold for it, %d are allowed: merge some", len(limits), MaxLimits)}
@@ -193,7 +193,7 @@ func (p *Policy) addHosts(rules Rules) {
 			// ones stand for all, and the host's unclaimed paths stay limited.
 			s.limits = s.limits[:MaxLimits]
 		}
-		linkKeys(s.limits)
+		link(s.limits)
 		p.hosts[i] = s
 	}
 	for _, r := range p.catalogue.Routes {

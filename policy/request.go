@@ -21,8 +21,10 @@ func judgeRequest(operations []*conformance.Operation, r *Request, v *Verdict) {
 	if v.judge(&result) {
 		return
 	}
-	v.Body = operations[0].Body(r.Header, r.HasBody())
-	v.judge(&v.Body.Result)
+	if present := r.HasBody(); present || operations[0].NeedsBody() {
+		v.Body = operations[0].Body(r.Header, present)
+		v.judge(&v.Body.Result)
+	}
 }
 
 func judgeAlternatives(operations []*conformance.Operation, head *conformance.Request, present bool, v *Verdict) {
@@ -92,6 +94,13 @@ func (v *Verdict) Release() {
 
 // judge turns a conformance result into the verdict.
 func (v *Verdict) judge(result *conformance.Result) (refused bool) {
+	if result.Reason == conformance.OK && result.Unchecked == "" && len(result.Undeclared) == 0 {
+		return false
+	}
+	return v.take(result)
+}
+
+func (v *Verdict) take(result *conformance.Result) (refused bool) {
 	mode := v.scope.rules.modes[RuleRequest]
 	if result.Unchecked != "" && v.Unchecked == "" {
 		v.Unchecked = result.Unchecked

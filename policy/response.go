@@ -41,6 +41,10 @@ func (v *Verdict) AnswersPages() bool {
 // most, when the final ones are known and AnswerMode is not Off. method is the
 // request's. When it objects, nothing further is to be judged.
 func (v *Verdict) JudgeHead(a *Answer, method string, status int, h http.Header) (refused bool) {
+	if len(v.answers) == 1 {
+		a.Plan, a.others = v.answers[0].Response(method, status, h), nil
+		return v.judgeAnswer(&a.Plan.Result)
+	}
 	best := -1
 	for _, operation := range v.answers {
 		plan := operation.Response(method, status, h)

@@ -123,8 +123,9 @@ func overriding(key string) string {
 	return ""
 }
 
+// sameName looks from the end, since most names begin with "X-".
 func sameName(name, key string) bool {
-	for i := range len(name) {
+	for i := len(name) - 1; i >= 0; i-- {
 		c := key[i]
 		if c == '_' || c == '.' {
 			c = '-'
