@@ -28,11 +28,13 @@ type behaviour struct {
 	identifies bool
 	// has routes that go on with a request whose answer is intercepted
 	intercepts bool
+	// has another guard, or may have this one twice
+	nests bool
 }
 
 // everything is what handlers may do of which nothing is known. To intercept answers is
 // Caddy's own handler's.
-var everything = behaviour{traces: true, names: true, rewrites: true, again: true, identifies: true}
+var everything = behaviour{traces: true, names: true, rewrites: true, again: true, identifies: true, nests: true}
 
 // look finds out what the handlers of the guard's server may do.
 func (h *Handler) look() {
@@ -99,6 +101,8 @@ func (b *behaviours) add(routes caddyhttp.RouteList, failed bool) {
 			case *Handler:
 				if h == b.guard {
 					b.before, b.met = b.all, true
+				} else {
+					b.all.nests = true
 				}
 			}
 			id := ""
@@ -133,8 +137,10 @@ func (b *behaviour) add(id string, failed bool) {
 		b.identifies = true
 	case id == "http.handlers.rewrite":
 		b.rewrites = true
-	case id == coverage.GuardID, id == "http.handlers.invoke": // of a named route, that may have one
+	case id == coverage.GuardID:
 		b.again = b.again || failed
+	case id == "http.handlers.invoke": // of a named route, that may have one
+		b.again, b.nests = b.again || failed, true
 	}
 }
 

@@ -76,7 +76,7 @@ func (x *exchange) untime() {
 
 // refuseLate refuses a request whose body did not arrive in time.
 func (x *exchange) refuseLate() {
-	if !x.body.late || x.verdict.Outcome == policy.Refuse {
+	if x.verdict.Outcome == policy.Refuse {
 		return
 	}
 	x.verdict.BodyTimedOut()

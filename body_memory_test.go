@@ -14,7 +14,7 @@ import (
 // holder is an exchange that holds bodies under a ceiling.
 func holder(ceiling int64) *exchange {
 	app := &App{BodyMemory: Size(ceiling), shared: new(shared)}
-	return &exchange{app: &inForce{App: app}}
+	return &exchange{course: course{app: &inForce{App: app}}}
 }
 
 // readAll reads a body that announces length bytes.
@@ -60,7 +60,7 @@ func TestABodyIsReadWholeOrNotAtAll(t *testing.T) {
 func TestLargeBodiesLeaveRoomForSmallOnes(t *testing.T) {
 	const ceiling = 4 << 20
 	all := holder(ceiling)
-	next := func() *exchange { return &exchange{app: all.app} }
+	next := func() *exchange { return &exchange{course: course{app: all.app}} }
 	var large []*exchange
 	for {
 		x := next()

@@ -48,7 +48,7 @@ func TestADefectIsInTheLogWithItsRequest(t *testing.T) {
 	}
 
 	// One of the engine that judges is told in the same way, a monitored answer's as well.
-	x := &exchange{app: &broken}
+	x := &exchange{course: course{app: &broken}}
 	x.verdict.Defect = conformance.Recovered("an engine's")
 	x.tellDefect()
 	if logs.Len() != 2 || logs.All()[1].ContextMap()["panic"] != "an engine's" {

@@ -20,43 +20,11 @@ import (
 // exchange is one request on its way through the guard. It is reused, so that a
 // request that passes costs no allocation; nothing may hold it after ServeHTTP.
 type exchange struct {
-	app      *inForce
-	w        http.ResponseWriter
-	r        *http.Request
-	replacer *caddy.Replacer
-	query    catalogue.Query
+	course
 	request  policy.Request
 	verdict  policy.Verdict
-	caller   inventory.Caller
 	response response
-	tee      *teeBody
-	watched  *watchedBody
-	kept     *heldBody // the request's body, as far as the guard has read it
-	sent     *heldBody // the same, when it was passed on
-	keyTee   *teeBody  // what a limit in monitor counts by, while it passes
-	body     timedBody
-	held     int64 // bytes of bodies, counted in shared.bodies
-	facts    *facts
-	observed bool
-	sampling sampling
-	logged   bool           // the server has an access log
-	vars     map[string]any // Caddy's, of the request
-	others   behaviour
-	before   behaviour     // of those others that can stand before the guard
-	carries  policy.Fields // in its header
-	// a limit has asked for the body, or nobody may any more
-	askedBody bool
-	came      line   // as another handler or the client has sent it
-	passed    line   // as it was passed on
-	anew      bool   // a guard has judged it before, with another target
-	failed    failed // what came of it before an error route
-	// the request has its canonical target already
-	rewritten bool
-	// readTimeout is the server's own, 0 for none
-	readTimeout time.Duration
-	// what the rules headers and upgrade removed, or would have
-	removed, wouldRemove []string
-	fields               [2][]byte // RateLimit-Policy, RateLimit
+	fields   [2][]byte // RateLimit-Policy, RateLimit
 	// policyField is the text of the last RateLimit-Policy that was sent: the next
 	// one is mostly the same.
 	policyField string
@@ -66,6 +34,42 @@ type exchange struct {
 	lengthField string         // as a field's value
 	refused     refusedFacts
 	ids         instances
+}
+
+// course is what there is of an exchange for one request alone. It is let go at once.
+type course struct {
+	app      *inForce
+	w        http.ResponseWriter
+	r        *http.Request
+	replacer *caddy.Replacer
+	vars     map[string]any // Caddy's, of the request
+	query    catalogue.Query
+	caller   inventory.Caller
+	tee      *teeBody
+	watched  *watchedBody
+	kept     *heldBody // the request's body, as far as the guard has read it
+	sent     *heldBody // the same, when it was passed on
+	keyTee   *teeBody  // what a limit in monitor counts by, while it passes
+	body     timedBody
+	held     int64 // bytes of bodies, counted in shared.bodies
+	facts    *facts
+	sampling sampling
+	others   behaviour
+	before   behaviour     // of those others that can stand before the guard
+	carries  policy.Fields // in its header
+	observed bool
+	logged   bool // the server has an access log
+	// a limit has asked for the body, or nobody may any more
+	askedBody bool
+	anew      bool   // a guard has judged it before, with another target
+	rewritten bool   // the request has its canonical target already
+	came      line   // as another handler or the client has sent it
+	passed    line   // as it was passed on
+	failed    failed // what came of it before an error route
+	// readTimeout is the server's own, 0 for none
+	readTimeout time.Duration
+	// what the rules headers and upgrade removed, or would have
+	removed, wouldRemove []string
 }
 
 var exchanges = sync.Pool{New: func() any {
@@ -86,14 +90,8 @@ func (x *exchange) release() {
 		return
 	}
 	expand, hasBody, trusted, readBody := x.request.Expand, x.request.HasBody, x.request.Trusted, x.request.ReadBody
-	x.app, x.w, x.r, x.replacer, x.vars, x.facts, x.observed = nil, nil, nil, nil, nil, nil, false
-	x.removed, x.wouldRemove, x.logged, x.readTimeout, x.rewritten = nil, nil, false, 0, false
-	x.came, x.passed, x.failed, x.anew = line{}, line{}, failed{}, false
-	x.body = timedBody{}
-	x.query = catalogue.Query{}
+	x.course = course{}
 	x.request = policy.Request{Expand: expand, HasBody: hasBody, Trusted: trusted, ReadBody: readBody}
-	x.askedBody = false
-	x.caller = inventory.Caller{}
 	x.response.reset(x)
 	x.verdict.Release()
 	exchanges.Put(x)
@@ -101,10 +99,16 @@ func (x *exchange) release() {
 
 // end gives back what the request holds, however it ended, panics included.
 func (x *exchange) end() {
-	x.response.abandon()
-	x.trace()
+	if !x.observed {
+		x.response.abandon()
+	}
+	if x.others.traces && x.facts != nil {
+		x.trace()
+	}
 	x.verdict.Close()
-	x.response.tap.kept.drop(x)
+	if x.response.tap.kept.buffer != nil {
+		x.response.tap.kept.drop(x)
+	}
 	if x.held != 0 {
 		x.letGo(x.held)
 	}
@@ -120,7 +124,9 @@ func (x *exchange) end() {
 		x.tee.end(func([]byte, bool, string) {}) // unless it was judged
 		x.tee = nil
 	}
-	x.dropSample()
+	if x.sampling.sample != nil {
+		x.dropSample()
+	}
 	if x.watched != nil {
 		_, _ = x.watched.end() // unless it was asked
 		x.watched = nil
@@ -212,10 +218,13 @@ func (x *exchange) decorate(h http.Header) {
 		}
 		// Beside the origin's own, which counts by limits of its own. The names are
 		// in net/http's canonical form, so that nothing has to make it.
-		x.values.Add(h, "Ratelimit-Policy", x.policyField)
-		x.values.Add(h, "Ratelimit", x.values.Text(limitField))
+		for i, value := range [...]string{x.policyField, x.values.Text(limitField)} {
+			x.values.Add(h, limitFields[i], value)
+		}
 	}
 }
+
+var limitFields = [...]string{"Ratelimit-Policy", "Ratelimit"}
 
 // observe records what came of the request, once.
 func (x *exchange) observe(status int) {

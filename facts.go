@@ -200,7 +200,9 @@ func (x *exchange) publish() {
 	} else {
 		x.replacer.Map(p.provider)
 	}
-	x.log()
+	if x.logged {
+		x.log()
+	}
 }
 
 var placeholderNames = [...]string{"api", "version", "state", "operation", "consumer", "verdict", "rule", "reason", "limit"}
@@ -215,9 +217,6 @@ func (x *exchange) say() {
 
 // log puts the facts into the access log.
 func (x *exchange) log() {
-	if !x.logged {
-		return
-	}
 	if extra, ok := x.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
 		extra.Set(zap.Object("api_guard", x.facts))
 	}
@@ -245,7 +244,9 @@ func (x *exchange) amend() {
 			x.replacer.Set(placeholderPrefix+name, value)
 		}
 	}
-	x.log()
+	if x.logged {
+		x.log()
+	}
 }
 
 func (x *exchange) makeFacts() *facts {

@@ -83,7 +83,7 @@ func TestEveryPlaceholderIsSaidAnew(t *testing.T) {
 		api: "a", version: "b", state: "c", operation: "d", consumer: "e",
 		verdict: "f", rule: "g", reason: "h", limit: "i",
 	}
-	x := &exchange{facts: new(facts), replacer: caddy.NewReplacer()}
+	x := &exchange{course: course{facts: new(facts), replacer: caddy.NewReplacer()}}
 	x.replacer.Map(first.lookup)
 	for name, want := range told {
 		if got, _ := x.replacer.GetString(placeholderPrefix + name); got != want {

@@ -10,10 +10,18 @@ import (
 
 func isGRPC(h http.Header) bool { return isOf(h, "application/grpc") }
 
+// contentType is the first line of the field, "" for none.
+func contentType(h http.Header) string {
+	if lines := h["Content-Type"]; len(lines) > 0 {
+		return lines[0]
+	}
+	return ""
+}
+
 // isOf reports whether the media type begins so: in whatever letters (RFC 9110, section
 // 8.3.1), since clients take it so.
 func isOf(h http.Header, kind string) bool {
-	value := h.Get("Content-Type")
+	value := contentType(h)
 	return len(value) >= len(kind) && strings.EqualFold(value[:len(kind)], kind)
 }
 

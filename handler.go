@@ -66,14 +66,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if r.RequestURI == "" { // Caddy has made it, as httpInclude of templates does
 		r.RequestURI = r.URL.RequestURI()
 	}
-	around := guardAround(w)
-	if around != nil && lineOf(r) == around.passed {
-		// A directive of the site and one that a snippet brought, say: it is not
-		// charged and counted twice.
-		return next.ServeHTTP(w, r)
+	h.look()
+	var around *exchange
+	if h.others.nests {
+		if around = guardAround(w); around != nil && lineOf(r) == around.passed {
+			// A directive of the site and one that a snippet brought, say: it is not
+			// charged and counted twice.
+			return next.ServeHTTP(w, r)
+		}
 	}
 	anew := around != nil
-	h.look()
 	if h.others.again {
 		if l := leftBy(r, h.before.intercepts); l != nil {
 			if l.body != nil {
@@ -167,7 +169,9 @@ func (x *exchange) decide() {
 	if x.verdict.AwaitsBody() {
 		x.keepForKeys()
 	}
-	x.refuseLate()
+	if x.body.late {
+		x.refuseLate()
+	}
 }
 
 // match finds the canonical target and what the catalogue has for it.
@@ -195,7 +199,7 @@ func (x *exchange) match() {
 	if q.Match.Outcome != catalogue.Found && q.Problem == "" && q.Target.Conditional == "" {
 		x.app.policy.Catalogue().Pass(&x.query, &q.Match)
 	}
-	if x.asksForCatalog() {
+	if q.Match.Outcome != catalogue.Found && x.asksForCatalog() {
 		q.Own, q.Match = true, catalogue.Match{Outcome: catalogue.Unclaimed, Host: q.Match.Host}
 	}
 	q.Client = netip.Addr{}
@@ -216,7 +220,6 @@ func (x *exchange) forward(next caddyhttp.Handler) error {
 func (x *exchange) pass(next caddyhttp.Handler) error {
 	x.sample()
 	x.passOn()
-	x.response.begin(x.w)
 	x.passed = lineOf(x.r)
 	err := x.response.from(next)
 	if x.response.call.open {

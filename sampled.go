@@ -92,10 +92,8 @@ func (x *exchange) staysOpen() bool {
 
 // drop gives up a sample whose request did not come to an end.
 func (x *exchange) dropSample() {
-	if x.sampling.sample != nil {
-		x.detach()
-		x.sampling.sample.Discard()
-	}
+	x.detach()
+	x.sampling.sample.Discard()
 	x.sampling = sampling{}
 }
 

@@ -52,16 +52,17 @@ const flushBefore = 4 << 10
 // holds reports whether the client sees nothing of the answer for now.
 func (t *tap) holds() bool { return t.state == tapHold || t.state == tapSwallow }
 
-// begin makes the response ready for the next handler.
-func (w *response) begin(below http.ResponseWriter) {
-	w.ResponseWriter = below
-	if w.exchange.verdict.AnswerMode() == policy.Enforce {
-		w.tap.before.keep(below.Header())
-		w.exchange.askReadable()
+// from has the next handler answer.
+func (w *response) from(next caddyhttp.Handler) error {
+	x := w.exchange
+	w.ResponseWriter = x.w
+	if x.verdict.AnswerMode() != policy.Enforce {
+		return next.ServeHTTP(w, x.r)
 	}
+	return w.judged(next)
 }
 
-// from has the next handler answer. Where an answer may be refused the request gets a
+// judged has the next handler give an answer that may be refused. The request gets a
 // context that can be given up: the refusal does not wait for the end of what is refused,
 // which may be a stream, and upstream does not go on with it. reverse_proxy panics then,
 // as it does for a client that went away, or when upstream breaks off: an answer of which
@@ -70,11 +71,10 @@ func (w *response) begin(below http.ResponseWriter) {
 // It is put into the very request: Caddy's placeholders read that one, and what
 // {http.request.body} has read stands there alone. One that is not given up lasts as long
 // as the request's own, since error routes go on with it.
-func (w *response) from(next caddyhttp.Handler) (err error) {
+func (w *response) judged(next caddyhttp.Handler) (err error) {
 	x := w.exchange
-	if x.verdict.AnswerMode() != policy.Enforce {
-		return next.ServeHTTP(w, x.r)
-	}
+	w.tap.before.keep(x.w.Header())
+	x.askReadable()
 	own := x.r.Context()
 	ctx, giveUp := context.WithCancel(own)
 	w.tap.giveUp = giveUp
@@ -284,7 +284,7 @@ func (w *response) refuse() error {
 // had not begun is recorded as none.
 func (w *response) abandon() {
 	x := w.exchange
-	if x.observed || x.passed.method == "" {
+	if x.passed.method == "" {
 		return
 	}
 	if !w.wroteHeader {

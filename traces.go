@@ -9,9 +9,6 @@ import (
 // made around it, as api_guard.api, .version, .operation, .verdict, .rule and
 // .reason; what is empty is left out.
 func (x *exchange) trace() {
-	if !x.others.traces || x.facts == nil {
-		return
-	}
 	span := trace.SpanFromContext(x.r.Context())
 	if !span.IsRecording() {
 		return

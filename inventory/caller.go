@@ -69,21 +69,34 @@ func (c *Caller) traits(keys []apiKey, forwarded bool) traits {
 
 func networkOf(a netip.Addr) traits {
 	a = a.Unmap()
+	if a.Is4() {
+		return networkOf4(a.As4())
+	}
 	switch {
 	case !a.IsValid():
 		return 0
 	case a.IsLoopback():
 		return traitLoopback
-	case a.IsPrivate() || a.IsLinkLocalUnicast() || sharedSpace.Contains(a):
+	case a.IsPrivate() || a.IsLinkLocalUnicast():
 		return traitPrivate
 	default:
 		return traitPublic
 	}
 }
 
-// sharedSpace is between a provider and its customers (RFC 6598): nobody reaches
-// it from the internet.
-var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
+// networkOf4 goes by the networks that are reserved for a machine itself (RFC 1122,
+// section 3.2.1.3), for private use (RFC 1918), for one link (RFC 3927), and for what lies
+// between a provider and its customers (RFC 6598): nobody reaches them from the internet.
+func networkOf4(a [4]byte) traits {
+	switch {
+	case a[0] == 127:
+		return traitLoopback
+	case a[0] == 10, a[0] == 172 && a[1]>>4 == 1, a[0] == 192 && a[1] == 168, a[0] == 169 && a[1] == 254, a[0] == 100 && a[1]>>6 == 1:
+		return traitPrivate
+	default:
+		return traitPublic
+	}
+}
 
 func (c *Caller) credentials(keys []apiKey) traits {
 	var t traits

@@ -23,7 +23,11 @@ func (inv *Inventory) meet(s *slot, o *Outcome) {
 		return
 	}
 	s.hits.consumers().add(hash)
-	inv.consumers.count(c, hash, s.place.record, o.Time, o.objections(), s.entry.id)
+	var to objections
+	if o.Verdict != Allow {
+		to = o.objections()
+	}
+	inv.consumers.count(c, hash, s.place.record, o.Time, to, s.entry.id)
 }
 
 // unauthenticated reports whether upstream gave a good answer to a caller without
