@@ -27,7 +27,8 @@ const (
 	NoRoute
 	// NearMiss: they do not have it, but would if it were spelled in another
 	// letter case or with one trailing slash more or less, in the base path, in
-	// the template, or in a template that a binding names. API, Version and Base
+	// the template, or in a template that a binding names, or without the name of a
+	// script ("/index.php/orders"). API, Version and Base
 	// are those of what it nearly is.
 	NearMiss
 	// NoMethod: they have the path, without this method. Allow is set.

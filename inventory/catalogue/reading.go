@@ -3,7 +3,7 @@ package catalogue
 import "strings"
 
 // Match resolves a request. It overwrites m and allocates nothing, unless the
-// path has percent-encoded delimiters.
+// path has percent-encoded delimiters, or no document has it and a script is in it.
 func (c *Catalogue) Match(q *Query, m *Match) {
 	c.match(q, m)
 	if m.Host == nil {
@@ -15,6 +15,9 @@ func (c *Catalogue) Match(q *Query, m *Match) {
 		path = decoded
 	}
 	c.bindWithout(q, path, m)
+	if m.Outcome != Found {
+		c.readBehindScript(q, m)
+	}
 }
 
 // readOtherwise compares a path with the reading of an upstream that decodes it
