@@ -23,8 +23,9 @@ var plainPlaceholder = regexp.MustCompile(`\{[^{}.$\[]+\}`)
 var latePlaceholder = regexp.MustCompile(`\{http\.api_guard\.(api|version|state|operation|verdict|rule|reason)\}`)
 
 // freshPlaceholder is one that every request, or every connection, has another value
-// of: each gets a bucket of its own, and the limit limits nothing.
-var freshPlaceholder = regexp.MustCompile(`\{(http\.request\.(uuid|duration|duration_ms|remote|remote\.port)|time\.now[^{}]*)\}`)
+// of: each gets a bucket of its own, and the limit limits nothing. For a whole body, which
+// its sender may fill up with anything, Caddy holds all of it besides.
+var freshPlaceholder = regexp.MustCompile(`\{(http\.request\.(uuid|body|body_base64|duration|duration_ms|remote|remote\.port)|time\.now[^{}]*)\}`)
 
 // requestPlaceholder is one of the request itself, without those that only some requests
 // have: of its certificate, or of the third label of its host.

@@ -77,6 +77,7 @@ func TestLintSaysWhatIsProbablyNotMeant(t *testing.T) {
 		{"keys that the guard knows", one("limit a {\nkey {http.api_guard.consumer}\nrate 5/1m\n}"), nil, nil, ""},
 		{"a key that each connection has another of", one("limit a {\nkey {remote}\nrate 5/1m\n}"), nil, []string{lintFreshKey}, "{http.request.remote}"},
 		{"a key that each request has another of", one("limit a {\nkey {uuid}\nrate 5/1m\n}"), nil, []string{lintFreshKey}, "{http.request.uuid}"},
+		{"a key that is a whole body", one("limit a {\nkey t-{http.request.body}\nrate 5/1m\n}"), nil, []string{lintFreshKey}, "{http.request.body}"},
 		{"a key that is the time", one("limit a {\nkey {client_ip} {time.now.unix}\nrate 5/1m\n}"), nil, []string{lintFreshKey}, "{time.now.unix}"},
 		{"keys that Caddy has", one("limit a {\nkey {client_ip} {method} {header.X-Key} {http.auth.user.id} {vars.tenant}\nrate 5/1m\n}"), nil, nil, ""},
 		{"no document", "api orders {\nowner team\nversion v1 {\nhosts a.example.com\n}\n}", nil, []string{lintNoDocument}, ""},

@@ -76,10 +76,19 @@ func ParseKeyPart(s string) (KeyPart, error) {
 	case !strings.Contains(s, "{"):
 		return KeyPart{kind: keyConstant, name: s}, nil
 	case s[0] == '{' && strings.IndexByte(s, '}') == len(s)-1:
-		return KeyPart{kind: keyPlaceholder, name: s}, nil
+		return parsePlaceholder(s)
 	default:
 		return parseMixedKey(s)
 	}
+}
+
+// parsePlaceholder reads one that Caddy's replacer knows.
+func parsePlaceholder(s string) (KeyPart, error) {
+	if strings.HasSuffix(s, ".*}") || strings.HasSuffix(s, ".}") {
+		// As Caddy's manual writes them. Every request would share one bucket.
+		return KeyPart{}, fmt.Errorf("reading key %q: write the name that is meant behind the last dot", s)
+	}
+	return KeyPart{kind: keyPlaceholder, name: s}, nil
 }
 
 // closed reports whether each brace has its other one. What is nearly a placeholder

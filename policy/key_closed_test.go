@@ -18,3 +18,22 @@ func TestAKeyWithABraceTooFewOrTooManyIsAnError(t *testing.T) {
 		}
 	}
 }
+
+// Caddy's manual writes {http.request.uri.query.*}; whoever copies it has one bucket for
+// all.
+func TestAPlaceholderWithoutItsNameIsAnError(t *testing.T) {
+	for s, want := range map[string]string{
+		"{http.request.uri.query.*}":    "the name that is meant",
+		"t-{http.request.cookie.*}":     "the name that is meant",
+		"{http.request.uri.path.}":      "the name that is meant",
+		"{http.request.header.*}":       "name one header",
+		"{http.request.uri.query.a}":    "",
+		"{http.request.uri.query.b.c}":  "",
+		"*-{http.request.uri.query.a*}": "",
+		"{http.request.body_size}":      "",
+	} {
+		if _, err := ParseKeyPart(s); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: got %v, want %q", s, err, want)
+		}
+	}
+}
