@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -172,6 +173,9 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 		}
 		q.Limit = app.pageSize(q.Limit)
 		list, err := view.Flows(q)
+		if err == nil && len(list.Items) == 0 {
+			err = app.knowsIntegrations(q.Integration)
+		}
 		return list, badRequest(err)
 	case "findings":
 		q, err := inventory.ParseFindingQuery(query)
@@ -198,6 +202,18 @@ func (app *App) answer(name string, r *http.Request) (any, error) {
 		return nil, apiError(http.StatusNotFound, fmt.Sprintf("there is no route with the id %q", id))
 	}
 	return entry, nil
+}
+
+// knowsIntegrations reports one that is not declared: what nobody is called has no flow,
+// and looks as if a third party got nothing.
+func (app *App) knowsIntegrations(named []string) error {
+	declared := integrationNames(app)
+	for _, name := range named {
+		if !slices.Contains(declared, name) {
+			return fmt.Errorf("integration %.100q is not declared%s", name, catalogue.Nearly(name, declared))
+		}
+	}
+	return nil
 }
 
 func (app *App) pageSize(asked int) int {

@@ -12,9 +12,10 @@ import (
 func TestACommandSaysOfAMisspeltNameThatItIsNone(t *testing.T) {
 	app := smallApp(t)
 	app.API = append(app.API, &API{Name: "billing", Owner: "team", Version: []*Version{{Name: "v2", Hosts: []string{"*.pay.example"}, Path: "/v2"}}})
+	app.Integration = []*Integration{{Name: "acme", Consumer: []string{"sha256:" + strings.Repeat("0a", 32)}}}
 	mustProvision(t, app)
 	commands := map[string]func() *cobra.Command{
-		"routes": routesCommand, "consumers": consumersCommand, "flows": flowsCommand, "hosts": hostsCommand, "openapi --unknown": openapiCommand, "openapi": openapiCommand,
+		"routes": routesCommand, "consumers": consumersCommand, "flows": flowsCommand, "hosts": hostsCommand, "openapi --unknown": openapiCommand, "openapi": openapiCommand, "findings": findingsCommand,
 	}
 	for line, want := range map[string]string{ // empty: it is well
 		"consumers":                                 "",
@@ -37,6 +38,9 @@ func TestACommandSaysOfAMisspeltNameThatItIsNone(t *testing.T) {
 		"routes --host pay.example":                 `host "pay.example" is not declared, and nobody asked for it`,
 		"routes --host apy.example":                 `host "apy.example" is not declared, and nobody asked for it (did you mean api.example?)`,
 		"routes --version v3 --state shadow":        `there is no version "v3" (did you mean v1?) of any api`,
+		"flows --integration acme":                  "",
+		"flows --integration acne":                  `integration "acne" is not declared (did you mean acme?)`,
+		"findings --severity hihg":                  `unrecognized value "hihg" (did you mean high?): write high, `,
 		"hosts --host apy.example":                  `(did you mean api.example?)`,
 		"openapi --unknown":                         "",
 		"openapi --unknown --host api.example":      "",

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/apiguard/caddy-api-guard/inventory/catalogue"
 )
 
 // Page sizes.
@@ -234,7 +236,7 @@ func checkNames(v url.Values, known []string, single ...string) error {
 func checkValues[T ~string](name string, values, allowed []T) error {
 	for _, s := range values {
 		if !slices.Contains(allowed, s) {
-			return fmt.Errorf("reading parameter %s: unrecognized value %.100q: write %s", name, s, strings.Join(texts(allowed), ", "))
+			return fmt.Errorf("reading parameter %s: unrecognized value %.100q%s: write %s", name, s, catalogue.Nearly(string(s), texts(allowed)), strings.Join(texts(allowed), ", "))
 		}
 	}
 	return nil
