@@ -15,7 +15,7 @@ func (c *Catalogue) Match(q *Query, m *Match) {
 		path = decoded
 	}
 	c.bindWithout(q, path, m)
-	if m.Outcome != Found {
+	if m.Outcome != Found && m.Outcome != NoMethod {
 		c.readBehindScript(q, m)
 	}
 }

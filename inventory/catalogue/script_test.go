@@ -8,7 +8,7 @@ import (
 
 func TestAScriptBeforeAPathIsNoWayRound(t *testing.T) {
 	api := &API{Name: "a", Versions: []*Version{
-		{Name: "v2", Hosts: []string{"h"}, Claims: []Claim{{Path: "/v2"}}, Documents: []*spec.Document{document("d", "POST /verify verify", "GET /orders/{id}", "GET /app.php/own own")}},
+		{Name: "v2", Hosts: []string{"h"}, Claims: []Claim{{Path: "/v2"}}, Documents: []*spec.Document{document("d", "POST /verify verify", "GET /orders/{id}", "GET /app.php/own own", "POST /own own2")}},
 		{Name: "v0", Hosts: []string{"h"}, Claims: []Claim{{Path: "/v0"}}},
 		{Name: "all", Hosts: []string{"all"}},
 	}}
@@ -45,6 +45,7 @@ func TestAScriptBeforeAPathIsNoWayRound(t *testing.T) {
 		"POST h/index.txt/v2/verify":      {0, Unclaimed, ""},
 		"POST h/.php/v2/verify":           {0, Unclaimed, ""},
 		"GET h/v2/app.php/own":            {1, Found, "v2"}, // a route of its own
+		"PUT h/v2/app.php/own":            {0, NoMethod, "v2"},
 		"POST h/v2/verify/index.php":      {0, NoRoute, "v2"},
 	} {
 		m := ask(c, request)
