@@ -78,7 +78,11 @@ func (k KeyPart) mixText(text string) (string, error) {
 		}
 		groups = append(groups, n)
 	}
-	found := regexp.MustCompile("(?s)^" + pattern.String() + "$").FindStringSubmatch(text)
+	whole, err := regexp.Compile("(?s)^" + pattern.String() + "$")
+	if err != nil { // of text that is not UTF-8, or very long
+		return "", fmt.Errorf("key %s: %w", k, err)
+	}
+	found := whole.FindStringSubmatch(text)
 	if found == nil {
 		return "", fmt.Errorf("key %s: write the whole text, with what is constant in it", k)
 	}

@@ -55,6 +55,14 @@ func TestEachPlaceholderOfATextCountsAsItWouldAlone(t *testing.T) {
 	}
 }
 
+// What is no pattern is an error, and no panic.
+func TestAKeyThatIsNoUTF8IsAskedForInVain(t *testing.T) {
+	f := newFixture(t, withLimits(Limit{Name: "l", Rate: 1, Window: time.Hour, Key: keyOf(t, "\xff-{http.request.uri.query.a}")}))
+	if _, err := f.Buckets("l", "", "", []string{"\xff-a"}); err == nil || !strings.Contains(err.Error(), "UTF-8") {
+		t.Errorf("%v", err)
+	}
+}
+
 // A host alone is found with its port and in any spelling, too.
 func TestAnOperatorFindsAHostInAnySpelling(t *testing.T) {
 	f := newFixture(t, withLimits(Limit{Name: "l", Rate: 1, Window: time.Hour, Key: keyOf(t, "{http.request.host}")}))
