@@ -105,9 +105,14 @@ const benchGuard = `{
 }
 `
 
-// loadBench runs a Caddy in this process with two servers that differ by one
-// handler, and returns them.
-func loadBench(b *testing.B) (idling, guarded http.Handler) {
+// chains are two servers that differ by one handler.
+type chains struct{ idle, guard http.Handler }
+
+// loadBench runs a Caddy in this process with two pairs of servers. Those of the first
+// end in a handler of Caddy's that answers, those of the second in one that reads the
+// body as well, as an upstream would. The guard does not know that one, and at each
+// request asks about what such a handler may have done.
+func loadBench(b *testing.B) (plain, reading chains) {
 	b.Helper()
 	dir := b.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "orders.yaml"), []byte(ordersDocument), 0o600); err != nil {
@@ -121,21 +126,25 @@ func loadBench(b *testing.B) (idling, guarded http.Handler) {
 	if err := json.Unmarshal(adapted, &config); err != nil {
 		b.Fatal(err)
 	}
-	server := func(handler string) map[string]any {
-		return map[string]any{
-			"listen":          []string{"unix/" + filepath.Join(dir, handler)},
-			"automatic_https": map[string]any{"disable": true},
-			"routes": []any{map[string]any{
-				"match":  []any{map[string]any{"host": []string{"api.example.com"}}},
-				"handle": []any{map[string]any{"handler": handler}, map[string]any{"handler": "bench_done"}},
-			}},
+	servers := map[string]any{}
+	for end, answer := range map[string]map[string]any{
+		"plain":   {"handler": "static_response", "body": "ok", "headers": map[string]any{"Content-Type": plainText}},
+		"reading": {"handler": "bench_done"},
+	} {
+		for _, handler := range []string{"bench_idle", "api_guard"} {
+			servers[handler+" "+end] = map[string]any{
+				"listen":          []string{"unix/" + filepath.Join(dir, handler+end)},
+				"automatic_https": map[string]any{"disable": true},
+				"routes": []any{map[string]any{
+					"match":  []any{map[string]any{"host": []string{"api.example.com"}}},
+					"handle": []any{map[string]any{"handler": handler}, answer},
+				}},
+			}
 		}
 	}
 	config["admin"] = map[string]any{"disabled": true, "config": map[string]any{"persist": false}}
 	config["logging"] = map[string]any{"logs": map[string]any{"default": map[string]any{"level": "ERROR"}}}
-	config["apps"].(map[string]any)["http"] = map[string]any{"servers": map[string]any{
-		"idle": server("bench_idle"), "guard": server("api_guard"),
-	}}
+	config["apps"].(map[string]any)["http"] = map[string]any{"servers": servers}
 	text, err := json.Marshal(config)
 	if err != nil {
 		b.Fatal(err)
@@ -148,8 +157,9 @@ func loadBench(b *testing.B) (idling, guarded http.Handler) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	servers := app.(*caddyhttp.App).Servers
-	return servers["idle"], servers["guard"]
+	of := app.(*caddyhttp.App).Servers
+	pair := func(end string) chains { return chains{of["bench_idle "+end], of["api_guard "+end]} }
+	return pair("plain"), pair("reading")
 }
 
 // sink is a response writer that keeps nothing but the status. It takes deadlines, as
@@ -199,7 +209,7 @@ func requests(b *testing.B, method, target, text string) (next func() *http.Requ
 // guard and with a handler that does nothing in its place: the difference is
 // what the guard costs. No socket is involved.
 func BenchmarkChain(b *testing.B) {
-	idling, guarded := loadBench(b)
+	plain, reading := loadBench(b)
 	order := fmt.Sprintf(`{"sku":"ABC-1234","quantity":2,"note":%q}`, strings.Repeat("n", 980))
 	for _, call := range []struct {
 		name, method, target, body string
@@ -210,10 +220,14 @@ func BenchmarkChain(b *testing.B) {
 		{"GET refused", "GET", "/v2/orders/seven", "", http.StatusBadRequest},
 		{"GET over quota", "GET", "/full/orders/7", "", http.StatusTooManyRequests},
 	} {
+		pair := plain
+		if call.body != "" {
+			pair = reading
+		}
 		for _, chain := range []struct {
 			name   string
 			server http.Handler
-		}{{"idle", idling}, {"guard", guarded}} {
+		}{{"idle", pair.idle}, {"guard", pair.guard}} {
 			b.Run(call.name+"/"+chain.name, func(b *testing.B) {
 				next := requests(b, call.method, call.target, call.body)
 				w := &sink{header: make(http.Header)}
@@ -240,7 +254,7 @@ func BenchmarkChain(b *testing.B) {
 // the ratios, and that of all the time that each took, garbage collection and whatever
 // came between included. Nothing else of its figures means anything.
 func BenchmarkRefusedChain(b *testing.B) {
-	_, guarded := loadBench(b)
+	plain, _ := loadBench(b)
 	for _, call := range []struct{ name, target string }{{"400", "/v2/orders/seven"}, {"429", "/full/orders/7"}} {
 		b.Run(call.name, func(b *testing.B) {
 			pass, refuse := requests(b, "GET", "/v2/orders/7", ""), requests(b, "GET", call.target, "")
@@ -249,7 +263,7 @@ func BenchmarkRefusedChain(b *testing.B) {
 				began := time.Now()
 				for range 50 {
 					clear(w.header)
-					guarded.ServeHTTP(w, next())
+					plain.guard.ServeHTTP(w, next())
 				}
 				return time.Since(began)
 			}
@@ -281,12 +295,12 @@ func BenchmarkRefusedChain(b *testing.B) {
 // reports the median of what the chain alone took, in ns/request, and nothing else of
 // its figures means anything.
 func BenchmarkColdChain(b *testing.B) {
-	idling, guarded := loadBench(b)
+	plain, _ := loadBench(b)
 	others := make([]byte, 2<<20) // twice the second level of a processor's caches
 	for _, chain := range []struct {
 		name   string
 		server http.Handler
-	}{{"idle", idling}, {"guard", guarded}} {
+	}{{"idle", plain.idle}, {"guard", plain.guard}} {
 		b.Run(chain.name, func(b *testing.B) {
 			next := requests(b, "GET", "/v2/orders/7", "")
 			w := &sink{header: make(http.Header)}

@@ -66,6 +66,7 @@ func subjects() []*subject {
 		{name: "guard: match", globals: guard(matching, inMemory), document: 10, loads: hits},
 		{name: "guard: + 1 limit", globals: guard(matching+limitOne, inMemory), document: 10, loads: []*load{&getHit, &getCrowd}},
 		{name: "guard: + 3 limits", globals: guard(matching+limitOne+limitMore, inMemory), document: 10, loads: []*load{&getHit, &getCrowd, &post1K}},
+		{name: "guard: request alone", globals: guard("response off\ncredentials off\n", inMemory), document: 10, loads: []*load{&getHit, &post1K}},
 		{name: "guard: + request", globals: guard("response off\n"+everything, inMemory), document: 10, loads: hits},
 		{name: fullName, globals: guard(everything, ""), document: 10, loads: all},
 		{name: "guard: all, 1,223 operations", globals: guard(everything, ""), document: 1223, loads: []*load{&getHit}},
