@@ -133,12 +133,14 @@ func (x *exchange) asksForCatalog() bool {
 // serveCatalog answers with what the caller's audience may see.
 func (x *exchange) serveCatalog() error {
 	x.observed = true // it is no route of anybody's
-	x.app.counting.count(&x.request.Match, &x.verdict)
 	h := x.w.Header()
 	x.decorate(h)
-	x.publish()
+	if !x.failed.again { // else an intercept has taken the first answer, with its header
+		x.app.counting.count(&x.request.Match, &x.verdict)
+		x.publish()
+		h.Add("Link", "<"+apiCatalogPath+`>; rel="api-catalog"`)
+	}
 	h.Set("Cache-Control", "private, no-cache")
-	h.Add("Link", "<"+apiCatalogPath+`>; rel="api-catalog"`)
 	visible := x.visible()
 	if x.request.Target.RawQuery != "" {
 		return x.serveDocument(visible)

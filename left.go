@@ -181,18 +181,22 @@ func (l *left) serve(w http.ResponseWriter, r *http.Request, next caddyhttp.Hand
 }
 
 // resume passes a request on that has got no answer so far. The answer is seen, judged
-// and charged for as if it were the first.
+// and charged for as if it were the first. What the guard itself has answered it answers
+// again.
 func (x *exchange) resume(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	tee, watched := x.failed.tee, x.failed.watched
 	x.w, x.r = w, r
 	x.failed.left, x.failed.again, x.observed = false, true, false
-	if lineOf(r) != x.passed {
+	if !x.request.Own && lineOf(r) != x.passed {
 		x.rewritten = false
 		x.rewrite()
 	}
 	x.response.reset(x)
 	if x.verdict.Resume() {
 		return x.refuse()
+	}
+	if x.request.Own {
+		return x.serveCatalog()
 	}
 	if watched != nil && watched.standAside() || tee != nil && tee.unread() {
 		// It passes only now: what was to judge it before has seen nothing of it.

@@ -28,6 +28,9 @@ func (x *exchange) answerIntercepted(next caddyhttp.Handler) error {
 	} else if x.response.wroteHeader {
 		l.line, l.passed = x.passed, x
 		x.keepFor(x.response.status)
+	} else if x.request.Own {
+		l.line, l.passed = lineOf(x.r), x
+		x.keepFor(0)
 	}
 	l.came = x.came
 	x.tell(l)

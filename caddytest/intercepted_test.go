@@ -125,3 +125,43 @@ limit wrong {
 		}
 	}
 }
+
+// The catalogue that the guard itself answers is charged once as well, and told of once.
+func TestTheCatalogueThatAnInterceptTakesIsChargedOnce(t *testing.T) {
+	t.Parallel()
+	up := harness.NewUpstream(t)
+	cfg := fleetConfig(up, "unknown_route enforce", "unknown_route enforce\nlimit each {\nrate 3/1h\n}\nlimit guesses {\nrate 9/1h\ncount failures\nconcurrency 2\n}")
+	cfg.Sites = strings.Replace(interceptedSites, "status 4xx 5xx", "status 2xx 4xx 5xx", 1)
+	caddy := harness.Start(t, cfg)
+	for name, do := range protocols(caddy) {
+		for target, row := range map[string]struct {
+			status int
+			holds  string
+		}{
+			catalogPath:                            {200, `"linkset"`},
+			catalogPath + "?api=orders&version=v2": {200, "openapi: 3"},
+			catalogPath + "?api=none":              {404, "api-catalog"},
+		} {
+			call, client := as(get("api.example.com", target))
+			for n := 1; n <= 3; n++ {
+				got := do(t, call)
+				if got.Status != row.status || !strings.Contains(string(got.Body)+got.Header.Get("Link"), row.holds) || len(got.Header["Link"]) != 1 {
+					t.Errorf("%s, %s, call %d of 3: %v", name, target, n, got)
+				}
+				if names := fmt.Sprint(told(got, "Ratelimit"), told(got, "Ratelimit-Policy")); names != "[each guesses] [each guesses]" {
+					t.Errorf("%s, %s: it tells of %s", name, target, names)
+				}
+				if b := counted(t, caddy, "each", client); b.Used != n {
+					t.Errorf("%s, %s, call %d of 3: %+v", name, target, n, b)
+				}
+				if b := counted(t, caddy, "guesses", client); *b.Concurrent != 0 {
+					t.Errorf("%s, %s, call %d of 3: %+v", name, target, n, b)
+				}
+			}
+			refused(t, do(t, call), 429, "quota-exceeded")
+			if seen := len(up.Requests("X-Trace", client)); seen != 0 {
+				t.Errorf("%s, %s: the upstream got %d", name, target, seen)
+			}
+		}
+	}
+}
