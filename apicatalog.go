@@ -132,7 +132,8 @@ func (x *exchange) asksForCatalog() bool {
 
 // serveCatalog answers with what the caller's audience may see.
 func (x *exchange) serveCatalog() error {
-	x.observed = true // it is no route of anybody's
+	x.observed = true   // it is no route of anybody's
+	x.verdict.Refused() // as little as a refusal is it an answer of upstream
 	h := x.w.Header()
 	x.decorate(h)
 	if !x.failed.again { // else an intercept has taken the first answer, with its header

@@ -284,3 +284,18 @@ func TestTheCatalogStandsBackForOthers(t *testing.T) {
 		}
 	})
 }
+
+// The guard answers the catalogue itself: that is no failure of upstream.
+func TestToReadTheCatalogueIsNoFailure(t *testing.T) {
+	t.Parallel()
+	up := harness.NewUpstream(t)
+	caddy := harness.Start(t, fleetConfig(up, "unknown_route enforce", "unknown_route enforce\nlimit guesses {\nrate 2/1h\ncount failures\n}"))
+	for name, do := range protocols(caddy) {
+		call, client := as(get("api.example.com", catalogPath))
+		for n := 1; n <= 3; n++ {
+			if got := do(t, call); got.Status != 200 || counted(t, caddy, "guesses", client).Used != 0 {
+				t.Errorf("%s, call %d of 3: %v", name, n, got)
+			}
+		}
+	}
+}
