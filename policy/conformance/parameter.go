@@ -81,7 +81,6 @@ func (o *Operation) readParameters(p *parameterRules) {
 		p.byName = make(map[string]int, len(p.query))
 		for i := range p.query {
 			q := &p.query[i]
-			p.asks = p.asks || q.required
 			if q.exploded(shapeObject) {
 				p.loose = append(p.loose, i)
 			} else {
@@ -155,6 +154,7 @@ func (o *Operation) addParameter(rules *parameterRules, d *openapi3.Parameter) {
 			return
 		}
 		rules.query = append(rules.query, p)
+		rules.asks = rules.asks || p.required
 	case InHeader:
 		p.header = http.CanonicalHeaderKey(p.name)
 		if slices.Contains(ignored, p.header) {
