@@ -56,15 +56,9 @@ func (in *invocation) unknownName(filter url.Values) error {
 		hosts = append(hosts, h.Host)
 	}
 	for _, name := range filter["host"] {
-		if !slices.ContainsFunc(hosts, func(h string) bool { return ofPattern(strings.ToLower(name), h) }) {
+		if !slices.ContainsFunc(hosts, func(h string) bool { return catalogue.HostMatches(h, strings.ToLower(name)) }) {
 			return fmt.Errorf("host %q is not declared, and nobody asked for it%s: caddy api-guard hosts lists those that are there", name, catalogue.Nearly(name, hosts))
 		}
 	}
 	return nil
-}
-
-// ofPattern reports whether a host is that of a version, which may have "*" for labels.
-func ofPattern(host, pattern string) bool {
-	given, labels := strings.Split(host, "."), strings.Split(pattern, ".")
-	return slices.EqualFunc(given, labels, func(a, b string) bool { return a == b || b == "*" })
 }

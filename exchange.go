@@ -291,7 +291,7 @@ func wouldRefuse(rules policy.RuleSet) (set inventory.RuleSet) {
 // that means this route.
 func (x *exchange) describe(o *inventory.Outcome) {
 	h := x.w.Header()
-	o.ContentType = h.Get("Content-Type")
+	o.ContentType = contentType(h)
 	o.BodyLength = -1
 	if n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64); err == nil {
 		o.BodyLength = n

@@ -82,7 +82,7 @@ func (x *exchange) staysOpen() bool {
 		return true
 	}
 	h := x.w.Header()
-	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	kind, _, _ := strings.Cut(contentType(h), ";")
 	switch strings.ToLower(strings.TrimSpace(kind)) {
 	case "text/event-stream", "multipart/x-mixed-replace":
 		return announced(h) < 0

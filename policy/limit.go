@@ -193,9 +193,10 @@ func link(limits []bound) {
 	}
 }
 
-func (b *bound) binds(r *Request) bool {
-	return (b.mask == 0 || r.Match.Bound&b.mask != 0) && r.limitMode(b) != Off
-}
+func (b *bound) binds(r *Request) bool { return b.concerns(r) && r.limitMode(b) != Off }
+
+// concerns reports whether the limit is about what the request is meant for.
+func (b *bound) concerns(r *Request) bool { return b.mask == 0 || r.Match.Bound&b.mask != 0 }
 
 // keyFor is the bucket of a request.
 func (b *bound) keyFor(table ratelimit.Limiter, r *Request) ratelimit.Key {
@@ -216,7 +217,7 @@ func (p *Policy) charge(s *scope, r *Request, v *Verdict) (admitted bool) {
 	for i := range limits {
 		l := &limits[i]
 		built = built && l.sameKey
-		if l.mask != 0 && r.Match.Bound&l.mask == 0 {
+		if !l.concerns(r) {
 			continue
 		}
 		mode := r.limitMode(l)

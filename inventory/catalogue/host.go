@@ -53,6 +53,10 @@ func (t *hostTable) lookup(name string) *hostEntry {
 	return nil
 }
 
+// HostMatches reports whether a host in lower case is one of a version's, which may have
+// "*" for labels.
+func HostMatches(pattern, host string) bool { return matchLabels(strings.Split(pattern, "."), host) }
+
 func matchLabels(labels []string, name string) bool {
 	for i, label := range labels {
 		end := strings.IndexByte(name, '.')

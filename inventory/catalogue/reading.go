@@ -47,8 +47,14 @@ func (c *Catalogue) readOtherwise(q *Query, decoded string, m *Match) {
 	default:
 		return
 	}
+	m.missesNearly(&other)
+}
+
+// missesNearly makes a near miss of what was found, of what another path has: the limits
+// of both hold.
+func (m *Match) missesNearly(other *Match) {
 	bound := m.Bound
-	*m = other
+	*m = *other
 	m.Outcome, m.Route, m.Allow, m.Bound = NearMiss, nil, "", bound
 }
 

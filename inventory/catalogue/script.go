@@ -34,9 +34,7 @@ func (c *Catalogue) readAlso(q *Query, path string, m *Match) {
 	default:
 		return
 	}
-	bound := m.Bound
-	*m = other
-	m.Outcome, m.Route, m.Allow, m.Bound = NearMiss, nil, "", bound
+	m.missesNearly(&other)
 }
 
 // cutScript cuts a canonical path at its first segment that has the name of a script and

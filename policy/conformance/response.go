@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
@@ -18,7 +17,6 @@ const InStatus Where = "status"
 // responseRules are the answers that an operation documents.
 type responseRules struct {
 	once     sync.Once
-	done     atomic.Bool
 	byStatus []statusAnswer // a few: looking through them is quicker than a map
 }
 
@@ -31,7 +29,6 @@ type statusAnswer struct {
 // answer is one documented answer.
 type answer struct {
 	once     sync.Once
-	done     atomic.Bool
 	broken   bool // its $ref leads nowhere
 	declared *openapi3.Response
 	entries  []*media
@@ -39,14 +36,7 @@ type answer struct {
 }
 
 func (r *responseRules) prepare(op *openapi3.Operation) {
-	if !r.done.Load() {
-		r.read(op)
-	}
-}
-
-func (r *responseRules) read(op *openapi3.Operation) {
 	r.once.Do(func() {
-		defer r.done.Store(true)
 		if op == nil || op.Responses == nil {
 			return
 		}
@@ -95,17 +85,11 @@ func statusOf(key string) (code int, ok bool) {
 }
 
 func (a *answer) prepare(o *Operation) {
-	if !a.done.Load() {
-		a.read(o.responseLibrary())
-	}
-}
-
-func (a *answer) read(l *library) {
 	a.once.Do(func() {
-		defer a.done.Store(true)
 		if a.broken {
 			return
 		}
+		l := o.responseLibrary()
 		for name, entry := range a.declared.Content {
 			a.entries = append(a.entries, &media{name: declaredType(name), entry: entry})
 		}
@@ -176,12 +160,11 @@ func (o *Operation) Response(method string, status int, h http.Header) (p BodyPl
 		return streamed(uncheckedSchema)
 	}
 	a.prepare(o)
-	if len(a.header) == 0 {
-		return a.body(o, method, status, h)
-	}
-	result := a.judgeHeader(h)
-	if result.Reason != OK {
-		return BodyPlan{Action: Refuse, Result: result}
+	var result Result
+	if len(a.header) > 0 {
+		if result = a.judgeHeader(h); result.Reason != OK {
+			return BodyPlan{Action: Refuse, Result: result}
+		}
 	}
 	p = a.body(o, method, status, h)
 	if p.Result.Unchecked == "" {
